@@ -1,0 +1,52 @@
+# One command per verb. `make run` and `make test` install what they need into .venv first.
+
+# The newest Python on the PATH, or among pyenv's: 3.13 is about a quarter faster than 3.11 here.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 \
+	$$(ls -d $$(pyenv root 2>/dev/null)/versions/3.1[1-4]*/bin/python3 2>/dev/null | sort -rV); do \
+	"$$p" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
+	&& "$$p" -c 'import sys; print("%02d%02d" % sys.version_info[:2], sys.executable)'; done \
+	| sort -r | head -1 | cut -d' ' -f2)
+BIN := .venv/bin
+NODE_DIR := tests/interop/node
+JOBS ?= 2
+
+.PHONY: install run test prove lint format bench clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (with venv)"; exit 1; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: install
+	$(BIN)/collab serve --dev
+
+# Stock Yjs clients for the interop tests; without npm those tests skip and say so.
+$(NODE_DIR)/node_modules/.installed: $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json
+	if command -v npm >/dev/null; then cd $(NODE_DIR) && npm ci --no-audit --no-fund --silent && touch node_modules/.installed; fi
+
+# Everything, few seeds, short clocks.
+test: install $(NODE_DIR)/node_modules/.installed
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not prove" --cov --cov-report=term
+
+# Everything, many seeds, real clocks. Takes tens of minutes.
+prove: install $(NODE_DIR)/node_modules/.installed
+	PROVE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --timeout 1800
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(NODE_DIR)/node_modules

@@ -1,0 +1,75 @@
+"""lib0's variable-length encoding, bounds-checked.
+
+An unsigned integer is written seven bits a byte, lowest first, the top bit set while more follow
+(lib0/encoding.js, `writeVarUint`). Byte arrays and strings carry their length in bytes first.
+"""
+
+from __future__ import annotations
+
+from crdt_docs.errors import Malformed
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer JavaScript clients can hold exactly."""
+
+
+def read_var_uint(data: bytes, position: int) -> tuple[int, int]:
+    """Read one unsigned integer at `position`; return it and the position after it.
+
+    Raises:
+        Malformed: the bytes end within the number, or it is above 2^53 - 1.
+    """
+    try:
+        byte = data[position]
+        if byte < 0x80:
+            return byte, position + 1
+        value = byte & 0x7F
+        shift = 7
+        while True:
+            position += 1
+            byte = data[position]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift > 49:
+                raise Malformed("a number is longer than 53 bits")
+    except IndexError:
+        raise Malformed("the bytes end within a number") from None
+    if value > MAX_SAFE_INTEGER:
+        raise Malformed("a number is larger than 2^53 - 1")
+    return value, position + 1
+
+
+def read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:
+    """Read a length and that many bytes; return them and the position after them.
+
+    Raises:
+        Malformed: the length does not fit in what remains.
+    """
+    length, position = read_var_uint(data, position)
+    end = position + length
+    if end > len(data):
+        raise Malformed(f"a length of {length} bytes does not fit in the message")
+    return data[position:end], end
+
+
+def var_uint(value: int) -> bytes:
+    """Encode one unsigned integer."""
+    if value < 0x80:
+        return bytes((value,))
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def var_bytes(data: bytes) -> bytes:
+    """Encode a byte array: its length, then its bytes."""
+    return var_uint(len(data)) + data
+
+
+def var_string(text: str) -> bytes:
+    """Encode a string: its length in UTF-8 bytes, then those bytes."""
+    return var_bytes(text.encode())

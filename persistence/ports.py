@@ -1,0 +1,257 @@
+"""What the server needs from storage, as protocols: PostgreSQL and memory both keep them.
+
+One contract suite (`tests/contracts`) runs against every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from crdt_docs.access import Role
+from crdt_docs.identifiers import ActorKind, DocumentName
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One update a document emitted, on its way into the log.
+
+    Attributes:
+        document: which document.
+        seq: position in that document's log, from 1, without gaps; given by whoever hosts it.
+        update: Yjs update, v1 encoding.
+        user_id: whose edit it was; None for the server's own.
+        actor_kind: what kind of actor that was.
+        introduced: client ids that this update brought into the document for the first time.
+    """
+
+    document: DocumentName
+    seq: int
+    update: bytes
+    user_id: UUID | None
+    actor_kind: ActorKind = ActorKind.USER
+    introduced: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole document at one position of its log.
+
+    Attributes:
+        seq: the last log position it contains.
+        state: the document as one Yjs update, v1.
+        outline: what the server knows of its structure (`crdt_docs.outline`), serialised.
+    """
+
+    seq: int
+    state: bytes
+    outline: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What opening a document reads: the latest snapshot and the log after it.
+
+    Attributes:
+        snapshot: None when there is none yet.
+        tail: updates after the snapshot, oldest first, their seqs consecutive.
+        last_seq: of the whole log; 0 for a document that does not exist yet.
+        authors: who first introduced each client id; None for the server's own.
+    """
+
+    snapshot: Snapshot | None = None
+    tail: tuple[bytes, ...] = ()
+    last_seq: int = 0
+    authors: Mapping[int, UUID | None] = field(default_factory=dict)
+
+
+class StorageUnavailable(Exception):  # noqa: N818 - says what is the case
+    """The database cannot be reached or does not answer in time; the same call may work later."""
+
+
+class DocumentStore(Protocol):
+    """Documents as logs of updates with snapshots."""
+
+    async def load(self, document: DocumentName) -> StoredDocument:
+        """Read what opening the document needs; an unknown document is empty, not an error.
+
+        Raises:
+            StorageUnavailable: nothing could be read.
+        """
+
+    async def commit(self, batch: Sequence[Commit]) -> None:
+        """Store a batch in one transaction, durable when this returns.
+
+        Committing the same seq of a document again is not an error and changes nothing, so that
+        a batch whose outcome was lost with the connection can be sent again.
+
+        Raises:
+            StorageUnavailable: it is not known whether the batch was stored.
+        """
+
+    async def save_snapshot(self, document: DocumentName, snapshot: Snapshot) -> None:
+        """Keep a snapshot for faster opening. An older one than is kept already is ignored.
+
+        The log is not shortened.
+
+        Raises:
+            StorageUnavailable: it may not have been kept.
+        """
+
+    async def read_log(
+        self, document: DocumentName, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[Commit]:
+        """The log after position `after`, oldest first, at most `limit` entries."""
+
+    async def delete(self, document: DocumentName) -> None:
+        """Forget the document with its log and snapshots."""
+
+
+class SessionType(StrEnum):
+    """What an OCW session is for (`ocw_sessions.session_type`)."""
+
+    SHAREVIEW = "shareview"
+    WHITEBOARD = "whiteboard"
+    COCKPIT = "cockpit"
+    COLLABORATION = "collaboration"
+
+
+class SessionStatus(StrEnum):
+    """Where a session is in its life (`ocw_sessions.status`)."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One OCW session (a row of `ocw_sessions`). Times are timezone-aware UTC."""
+
+    id: UUID
+    workspace_id: UUID
+    session_type: SessionType
+    host_user_id: UUID
+    status: SessionStatus
+    config: Mapping[str, Any]
+    max_participants: int
+    is_recording: bool
+    started_at: datetime
+    ended_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One person's standing in a session (a row of `ocw_participants`).
+
+    `removed_at` records that a host took the person out: the row then denies access, whatever a
+    token grants. `left_at` only says that they are not there now.
+    """
+
+    session_id: UUID
+    user_id: UUID
+    role: Role
+    joined_at: datetime
+    left_at: datetime | None = None
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions a list shows. `readable_by`/`granted` bound it by access; None is no bound.
+
+    Attributes:
+        readable_by: only sessions this user hosts or has an unremoved participants row in, and
+            those in `granted`.
+        granted: session ids a token grants besides.
+        workspaces: only sessions in these workspaces (a service restricted to some).
+    """
+
+    workspace_id: UUID | None = None
+    session_type: SessionType | None = None
+    status: SessionStatus | None = None
+    readable_by: UUID | None = None
+    granted: tuple[UUID, ...] = ()
+    workspaces: tuple[UUID, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list. `next_cursor` is opaque; None on the last page."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+
+
+class SessionStore(Protocol):
+    """OCW sessions and who takes part in them. Every method may raise StorageUnavailable."""
+
+    async def create(self, session: Session) -> None:
+        """Store a new session and, in the same transaction, its host's participants row."""
+
+    async def get(self, session_id: UUID) -> Session | None:
+        """The session, or None when there is none or it was deleted."""
+
+    async def find(
+        self, wanted: SessionFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Session]:
+        """Sessions, newest first (`started_at`, then id).
+
+        Raises:
+            InvalidCursor: the cursor was not made by this method.
+        """
+
+    async def end(self, session_id: UUID, at: datetime) -> Session | None:
+        """Mark it ended, once; ending an ended session changes nothing. None when unknown."""
+
+    async def delete(self, session_id: UUID, at: datetime) -> bool:
+        """Mark it deleted (and ended); its contents go after a grace time. False when unknown."""
+
+    async def participant(self, session_id: UUID, user_id: UUID) -> Participant | None:
+        """The row that decides this user's access, also one that records a removal."""
+
+    async def put_participant(self, participant: Participant) -> None:
+        """Insert or replace that row."""
+
+
+class InvalidCursor(Exception):  # noqa: N818 - says what is the case
+    """A cursor that this list did not hand out."""
+
+
+CommitListener = Callable[[int], None]
+"""Called in the event loop with the journal position up to which everything is stored."""
+
+
+class Journal(Protocol):
+    """Write-behind into a `DocumentStore`: one writer, group commit, bounded by bytes.
+
+    Positions count entries from 1 over all documents. Entries are stored in order.
+    """
+
+    @property
+    def position(self) -> int:
+        """Of the newest entry accepted."""
+
+    @property
+    def committed(self) -> int:
+        """Up to which every entry is stored."""
+
+    @property
+    def is_full(self) -> bool:
+        """The backlog has reached its limit: writers must be turned away."""
+
+    def append(self, commits: Sequence[Commit]) -> int:
+        """Accept entries; never blocks, never refuses. Returns the position of the last one."""
+
+    def subscribe(self, listener: CommitListener) -> None:
+        """Call `listener` after every group commit."""
+
+    async def flush(self) -> None:
+        """Return when everything accepted before this call is stored."""

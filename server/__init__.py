@@ -1,0 +1,1 @@
+"""Everything around a room: sockets, REST, authentication, settings, processes."""

@@ -1,0 +1,1 @@
+"""The WebSocket routes under /api."""
