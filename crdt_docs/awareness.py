@@ -1,0 +1,238 @@
+"""Who is present in a room (AWR): states by client id, who speaks for which, what changed.
+
+Protocol facts are those of y-protocols `awareness.js`: an entry counts when its clock is higher
+than the one known, or equal with the state `null`; a client remembers the clocks of those who left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, NoReturn, TypeVar
+
+from crdt_docs.access import Role, is_seen
+from crdt_docs.errors import LimitExceeded, Malformed
+from crdt_docs.identifiers import Identity
+from crdt_docs.messages import GONE, AwarenessEntry
+
+SpeakerT = TypeVar("SpeakerT", bound=Hashable)
+
+EXPIRY_SECONDS = 30.0
+"""A state that was not renewed for so long is removed (y-protocols' `outdatedTimeout`)."""
+
+REMEMBERED_DEPARTURES = 1000
+"""How many clocks of departed clients are kept, so that a returning one is visible at once."""
+
+CLOCK_LIMIT = 2**50
+"""Clocks above are refused: the next ones must stay exact in JavaScript."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwarenessLimits:
+    """Attributes:
+    state_bytes: JSON of one state.
+    ids_per_speaker: client ids one connection may introduce.
+    """
+
+    state_bytes: int = 16 * 1024
+    ids_per_speaker: int = 16
+
+
+@dataclass(slots=True)
+class _Presence(Generic[SpeakerT]):
+    speaker: SpeakerT
+    identity: Identity
+    clock: int
+    heard_clock: int  # what the speaker itself counts; behind `clock` after a return (AWR-6)
+    state: bytes
+    heard_at: float
+
+    def entry(self, client_id: int) -> AwarenessEntry:
+        return AwarenessEntry(client_id, self.clock, self.state)
+
+
+@dataclass(slots=True)
+class AwarenessTable(Generic[SpeakerT]):
+    """Presence of one room. A *speaker* is whatever stands for a connection."""
+
+    limits: AwarenessLimits = field(default_factory=AwarenessLimits)
+    _present: dict[int, _Presence[SpeakerT]] = field(default_factory=dict)
+    _departed: dict[int, int] = field(default_factory=dict)
+    _ids: dict[SpeakerT, set[int]] = field(default_factory=dict)
+    _changed: dict[int, SpeakerT | None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._present)
+
+    def hear(  # noqa: C901 - one entry's life in the order of its rules; pieces would hide it
+        self,
+        speaker: SpeakerT,
+        identity: Identity,
+        role: Role,
+        entries: Iterable[AwarenessEntry],
+        *,
+        now: float,
+        is_first: bool,
+    ) -> None:
+        """Take what a connection says about presence.
+
+        Args:
+            is_first: whether these entries open the connection's presence. Only then may it take
+                over ids that another connection of the same user holds (AWR-3): afterwards a
+                stock client also repeats what it hears of others.
+
+        Raises:
+            Malformed: a state is not a JSON object (AWR-9); nothing of it is kept.
+            LimitExceeded: a state is larger than the limit.
+        """
+        for client_id, clock, state in entries:
+            known = self._present.get(client_id)
+            if known is not None:
+                if known.speaker != speaker:
+                    if not (is_first and known.identity.user_id == identity.user_id):
+                        continue  # AWR-2: about somebody else: an echo or an imposture
+                    self._take_over(client_id, known, speaker, identity)
+                known.heard_at = now
+                if not known.heard_clock < clock and not (clock == known.clock and state == GONE):
+                    continue  # AWR-1
+                if clock == known.clock and state != GONE:
+                    known.heard_clock = clock  # it repeats what the server told it (AWR-6)
+                    continue
+            elif state == GONE:
+                continue
+            if clock > CLOCK_LIMIT:
+                raise Malformed(f"an awareness clock above {CLOCK_LIMIT} is out of range")
+            if state == GONE:
+                self._remove(client_id, clock)
+                continue
+            if not is_seen(role):
+                continue  # AWR-8
+            rewritten = self._with_identity(state, identity, role)
+            if known is None:
+                if not self._may_introduce(speaker):
+                    continue
+                self._introduce(client_id, speaker, identity, clock, rewritten, now)
+            else:
+                self._renew(client_id, known, clock, rewritten)
+
+    def leave(self, speaker: SpeakerT) -> None:
+        """AWR-5: remove everybody this connection spoke for."""
+        for client_id in sorted(self._ids.pop(speaker, ())):
+            self._remove(client_id, self._present[client_id].clock + 1)
+
+    def expire(self, now: float) -> None:
+        """AWR-7: remove states that were not renewed in time."""
+        for client_id, presence in list(self._present.items()):
+            if now - presence.heard_at > EXPIRY_SECONDS:
+                self._remove(client_id, presence.clock + 1)
+
+    def take_changed(self) -> tuple[list[AwarenessEntry], SpeakerT | None]:
+        """What changed since the last call, latest state only, and the one speaker who need not
+        be told (None when several changed, or when it must be told, too)."""
+        entries = [self._entry(client_id) for client_id in self._changed]
+        speakers = set(self._changed.values())
+        self._changed.clear()
+        return entries, speakers.pop() if len(speakers) == 1 else None
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether `take_changed` would return entries."""
+        return bool(self._changed)
+
+    def everyone(self) -> list[AwarenessEntry]:
+        """All states, for a joiner."""
+        return [presence.entry(client_id) for client_id, presence in self._present.items()]
+
+    def everyone_and_departed(self) -> list[AwarenessEntry]:
+        """All states and all remembered departures, for one who missed some."""
+        return [*self.everyone(), *(self._entry(client_id) for client_id in self._departed)]
+
+    def _entry(self, client_id: int) -> AwarenessEntry:
+        presence = self._present.get(client_id)
+        if presence is None:
+            return AwarenessEntry(client_id, self._departed.get(client_id, 0), GONE)
+        return presence.entry(client_id)
+
+    def _may_introduce(self, speaker: SpeakerT) -> bool:
+        return len(self._ids.get(speaker, ())) < self.limits.ids_per_speaker
+
+    def _introduce(
+        self,
+        client_id: int,
+        speaker: SpeakerT,
+        identity: Identity,
+        clock: int,
+        state: bytes,
+        now: float,
+    ) -> None:
+        departed_at = self._departed.pop(client_id, -1)
+        told = clock if clock > departed_at else departed_at + 1  # AWR-6
+        self._present[client_id] = _Presence(speaker, identity, told, clock, state, now)
+        self._ids.setdefault(speaker, set()).add(client_id)
+        self._changed[client_id] = speaker if told == clock else None
+
+    def _renew(
+        self, client_id: int, known: _Presence[SpeakerT], clock: int, state: bytes
+    ) -> None:
+        known.heard_clock = clock
+        is_behind = clock <= known.clock
+        known.clock = known.clock + 1 if is_behind else clock
+        known.state = state
+        self._changed[client_id] = None if is_behind else known.speaker
+
+    def _take_over(
+        self,
+        client_id: int,
+        known: _Presence[SpeakerT],
+        speaker: SpeakerT,
+        identity: Identity,
+    ) -> None:
+        self._ids[known.speaker].discard(client_id)
+        self._ids.setdefault(speaker, set()).add(client_id)
+        known.speaker = speaker
+        known.identity = identity
+
+    def _remove(self, client_id: int, clock: int) -> None:
+        presence = self._present.pop(client_id)
+        ids = self._ids.get(presence.speaker)
+        if ids is not None:
+            ids.discard(client_id)
+        self._departed[client_id] = max(clock, presence.clock)
+        if len(self._departed) > REMEMBERED_DEPARTURES:
+            del self._departed[next(iter(self._departed))]
+        self._changed[client_id] = None
+
+    def _with_identity(self, state: bytes, identity: Identity, role: Role) -> bytes:
+        """AWR-4: say about the user what the token says."""
+        if len(state) > self.limits.state_bytes:
+            raise LimitExceeded(
+                f"an awareness state of {len(state)} bytes; {self.limits.state_bytes} are allowed"
+            )
+        fields = _parse_object(state)
+        user = fields.get("user")
+        fields["user"] = {
+            **(user if isinstance(user, dict) else {}),
+            "id": str(identity.user_id),
+            "name": identity.name or f"Guest {str(identity.user_id)[:4]}",
+            "role": role.value,
+            "kind": identity.kind.value,
+        }
+        try:
+            return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
+        except (ValueError, RecursionError):
+            raise Malformed("an awareness state holds a number that JSON cannot") from None
+
+
+def _parse_object(state: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(state.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Malformed("an awareness state is not valid JSON") from None
+    if not isinstance(fields, dict):
+        raise Malformed("an awareness state must be a JSON object or null")
+    return fields
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)

@@ -1,0 +1,186 @@
+"""The y-protocols frames of one socket: bytes to messages and back (FRM).
+
+A frame is one WebSocket binary message and holds exactly one protocol message (FRM-1): stock
+clients up to version 3 read only the first one in a frame, and send one.
+Layout as in y-protocols `sync.js`, `awareness.js` and `auth.js`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+from crdt_docs.errors import Malformed
+from crdt_docs.varint import read_var_bytes, read_var_uint, var_bytes, var_string, var_uint
+
+
+class MessageType(IntEnum):
+    """First number of a frame."""
+
+    SYNC = 0
+    AWARENESS = 1
+    AUTH = 2
+    QUERY_AWARENESS = 3
+    STORED = 113  # this server's own: see `stored`
+
+
+class SyncType(IntEnum):
+    """Second number of a sync frame."""
+
+    STEP1 = 0
+    STEP2 = 1
+    UPDATE = 2
+
+
+class CloseCode(IntEnum):
+    """Why a socket is closed. y-websocket 3.1 never comes back after 4400 to 4499."""
+
+    GOING_AWAY = 1001
+    TOO_BIG = 1009
+    INTERNAL = 1011
+    RESTART = 1012
+    MALFORMED = 4400
+    UNAUTHENTICATED = 4401
+    FORBIDDEN = 4403
+    NOT_FOUND = 4404
+    ENDED = 4410
+    TOKEN_EXPIRED = 4501
+    TRY_LATER = 4503
+
+
+class SyncStep1(NamedTuple):
+    """"This is what I have": a state vector; asks for a step 2."""
+
+    state_vector: bytes
+
+
+class SyncStep2(NamedTuple):
+    """"This is what you lack": an update; answers a step 1."""
+
+    update: bytes
+
+
+class SyncUpdate(NamedTuple):
+    """"This just changed": an update."""
+
+    update: bytes
+
+
+class AwarenessUpdate(NamedTuple):
+    """Presence entries, still encoded; `read_awareness` opens them."""
+
+    payload: bytes
+
+
+class QueryAwareness(NamedTuple):
+    """"Who is here?"."""
+
+
+Message = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessUpdate | QueryAwareness
+
+
+class AwarenessEntry(NamedTuple):
+    """One client's presence: JSON text as UTF-8; `null` says that it is gone."""
+
+    client_id: int
+    clock: int
+    state: bytes
+
+
+GONE = b"null"
+
+
+def parse(frame: bytes) -> Message:
+    """Read one frame.
+
+    Raises:
+        Malformed: FRM-1, FRM-2: not exactly one message of a kind that clients send.
+    """
+    if len(frame) < 2:
+        if frame == b"\x03":
+            return QueryAwareness()
+        raise Malformed("a frame must hold one y-protocols message")
+    kind = frame[0]
+    if kind == MessageType.SYNC:
+        sync_type = frame[1]
+        payload, end = read_var_bytes(frame, 2)
+        _require_end(frame, end)
+        if sync_type == SyncType.UPDATE:
+            return SyncUpdate(payload)
+        if sync_type == SyncType.STEP1:
+            return SyncStep1(payload)
+        if sync_type == SyncType.STEP2:
+            return SyncStep2(payload)
+        raise Malformed(f"unknown sync message {sync_type}; 0, 1 and 2 are known")
+    if kind == MessageType.AWARENESS:
+        payload, end = read_var_bytes(frame, 1)
+        _require_end(frame, end)
+        return AwarenessUpdate(payload)
+    raise Malformed("unknown message type; clients may send 0 (sync), 1 and 3 (awareness)")
+
+
+def _require_end(frame: bytes, end: int) -> None:
+    if end != len(frame):
+        raise Malformed(f"{len(frame) - end} bytes follow the message; send one message a frame")
+
+
+def read_awareness(payload: bytes) -> list[AwarenessEntry]:
+    """Open an awareness payload (FRM-3). States are neither parsed nor checked here.
+
+    Raises:
+        Malformed: a count or length does not fit the bytes.
+    """
+    count, position = read_var_uint(payload, 0)
+    if count * 3 > len(payload) - position:  # an entry takes three bytes at least
+        raise Malformed(f"{count} awareness entries do not fit in {len(payload)} bytes")
+    entries = []
+    for _ in range(count):
+        client_id, position = read_var_uint(payload, position)
+        clock, position = read_var_uint(payload, position)
+        state, position = read_var_bytes(payload, position)
+        entries.append(AwarenessEntry(client_id, clock, state))
+    if position != len(payload):
+        raise Malformed("bytes follow the last awareness entry")
+    return entries
+
+
+def sync_step1(state_vector: bytes) -> bytes:
+    """Frame that asks for what this state vector lacks."""
+    return b"\x00\x00" + var_bytes(state_vector)
+
+
+def sync_step2(update: bytes) -> bytes:
+    """Frame that answers a step 1."""
+    return b"\x00\x01" + var_bytes(update)
+
+
+def sync_update(update: bytes) -> bytes:
+    """Frame that passes an update on."""
+    return b"\x00\x02" + var_bytes(update)
+
+
+def awareness(entries: Iterable[AwarenessEntry]) -> bytes:
+    """Frame with presence entries."""
+    encoded = [
+        var_uint(client_id) + var_uint(clock) + var_bytes(state)
+        for client_id, clock, state in entries
+    ]
+    return b"\x01" + var_bytes(var_uint(len(encoded)) + b"".join(encoded))
+
+
+KEEPALIVE = awareness(())
+"""Says nothing; keeps a stock client from closing after 30 s without a frame."""
+
+
+def denied(reason: str) -> bytes:
+    """Frame that tells a client why its edit was refused (y-protocols auth, permission denied)."""
+    return b"\x02\x00" + var_string(reason)
+
+
+def stored(count: int) -> bytes:
+    """Frame `[113][n]`: the first n step 2 and update messages of this socket are answered for.
+
+    Each of them is stored in the database, or was refused and said so before.
+    """
+    return bytes((MessageType.STORED,)) + var_uint(count)
