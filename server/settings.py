@@ -1,0 +1,315 @@
+"""Everything that can be configured, in one frozen object that is read once.
+
+Each setting comes from the environment as `COLLAB_<NAME>`; flags of the command line go before
+it. `python -m server.settings` prints the table that the README shows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    ByteSize,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "COLLAB_"
+MINIMUM_SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def _postgres_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must start with postgresql://")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address")
+    return value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < MINIMUM_SECRET_BYTES:
+        raise ValueError(
+            f"must have at least {MINIMUM_SECRET_BYTES} bytes, for example "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+        )
+    return value
+
+
+def _json_web_key_set(value: str) -> str:
+    try:
+        keys = json.loads(value)["keys"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        keys = None
+    if not isinstance(keys, list) or not keys:
+        raise ValueError('must be a JSON Web Key Set: {"keys": [...]}')
+    return value
+
+
+Bytes = Annotated[ByteSize, Field(gt=0), PlainSerializer(int)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """How this server runs. Sizes take a plain number of bytes or a unit, as in `4MiB`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,  # compose files pass on variables that nobody set as empty ones
+        hide_input_in_errors=True,  # an input may be a secret, and errors are printed
+    )
+
+    # Where it listens and what it keeps.
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(
+        Path(".collab"),
+        description="Directory of the embedded database, the generated secret and the demo.",
+    )
+    database_url: Annotated[str, AfterValidator(_postgres_url)] | None = Field(
+        None,
+        repr=False,
+        description="PostgreSQL to use, `postgresql://…`; without it the embedded one is started.",
+    )
+    database_pool_size: Count = Field(10, description="Most connections to the database.")
+    dev: bool = Field(
+        default=False,
+        description="Development: makes a demo session, prints its addresses, loopback only.",
+    )
+
+    # Who may come in.
+    jwt_secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None,
+        description="Secret that signs tokens (HS256), at least 32 bytes. Without it and without "
+        "a key set, one is generated once into the data directory.",
+    )
+    jwt_jwks_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        None,
+        description="Address of the issuer's JSON Web Key Set (RS256, ES256, EdDSA); replaces "
+        "the secret.",
+    )
+    jwt_jwks: Annotated[str, AfterValidator(_json_web_key_set)] | None = Field(
+        None,
+        repr=False,
+        description="The issuer's JSON Web Key Set itself, as JSON; replaces the secret.",
+    )
+    jwt_audience: str = Field(
+        "chenu-collab", min_length=1, description="What a token's `aud` must name."
+    )
+    jwt_leeway: float = Field(
+        10.0,
+        ge=0,
+        le=300,
+        allow_inf_nan=False,
+        description="Seconds by which the issuer's clock may be ahead of ours (`iat`, `nbf`). "
+        "An expiry is never stretched.",
+    )
+
+    # What one client may send.
+    max_frame_bytes: Bytes = Field(ByteSize(4 * MIB), description="Largest WebSocket frame.")
+    max_document_bytes: Bytes = Field(
+        ByteSize(64 * MIB),
+        description="Largest encoded document; also the largest first synchronisation.",
+    )
+    max_client_ids: Count = Field(50_000, description="Most Yjs client ids in one document.")
+    max_structs_per_update: Count = Field(20_000, description="Most structs in one update.")
+    max_nesting: int = Field(
+        100, gt=0, le=200, description="Most levels of shared types inside one another."
+    )
+    max_awareness_bytes: Bytes = Field(
+        ByteSize(16 * KIB), description="Largest presence state of one client."
+    )
+    max_awareness_ids_per_connection: Count = Field(
+        16, description="Most client ids whose presence one connection may carry."
+    )
+    max_body_bytes: Bytes = Field(ByteSize(MIB), description="Largest body of a REST request.")
+    max_participants: Count = Field(
+        1_000, description="Most participants a session may allow, and what it allows by default."
+    )
+
+    # How rooms live.
+    update_interval: Seconds = Field(
+        0.008, description="Seconds between document broadcasts of a paced room."
+    )
+    presence_interval: Seconds = Field(
+        1 / 30, description="Seconds between presence broadcasts of a paced room."
+    )
+    presence_budget: Count = Field(
+        6_000, description="Presence frames a second one room may send, over all its members."
+    )
+    pacing_threshold: Count = Field(
+        8, description="Members from which a room's broadcasts are paced."
+    )
+    keepalive_seconds: Seconds = Field(
+        20.0, description="A socket that was sent nothing for so long gets an empty message."
+    )
+    slow_member_seconds: Seconds = Field(
+        60.0, description="A client that stays behind for so long is closed with 4503."
+    )
+    room_idle_seconds: Seconds = Field(
+        60.0, description="A room nobody is in leaves memory after so long."
+    )
+
+    # How edits reach the database.
+    journal_interval: Seconds = Field(
+        0.005, description="Seconds over which edits are gathered into one commit."
+    )
+    journal_backlog_bytes: Bytes = Field(
+        ByteSize(64 * MIB),
+        description="Edits waiting for the database; at this size writers are closed with 4503.",
+    )
+    snapshot_every_updates: Count = Field(
+        500, description="Updates of a document after which a new snapshot is stored."
+    )
+    snapshot_every_bytes: Bytes = Field(
+        ByteSize(MIB), description="Bytes of updates after which a new snapshot is stored."
+    )
+    delete_grace_days: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="Days before a deleted session's contents go."
+    )
+
+    # How the process behaves.
+    heartbeat_timeout: Seconds = Field(
+        2.0, description="A worker silent for so many seconds is replaced."
+    )
+    shutdown_seconds: Seconds = Field(
+        10.0, description="Time a graceful stop may take: flush, say goodbye, exit."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important messages logged: debug, info, warning or error."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json`, one object a line, or `console`, for people."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_key(self) -> Settings:
+        """Two kinds of key at once would let a token choose how it is checked."""
+        given = [
+            name
+            for name in ("jwt_secret", "jwt_jwks_url", "jwt_jwks")
+            if getattr(self, name) is not None
+        ]
+        if len(given) > 1:
+            names = " and ".join(variable(name) for name in given)
+            raise ValueError(f"{names} exclude one another: set one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _development_is_local(self) -> Settings:
+        if self.dev and not is_loopback(self.host):
+            raise ValueError(
+                "the development mode listens on loopback only: leave out the host, "
+                "or run without the development mode"
+            )
+        return self
+
+    @property
+    def uses_secret(self) -> bool:
+        """Tokens are checked with a shared secret, given or generated; not with a key set."""
+        return self.jwt_jwks_url is None and self.jwt_jwks is None
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, secrets in clear: for a process of ours.
+
+        `Settings()` in an environment of these variables equals this object.
+        """
+        values = self.model_dump(mode="python", exclude_none=True)
+        return {variable(name): _as_text(value) for name, value in values.items()}
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return repr(value)  # the shortest text that reads back as the same number
+        case _:
+            return str(value)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENV_PREFIX + name.upper()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
+
+
+def describe_errors(error: ValidationError) -> str:
+    """What is wrong with the settings, in one line, without any value that was given."""
+    problems = []
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        message = detail["msg"].removeprefix("Value error, ")
+        where = variable(str(detail["loc"][0])) + ": " if detail["loc"] else ""
+        problems.append(where + message)
+    return "; ".join(problems)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that no setting reads: most likely spelling mistakes."""
+    known = {variable(name) for name in Settings.model_fields}
+    return sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in known)
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table: variable, default, meaning."""
+    rows = [
+        f"| `{variable(name)}` | {_default_text(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| Variable | Default | Meaning |", "|---|---|---|", *rows])
+
+
+def _default_text(field: FieldInfo) -> str:
+    default: Any = field.default
+    if default is None:
+        return "none"
+    if isinstance(default, ByteSize):
+        return f"`{_size_text(default)}`"
+    if isinstance(default, float):
+        return f"`{default:.3g}`"
+    return f"`{_as_text(default)}`"
+
+
+def _size_text(size: int) -> str:
+    units: Iterable[tuple[str, int]] = (("MiB", MIB), ("KiB", KIB))
+    for unit, factor in units:
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table() + "\n")
