@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import ActorKind, DocumentKind, document_name
@@ -80,6 +80,8 @@ def _role(
             return Denied("an AI agent sees only what is shared with it, and nothing is")
         case ActorKind.USER:
             return _user_role(credentials, session, participant)
+        case kind:
+            assert_never(kind)
 
 
 def _service_role(credentials: Credentials, session: Session) -> Role | Denied:

@@ -110,7 +110,7 @@ class _Claims(BaseModel):
     sub: Uuid
     exp: NumericDate
     iat: NumericDate
-    jti: str = Field(pattern=r"^[!-~]{1,128}\Z")
+    jti: str = Field(pattern=r"^[!-~]{1,128}$")
     nbf: NumericDate | None = None
     name: str | None = None
     workspaces: list[Uuid] | None = None
