@@ -1,0 +1,22 @@
+"""What the REST routes work with, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from persistence.ports import SessionStore
+from server.authentication import Authenticator
+from server.clock import Clock, utc_now
+from server.rest.ports import LiveDocuments
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the server that REST needs. Built by `server.app`."""
+
+    sessions: SessionStore
+    live: LiveDocuments
+    authenticator: Authenticator
+    settings: Settings
+    clock: Clock = utc_now
