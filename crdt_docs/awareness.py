@@ -65,7 +65,7 @@ class AwarenessTable(Generic[SpeakerT]):
     def __len__(self) -> int:
         return len(self._present)
 
-    def hear(  # noqa: C901 - one entry's life in the order of its rules; pieces would hide it
+    def hear(
         self,
         speaker: SpeakerT,
         identity: Identity,
@@ -83,38 +83,59 @@ class AwarenessTable(Generic[SpeakerT]):
                 stock client also repeats what it hears of others.
 
         Raises:
-            Malformed: a state is not a JSON object (AWR-9); nothing of it is kept.
+            Malformed: a state is not a JSON object, or a clock is out of range (AWR-9).
             LimitExceeded: a state is larger than the limit.
         """
-        for client_id, clock, state in entries:
-            known = self._present.get(client_id)
-            if known is not None:
-                if known.speaker != speaker:
-                    if not (is_first and known.identity.user_id == identity.user_id):
-                        continue  # AWR-2: about somebody else: an echo or an imposture
-                    self._take_over(client_id, known, speaker, identity)
-                known.heard_at = now
-                if not known.heard_clock < clock and not (clock == known.clock and state == GONE):
-                    continue  # AWR-1
-                if clock == known.clock and state != GONE:
-                    known.heard_clock = clock  # it repeats what the server told it (AWR-6)
-                    continue
-            elif state == GONE:
-                continue
-            if clock > CLOCK_LIMIT:
-                raise Malformed(f"an awareness clock above {CLOCK_LIMIT} is out of range")
-            if state == GONE:
-                self._remove(client_id, clock)
-                continue
-            if not is_seen(role):
-                continue  # AWR-8
-            rewritten = self._with_identity(state, identity, role)
+        for entry in entries:
+            known = self._present.get(entry.client_id)
             if known is None:
-                if not self._may_introduce(speaker):
-                    continue
-                self._introduce(client_id, speaker, identity, clock, rewritten, now)
-            else:
-                self._renew(client_id, known, clock, rewritten)
+                self._hear_new(speaker, identity, role, entry, now)
+                continue
+            if known.speaker != speaker:
+                if not (is_first and known.identity.user_id == identity.user_id):
+                    continue  # AWR-2: about somebody else: an echo or an imposture
+                self._take_over(entry.client_id, known, speaker, identity)
+            known.heard_at = now
+            self._hear_known(known, role, entry)
+
+    def _hear_new(
+        self, speaker: SpeakerT, identity: Identity, role: Role, entry: AwarenessEntry, now: float
+    ) -> None:
+        client_id, clock, state = entry
+        _check_clock(clock)
+        if state == GONE or not is_seen(role):
+            return  # AWR-8
+        state = self._with_identity(state, identity, role)
+        if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
+            return
+        departed_at = self._departed.pop(client_id, -1)
+        told = clock if clock > departed_at else departed_at + 1  # AWR-6
+        self._present[client_id] = _Presence(speaker, identity, told, clock, state, now)
+        self._ids.setdefault(speaker, set()).add(client_id)
+        self._changed[client_id] = speaker if told == clock else None
+
+    def _hear_known(self, known: _Presence[SpeakerT], role: Role, entry: AwarenessEntry) -> None:
+        client_id, clock, state = entry
+        if state == GONE:
+            if clock >= known.heard_clock:
+                _check_clock(clock)
+                self._remove(client_id, clock)
+            return
+        if clock <= known.heard_clock:
+            return  # AWR-1
+        _check_clock(clock)
+        known.heard_clock = clock
+        if clock == known.clock:
+            return  # it repeats what the server told it (AWR-6)
+        known.state = self._with_identity(state, known.identity, role)
+        is_behind = clock < known.clock
+        known.clock = known.clock + 1 if is_behind else clock
+        self._changed[client_id] = None if is_behind else known.speaker
+
+    def holder(self, client_id: int) -> Identity | None:
+        """Who is present under this client id."""
+        presence = self._present.get(client_id)
+        return None if presence is None else presence.identity
 
     def leave(self, speaker: SpeakerT) -> None:
         """AWR-5: remove everybody this connection spoke for."""
@@ -153,33 +174,6 @@ class AwarenessTable(Generic[SpeakerT]):
         if presence is None:
             return AwarenessEntry(client_id, self._departed.get(client_id, 0), GONE)
         return presence.entry(client_id)
-
-    def _may_introduce(self, speaker: SpeakerT) -> bool:
-        return len(self._ids.get(speaker, ())) < self.limits.ids_per_speaker
-
-    def _introduce(
-        self,
-        client_id: int,
-        speaker: SpeakerT,
-        identity: Identity,
-        clock: int,
-        state: bytes,
-        now: float,
-    ) -> None:
-        departed_at = self._departed.pop(client_id, -1)
-        told = clock if clock > departed_at else departed_at + 1  # AWR-6
-        self._present[client_id] = _Presence(speaker, identity, told, clock, state, now)
-        self._ids.setdefault(speaker, set()).add(client_id)
-        self._changed[client_id] = speaker if told == clock else None
-
-    def _renew(
-        self, client_id: int, known: _Presence[SpeakerT], clock: int, state: bytes
-    ) -> None:
-        known.heard_clock = clock
-        is_behind = clock <= known.clock
-        known.clock = known.clock + 1 if is_behind else clock
-        known.state = state
-        self._changed[client_id] = None if is_behind else known.speaker
 
     def _take_over(
         self,
@@ -222,6 +216,11 @@ class AwarenessTable(Generic[SpeakerT]):
             return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
         except (ValueError, RecursionError):
             raise Malformed("an awareness state holds a number that JSON cannot") from None
+
+
+def _check_clock(clock: int) -> None:
+    if clock > CLOCK_LIMIT:
+        raise Malformed(f"an awareness clock above {CLOCK_LIMIT} is out of range")
 
 
 def _parse_object(state: bytes) -> dict[str, Any]:

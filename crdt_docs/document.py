@@ -51,7 +51,7 @@ class NoFence:
     def end(self) -> None:
         """Nothing to note."""
 
-    def is_poisoned(self, update: bytes) -> bool:  # noqa: ARG002 - the protocol's signature
+    def is_poisoned(self, update: bytes) -> bool:
         """Nothing ever is."""
         return False
 
@@ -148,6 +148,10 @@ class Document:
             self._full = (self.version, self._doc.get_update())
         return self._full[1]
 
+    def measure(self) -> int:
+        """The encoded size in bytes; costs as much as encoding all of it."""
+        return len(self._doc.get_update())
+
     def release_full_state(self) -> None:
         """Let go of the encoded copy that `full_state` keeps."""
         self._full = None
@@ -178,5 +182,5 @@ class Document:
 
 
 def _is_panic(error: BaseException) -> bool:
-    """Rust panics surface as pyo3's PanicException, which is no Exception and cannot be imported."""
+    """A Rust panic surfaces as pyo3's PanicException: no Exception, and not importable."""
     return type(error).__name__ == "PanicException"

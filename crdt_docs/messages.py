@@ -50,19 +50,19 @@ class CloseCode(IntEnum):
 
 
 class SyncStep1(NamedTuple):
-    """"This is what I have": a state vector; asks for a step 2."""
+    """ "This is what I have": a state vector; asks for a step 2."""
 
     state_vector: bytes
 
 
 class SyncStep2(NamedTuple):
-    """"This is what you lack": an update; answers a step 1."""
+    """ "This is what you lack": an update; answers a step 1."""
 
     update: bytes
 
 
 class SyncUpdate(NamedTuple):
-    """"This just changed": an update."""
+    """ "This just changed": an update."""
 
     update: bytes
 
@@ -74,7 +74,7 @@ class AwarenessUpdate(NamedTuple):
 
 
 class QueryAwareness(NamedTuple):
-    """"Who is here?"."""
+    """ "Who is here?"."""
 
 
 Message = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessUpdate | QueryAwareness

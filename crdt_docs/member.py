@@ -1,0 +1,71 @@
+"""One connection as its room sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from crdt_docs.access import Role
+from crdt_docs.identifiers import Identity
+from crdt_docs.update_guard import GuardWalk
+
+
+@dataclass(slots=True)
+class Debt:
+    """What a member still has to bring: content of updates that did not connect (ROM-4).
+
+    Attributes:
+        clocks: client id -> the clock that the document must reach.
+        needs: client id -> the clock that must be there before asking again makes sense.
+        has_deletes: deletions were set aside, too: only a step 2 that connects can bring them.
+        asked_at: when the last step 1 was sent; None when its answer has come.
+    """
+
+    clocks: dict[int, int] = field(default_factory=dict)
+    needs: dict[int, int] = field(default_factory=dict)
+    has_deletes: bool = False
+    is_asked: bool = False
+    asked_at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class PendingWalk:
+    """A large update whose guard walk is under way; the member's socket is not read meanwhile."""
+
+    walk: GuardWalk
+    update: bytes
+    is_step2: bool
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A connection in a room. Who it is and what it may do are the host's to set.
+
+    Attributes:
+        wants_receipts: connected with `?ack=1`: is told how many of its edits are stored.
+        received: step 2 and update messages so far.
+        settled: how many of them, from the first, are applied or refused.
+        own_client: the Yjs client id it introduced itself with in its first presence message.
+        refused_until: clock up to which edits of `own_client` were refused (ACC-4).
+        missed_from: state vector of what it was last sent, while it is behind.
+    """
+
+    identity: Identity
+    role: Role
+    wants_receipts: bool = False
+    received: int = 0
+    settled: int = 0
+    receipted: int = 0
+    has_spoken: bool = False
+    own_client: int | None = None
+    refused_until: int = 0
+    debt: Debt | None = None
+    walking: PendingWalk | None = None
+    inbox: deque[bytes] | None = None
+    is_behind: bool = False
+    missed_from: bytes | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Its socket must not be read until it turns up in `Turn.resumed`."""
+        return self.walking is not None

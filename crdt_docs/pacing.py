@@ -1,0 +1,51 @@
+"""When a room may send (ROM-7): the number of frames is what fan-out costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """Attributes:
+    threshold: rooms of at most so many members send at once, always.
+    update_interval: seconds between two broadcasts of edits.
+    presence_interval: seconds between two broadcasts of presence.
+    presence_budget: presence frames a second that one room may cause.
+    """
+
+    threshold: int = 8
+    update_interval: float = 0.008
+    presence_interval: float = 1 / 30
+    presence_budget: int = 6000
+
+    def between_updates(self, members: int) -> float:
+        """Seconds to wait after a broadcast of edits to so many members."""
+        return 0.0 if members <= self.threshold else self.update_interval
+
+    def between_presence(self, members: int) -> float:
+        """Seconds to wait after a broadcast of presence to so many members."""
+        if members <= self.threshold:
+            return 0.0
+        return max(self.presence_interval, members / self.presence_budget)
+
+
+class Gate:
+    """Opens when the interval after the last passage is over; a quiet gate is open."""
+
+    __slots__ = ("_opens_at",)
+
+    def __init__(self) -> None:
+        self._opens_at = float("-inf")
+
+    def pass_at(self, now: float, interval: float) -> bool:
+        """Whether one may pass now; if so, the gate closes for `interval` seconds."""
+        if now < self._opens_at:
+            return False
+        self._opens_at = now + interval
+        return True
+
+    @property
+    def opens_at(self) -> float:
+        """When it opens next (in the past, if it is open)."""
+        return self._opens_at

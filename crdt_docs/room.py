@@ -1,0 +1,559 @@
+"""A room: one document, the people in it, and turns (ROM).
+
+`receive` any number of frames, then `end_turn` once: it applies what came, and says what to send,
+store and close. Nothing is awaited and nobody is called back, so state changes only inside these
+calls and there are no locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+from uuid import UUID
+
+from pycrdt import merge_updates
+
+from crdt_docs import messages
+from crdt_docs.access import Role, may_edit
+from crdt_docs.awareness import AwarenessLimits, AwarenessTable
+from crdt_docs.document import Document, DocumentBroken, Fence, StoredState
+from crdt_docs.errors import LimitExceeded, Malformed, Refusal
+from crdt_docs.member import Debt, Member, PendingWalk
+from crdt_docs.messages import CloseCode
+from crdt_docs.outline import DocumentLimits
+from crdt_docs.pacing import Gate, Pacing
+from crdt_docs.turn import Broadcast, Close, Emitted, Refused, Turn
+from crdt_docs.update_guard import (
+    GuardLimits,
+    GuardWalk,
+    UpdateFacts,
+    walk_state_vector,
+    walk_update,
+)
+from crdt_docs.update_surgery import brings_news, connecting_part, placeholder
+
+STRUCTS_PER_SLICE = 500
+"""How much of a large update one turn walks: about a millisecond."""
+
+ASK_AGAIN_SECONDS = 5.0
+"""A member that does not bring what it owes is asked again after so long."""
+
+READ_ONLY = "you may read this document but not edit it; ask its host for the editor role"
+FULL = "the document has reached its size limit; delete something, or start another session"
+BEHIND = "the database is behind and takes no more edits now; reconnect in a moment"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """Attributes:
+    walk_at_once: bytes up to which an update is walked where it is received.
+    document_bytes: encoded size at which edits are refused, deletions excepted.
+    """
+
+    guard: GuardLimits = field(default_factory=GuardLimits)
+    document: DocumentLimits = field(default_factory=DocumentLimits)
+    awareness: AwarenessLimits = field(default_factory=AwarenessLimits)
+    walk_at_once: int = 64 * 1024
+    document_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Group:
+    """Consecutive updates of one member: one transaction, one commit."""
+
+    member: Member
+    updates: list[bytes]
+    introduced: list[int]
+
+
+class Room:
+    """One document and the connections that share it."""
+
+    def __init__(
+        self,
+        stored: StoredState | None = None,
+        *,
+        authors: Mapping[int, UUID | None] | None = None,
+        limits: RoomLimits | None = None,
+        pacing: Pacing | None = None,
+        fence: Fence | None = None,
+        now: float = 0.0,
+    ) -> None:
+        """
+        Args:
+            stored: what the document is opened from; None for an empty one.
+            authors: who first introduced each client id.
+            now: the clock that `end_turn` and `tick` go on with.
+
+        Raises:
+            DocumentBroken: what was stored cannot be opened.
+        """
+        self.document = Document(stored, fence)
+        self.authors = dict(authors or {})
+        self.members: dict[Member, None] = {}
+        self.accepts_edits = True
+        self.is_broken = False
+        self._limits = limits or RoomLimits()
+        self._pacing = pacing or Pacing()
+        self._fence = fence
+        self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
+        self._now = now
+        self._size = self._measured_size = len(stored.state or b"") if stored else 0
+        self._measured_version = 0
+
+        self._pending: list[_Group] = []
+        self._greeting: list[Member] = []
+        self._asking: dict[Member, bytes] = {}
+        self._present_asking: dict[Member, None] = {}
+        self._catching_up: list[Member] = []
+        self._denials: dict[Member, str] = {}
+        self._refused: list[Refused] = []
+        self._closing: list[Close] = []
+        self._walking: deque[Member] = deque()
+        self._owing: set[Member] = set()
+        self._settling: dict[Member, None] = {}
+
+        self._behind: set[Member] = set()
+        self._outbox: list[tuple[bytes, Member]] = []
+        self._unsent_from: dict[int, int] = {}
+        self._update_gate = Gate()
+        self._presence_gate = Gate()
+        self._step2: tuple[int, dict[bytes, bytes]] = (-1, {})
+
+    # Coming and going
+
+    def join(self, member: Member) -> None:
+        """Let a connection in; the next turn greets it (ROM-1)."""
+        self.members[member] = None
+        self._greeting.append(member)
+
+    def leave(self, member: Member) -> None:
+        """The connection is gone, or is about to be closed."""
+        if member not in self.members:
+            return
+        del self.members[member]
+        self._integrate_refused(member)
+        self._awareness.leave(member)
+        self._behind.discard(member)
+        self._owing.discard(member)
+        for waiting in (self._asking, self._present_asking, self._settling):
+            waiting.pop(member, None)
+        if member.walking is not None:
+            self._walking.remove(member)
+            member.walking = None
+        member.inbox = None
+
+    def expel(self, member: Member, code: CloseCode, reason: str) -> None:
+        """Close a member's socket with the next turn; nothing more is taken from it."""
+        if member in self.members:
+            self.leave(member)
+            self._closing.append(Close(member, code, reason))
+
+    def set_role(self, member: Member, role: Role) -> None:
+        """Change what a member may do, from its next message on."""
+        member.role = role
+
+    def fell_behind(self, member: Member) -> None:
+        """Its transport takes no more: it is sent nothing until `caught_up` (ROM-8)."""
+        if member in self.members and not member.is_behind:
+            member.is_behind = True
+            self._behind.add(member)
+
+    def caught_up(self, member: Member) -> None:
+        """Its transport takes bytes again: the next turn sends what it missed, as one update."""
+        if member in self._behind:
+            self._catching_up.append(member)
+
+    def tick(self, now: float) -> None:
+        """To be called every few seconds, and followed by a turn."""
+        self._now = now
+        self._awareness.expire(now)
+        if not self._asking and not self._greeting:
+            self._step2 = (-1, {})
+            self.document.release_full_state()
+
+    # Receiving
+
+    def receive(self, member: Member, frame: bytes) -> None:
+        """Take one frame. What it causes comes with the next turn."""
+        if member not in self.members:
+            return
+        if member.walking is not None:
+            if member.inbox is None:
+                member.inbox = deque()
+            member.inbox.append(frame)
+            return
+        try:
+            self._handle(member, frame)
+        except Refusal as refusal:
+            self.expel(member, CloseCode.MALFORMED, str(refusal))
+
+    def _handle(self, member: Member, frame: bytes) -> None:
+        message = messages.parse(frame)
+        match message:
+            case messages.SyncUpdate(update):
+                self._take_update(member, update, is_step2=False)
+            case messages.SyncStep2(update):
+                self._take_update(member, update, is_step2=True)
+            case messages.AwarenessUpdate(payload):
+                self._take_presence(member, payload)
+            case messages.SyncStep1(state_vector):
+                walk_state_vector(state_vector)
+                self._asking[member] = state_vector
+            case messages.QueryAwareness():
+                self._present_asking[member] = None
+            case _:
+                assert_never(message)
+
+    def _take_presence(self, member: Member, payload: bytes) -> None:
+        entries = messages.read_awareness(payload)
+        is_first = not member.has_spoken and bool(entries)
+        if is_first:
+            member.has_spoken = True
+            if len(entries) == 1:
+                client_id = entries[0].client_id
+                holder = self._awareness.holder(client_id)
+                if holder is None or holder.user_id == member.identity.user_id:
+                    member.own_client = client_id
+        self._awareness.hear(
+            member, member.identity, member.role, entries, now=self._now, is_first=is_first
+        )
+
+    def _take_update(self, member: Member, update: bytes, *, is_step2: bool) -> None:
+        member.received += 1
+        if len(update) > self._limits.walk_at_once:
+            walk = GuardWalk(update, self._limits.guard)
+            member.walking = PendingWalk(walk, update, is_step2)
+            self._walking.append(member)
+            return
+        facts = walk_update(update, self._limits.guard)
+        self._judge(member, update, facts, is_step2=is_step2)
+
+    def _judge(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
+        """Decide once, before applying, what becomes of an update that the guard has walked."""
+        if not facts.is_empty:
+            if self._fence is not None and self._fence.is_poisoned(update):
+                raise Malformed("this update has stopped the server before and is not taken again")
+            if not may_edit(member.role):
+                self._refuse(member, update, facts, READ_ONLY)
+            elif not self.accepts_edits and self._is_news(update, facts):
+                self.expel(member, CloseCode.TRY_LATER, BEHIND)
+                return
+            elif facts.ranges and not self._has_room_for(len(update)):
+                self._refuse(member, update, facts, FULL)
+            else:
+                self._accept(member, update, facts, is_step2=is_step2)
+        elif is_step2 and member.debt is not None:
+            member.debt.is_asked = False
+            member.debt.has_deletes = False
+        self._settling[member] = None
+
+    def _accept(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
+        self._integrate_refused(member)
+        outline = self.document.outline
+        if outline.connects(facts):
+            if is_step2 and member.debt is not None:
+                member.debt.is_asked = False
+                member.debt.has_deletes = False
+        else:
+            self._set_aside(member, facts, is_step2=is_step2)
+            part = connecting_part(update, outline.clocks)
+            if part is None:
+                return
+            update, facts = part, walk_update(part, self._limits.guard)
+        self._queue(member, update, facts)
+
+    def _queue(self, member: Member, update: bytes, facts: UpdateFacts) -> None:
+        """An update that connects is applied at the end of the turn, in order of arrival."""
+        outline = self.document.outline
+        unsent_from = self._unsent_from
+        clocks = outline.clocks
+        before = [(client, clocks.get(client, 0)) for client, _, _ in facts.ranges]
+        outline.admit(facts, self._limits.document)
+        for client, clock in before:
+            unsent_from.setdefault(client, clock)
+        self._size += len(update)
+        if self._pending and self._pending[-1].member is member:
+            group = self._pending[-1]
+            group.updates.append(update)
+        else:
+            group = _Group(member, [update], [])
+            self._pending.append(group)
+        for client, _ in before:
+            if client not in self.authors:
+                self.authors[client] = member.identity.user_id
+                group.introduced.append(client)
+
+    def _has_room_for(self, size: int) -> bool:
+        limit = self._limits.document_bytes
+        if self._size + size <= limit:
+            return True
+        if self.document.version - self._measured_version >= 256 or (
+            self._size - self._measured_size > limit // 64
+        ):
+            # The running sum only grows; what deletions and merging gave back must be measured.
+            self._size = self._measured_size = self.document.measure()
+            self._measured_version = self.document.version
+        return self._size + size <= limit
+
+    # Gaps: ROM-4
+
+    def _set_aside(self, member: Member, facts: UpdateFacts, *, is_step2: bool) -> None:
+        debt = member.debt
+        if debt is None:
+            debt = member.debt = Debt()
+            self._owing.add(member)
+            member.settled = max(member.settled, member.received - 1)
+            self._settling[member] = None
+        if is_step2:
+            debt.is_asked = False
+        clocks = self.document.outline.clocks
+        for client, start, end in facts.ranges:
+            if end > clocks.get(client, 0):
+                debt.clocks[client] = max(end, debt.clocks.get(client, 0))
+            if start > clocks.get(client, 0):
+                debt.needs[client] = max(start, debt.needs.get(client, 0))
+        for client, clock in facts.references.items():
+            if clock > clocks.get(client, 0):
+                debt.needs[client] = max(clock, debt.needs.get(client, 0))
+        debt.has_deletes = debt.has_deletes or facts.has_deletes
+        limit = self._limits.document.max_clients
+        if len(debt.clocks) > limit or len(debt.needs) > limit:
+            raise LimitExceeded(f"what is missing names more than {limit} client ids")
+
+    def _is_paid(self, debt: Debt) -> bool:
+        clocks = self.document.outline.clocks
+        return not debt.has_deletes and all(
+            clocks.get(client, 0) >= clock for client, clock in debt.clocks.items()
+        )
+
+    def _may_ask(self, debt: Debt) -> bool:
+        """At once for a new debt; again when what was missing has come from others, but once for
+        each such occasion, so that a client that never brings it is not asked in a circle."""
+        if self._now - debt.asked_at >= ASK_AGAIN_SECONDS:
+            return True
+        clocks = self.document.outline.clocks
+        return (
+            not debt.is_asked
+            and bool(debt.needs)
+            and all(clocks.get(client, 0) >= clock for client, clock in debt.needs.items())
+        )
+
+    # Refusing: ACC-3, ACC-4
+
+    def _refuse(self, member: Member, update: bytes, facts: UpdateFacts, reason: str) -> None:
+        """Apply nothing of an edit, and remember which clocks its author has used up."""
+        if not self._is_news(update, facts):
+            return  # a reader's answer to our step 1 that holds nothing of its own
+        known = self.document.outline.clocks.get(member.own_client or -1, 0)
+        for client, start, end in facts.ranges:
+            if client == member.own_client and start <= max(known, member.refused_until):
+                member.refused_until = max(end, member.refused_until)
+        self._denials[member] = reason
+        self._refused.append(Refused(member, reason))
+
+    def _is_news(self, update: bytes, facts: UpdateFacts) -> bool:
+        clocks = self.document.outline.clocks
+        if any(end > clocks.get(client, 0) for client, _, end in facts.ranges):
+            return True
+        return facts.has_deletes and brings_news(update, clocks, self.document.delete_set())
+
+    def _integrate_refused(self, member: Member) -> None:
+        """Fill the clocks of refused edits with placeholders, so that later edits connect.
+
+        Done when the member edits legally or leaves, not with every refusal: until then nothing
+        depends on it. Never for a client id that somebody else introduced.
+        """
+        client, until = member.own_client, member.refused_until
+        if client is None or until == 0 or self.is_broken:
+            return
+        member.refused_until = 0
+        known = self.document.outline.clocks.get(client, 0)
+        owner = self.authors.get(client, member.identity.user_id)
+        if until <= known or owner != member.identity.user_id:
+            return
+        update = placeholder([(client, known, until)])
+        # Without it the client's next edit has a gap, and it is asked for what was refused.
+        with contextlib.suppress(LimitExceeded):
+            self._queue(member, update, walk_update(update, self._limits.guard))
+
+    # Turns
+
+    def end_turn(self, now: float) -> Turn:
+        """Carry out what was received; `now` is any monotonic clock, in seconds."""
+        self._now = now
+        turn = Turn()
+        self._advance_walk(turn)
+        self._apply_pending(turn)
+        if not self.is_broken:
+            self._greet(turn)
+            self._answer(turn)
+            self._collect_debts(turn)
+            self._flush_updates(turn)
+            self._flush_presence(turn)
+        turn.refused, self._refused = self._refused, []
+        turn.closes, self._closing = self._closing, []
+        turn.is_broken = self.is_broken
+        turn.wake_at = self._next_wake()
+        return turn
+
+    def _advance_walk(self, turn: Turn) -> None:
+        """Walk one slice of one large update; the members waiting take turns."""
+        if not self._walking:
+            return
+        member = self._walking.popleft()
+        pending = member.walking
+        if pending is None:
+            return
+        try:
+            facts = pending.walk.advance(STRUCTS_PER_SLICE)
+            if facts is None:
+                self._walking.append(member)
+                return
+            member.walking = None
+            self._judge(member, pending.update, facts, is_step2=pending.is_step2)
+        except Refusal as refusal:
+            member.walking = None
+            self.expel(member, CloseCode.MALFORMED, str(refusal))
+            return
+        while member.inbox and member.walking is None:
+            self.receive(member, member.inbox.popleft())
+        if member.walking is None and member in self.members:
+            member.inbox = None
+            turn.resumed.append(member)
+
+    def _apply_pending(self, turn: Turn) -> None:
+        pending, self._pending = self._pending, []
+        for group in pending:
+            member = group.member
+            try:
+                emitted = self.document.apply(group.updates, member.identity.user_id.bytes)
+            except DocumentBroken:
+                self._break(member)
+                return
+            if emitted is not None:
+                turn.commits.append(Emitted(emitted, member.identity, tuple(group.introduced)))
+                self._outbox.append((emitted, member))
+
+    def _break(self, culprit: Member) -> None:
+        """ROM-9: the document cannot be trusted any more; everybody loads it again."""
+        self.is_broken = True
+        self.expel(culprit, CloseCode.MALFORMED, "the update could not be applied")
+        for member in list(self.members):
+            self.expel(member, CloseCode.RESTART, "the room restarts; reconnect")
+
+    def _greet(self, turn: Turn) -> None:
+        if not self._greeting:
+            return
+        step1 = messages.sync_step1(self.document.state_vector())
+        present = self._awareness.everyone()
+        presence = messages.awareness(present) if present else None
+        for member in self._greeting:
+            if member in self.members:
+                turn.replies.append((member, step1))
+                if presence is not None:
+                    turn.replies.append((member, presence))
+        self._greeting.clear()
+
+    def _answer(self, turn: Turn) -> None:
+        for member, state_vector in self._asking.items():
+            turn.replies.append((member, self._step2_for(state_vector)))
+        self._asking.clear()
+        for member in self._present_asking:
+            turn.replies.append((member, messages.awareness(self._awareness.everyone())))
+        self._present_asking.clear()
+        for member in self._catching_up:
+            if member in self._behind:
+                self._catch_up(turn, member)
+        self._catching_up.clear()
+        for member, reason in self._denials.items():
+            turn.replies.append((member, messages.denied(reason)))
+        self._denials.clear()
+
+    def _step2_for(self, state_vector: bytes) -> bytes:
+        """Joiners with the same state vector share one encoded answer per document version."""
+        version, frames = self._step2
+        if version != self.document.version:
+            frames = {}
+            self._step2 = (self.document.version, frames)
+        frame = frames.get(state_vector)
+        if frame is None:
+            frame = messages.sync_step2(self.document.diff(state_vector))
+            if len(frames) < 4:
+                frames[state_vector] = frame
+        return frame
+
+    def _catch_up(self, turn: Turn, member: Member) -> None:
+        self._behind.discard(member)
+        member.is_behind = False
+        if member.missed_from is not None:
+            update = self.document.diff(member.missed_from)
+            turn.replies.append((member, messages.sync_update(update)))
+            member.missed_from = None
+        entries = self._awareness.everyone_and_departed()
+        if entries:
+            turn.replies.append((member, messages.awareness(entries)))
+
+    def _collect_debts(self, turn: Turn) -> None:
+        for member in list(self._owing):
+            debt = member.debt
+            if debt is None or self._is_paid(debt):
+                member.debt = None
+                self._owing.discard(member)
+                self._settling[member] = None
+            elif self._may_ask(debt):
+                debt.is_asked = True
+                debt.asked_at = self._now
+                debt.needs.clear()
+                step1 = messages.sync_step1(self.document.state_vector())
+                turn.replies.append((member, step1))
+        for member in self._settling:
+            if member.debt is None:
+                # A walk under way is received but not judged.
+                member.settled = member.received - (member.walking is not None)
+            if member.wants_receipts and member.settled > member.receipted:
+                member.receipted = member.settled
+                turn.receipts.append((member, member.settled))
+        self._settling.clear()
+
+    def _flush_updates(self, turn: Turn) -> None:
+        if not self._outbox:
+            return
+        interval = self._pacing.between_updates(len(self.members))
+        if not self._update_gate.pass_at(self._now, interval):
+            return
+        updates = [update for update, _ in self._outbox]
+        merged = updates[0] if len(updates) == 1 else merge_updates(*updates)
+        authors = {member for _, member in self._outbox}
+        turn.broadcasts.append(
+            Broadcast(messages.sync_update(merged), authors.pop() if len(authors) == 1 else None)
+        )
+        for member in self._behind:
+            if member.missed_from is None:
+                member.missed_from = self.document.outline.state_vector(self._unsent_from)
+        self._outbox.clear()
+        self._unsent_from.clear()
+
+    def _flush_presence(self, turn: Turn) -> None:
+        if not self._awareness.has_changed:
+            return
+        interval = self._pacing.between_presence(len(self.members))
+        if not self._presence_gate.pass_at(self._now, interval):
+            return
+        entries, speaker = self._awareness.take_changed()
+        turn.broadcasts.append(Broadcast(messages.awareness(entries), speaker))
+
+    def _next_wake(self) -> float | None:
+        if self._walking:
+            return self._now
+        due = []
+        if self._outbox:
+            due.append(self._update_gate.opens_at)
+        if self._awareness.has_changed:
+            due.append(self._presence_gate.opens_at)
+        if self._owing:
+            due.append(self._now + ASK_AGAIN_SECONDS)
+        return min(due, default=None)

@@ -1,0 +1,73 @@
+"""What a room wants done after a turn: effects, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crdt_docs.identifiers import Identity
+
+if TYPE_CHECKING:
+    from crdt_docs.member import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """One frame for everybody, less the member who knows already."""
+
+    frame: bytes
+    but: Member | None
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An update for the log, with whose it is and the client ids that it introduced."""
+
+    update: bytes
+    author: Identity
+    introduced: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A member's socket is to be closed."""
+
+    member: Member
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An edit was not accepted; its author was told. For counting and the audit trail."""
+
+    member: Member
+    reason: str
+
+
+@dataclass(slots=True)
+class Turn:
+    """The effects of one turn, each list in the order in which it is to be carried out.
+
+    Attributes:
+        commits: for the journal, before anything else is sent.
+        replies: frames for one member each.
+        broadcasts: frames for all.
+        receipts: (member, n): the member's first n step 2 and update messages are dealt with as
+            soon as everything committed so far is stored.
+        closes: sockets to close, after the replies.
+        refused: edits that were turned down.
+        resumed: members whose socket may be read again.
+        wake_at: when the room wants its next turn although nothing is received; None: never.
+        is_broken: the document failed; this room must be thrown away and loaded again.
+    """
+
+    commits: list[Emitted] = field(default_factory=list)
+    replies: list[tuple[Member, bytes]] = field(default_factory=list)
+    broadcasts: list[Broadcast] = field(default_factory=list)
+    receipts: list[tuple[Member, int]] = field(default_factory=list)
+    closes: list[Close] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    resumed: list[Member] = field(default_factory=list)
+    wake_at: float | None = None
+    is_broken: bool = False

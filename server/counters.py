@@ -1,0 +1,24 @@
+"""What the server counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Counters:
+    """Plain numbers, only ever rising.
+
+    Attributes:
+        closes: sockets closed by the server, by close code.
+    """
+
+    connections: int = 0
+    commits: int = 0
+    refused_edits: int = 0
+    failed_loads: int = 0
+    closes: dict[int, int] = field(default_factory=dict)
+
+    def count_close(self, code: int) -> None:
+        """One more socket closed with this code."""
+        self.closes[code] = self.closes.get(code, 0) + 1

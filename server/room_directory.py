@@ -1,0 +1,247 @@
+"""Which rooms are open: opening, keeping, closing them (ROM-10 to ROM-13)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from crdt_docs.document import DocumentBroken, Fence, StoredState
+from crdt_docs.identifiers import DocumentName
+from crdt_docs.messages import CloseCode
+from crdt_docs.pacing import Pacing
+from crdt_docs.room import Room, RoomLimits
+from persistence.ports import DocumentStore, Journal, StorageUnavailable
+from server.counters import Counters
+from server.room_host import HostSettings, RoomHost
+
+log = structlog.get_logger(__name__)
+
+LOADS_AT_ONCE = 16
+
+
+class RoomDirectory:
+    """All rooms of this process, by document name."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        journal: Journal,
+        *,
+        counters: Counters,
+        limits: RoomLimits,
+        pacing: Pacing,
+        host_settings: HostSettings,
+        idle_seconds: float,
+        snapshot_every_updates: int,
+        snapshot_every_bytes: int,
+        fence: Fence | None = None,
+    ) -> None:
+        """
+        Args:
+            idle_seconds: how long a room without members stays in memory.
+            snapshot_every_updates: log entries after which a room's snapshot is renewed; likewise
+                `snapshot_every_bytes`.
+        """
+        self.counters = counters
+        self._store = store
+        self._journal = journal
+        self._limits = limits
+        self._pacing = pacing
+        self._host_settings = host_settings
+        self._idle_seconds = idle_seconds
+        self._snapshot_every_updates = snapshot_every_updates
+        self._snapshot_every_bytes = snapshot_every_bytes
+        self._fence = fence
+        self._hosts: dict[DocumentName, RoomHost] = {}
+        self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
+        self._dropped: dict[DocumentName, int] = {}
+        self._busy: dict[RoomHost, asyncio.Task[None]] = {}
+        self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
+        self._ticker: asyncio.Task[None] | None = None
+        self._is_closing = False
+        journal.subscribe(self._committed)
+
+    # Asking
+
+    @property
+    def rooms(self) -> int:
+        """How many rooms are in memory."""
+        return len(self._hosts)
+
+    @property
+    def connections(self) -> int:
+        """How many sockets are in them."""
+        return sum(host.connections for host in self._hosts.values())
+
+    def find(self, name: DocumentName) -> RoomHost | None:
+        """The room, if it is open."""
+        return self._hosts.get(name)
+
+    async def open(self, name: DocumentName) -> RoomHost:
+        """The room of a document, loaded once however many ask at the same time (ROM-10).
+
+        Nothing may be awaited between this and joining: an empty room can be put away meanwhile.
+
+        Raises:
+            StorageUnavailable: the document could not be read; nothing is kept of the attempt.
+            DocumentBroken: what is stored cannot be opened; it is left as it is.
+        """
+        while True:
+            host = self._hosts.get(name)
+            if host is not None:
+                return host
+            if self._is_closing:
+                raise StorageUnavailable("the server is going away")
+            task = self._loading.get(name)
+            if task is None:
+                task = asyncio.create_task(self._load(name))
+                self._loading[name] = task
+                task.add_done_callback(lambda done: self._loaded(name, done))
+            # Shielded: one who gives up waiting must not take the room from the others.
+            await asyncio.shield(task)
+
+    def _loaded(self, name: DocumentName, task: asyncio.Task[RoomHost]) -> None:
+        del self._loading[name]
+        if task.cancelled() or task.exception() is not None:
+            self.counters.failed_loads += 1
+            return
+        self._hosts[name] = task.result()
+
+    async def _load(self, name: DocumentName) -> RoomHost:
+        async with self._loads:
+            if self._dropped.get(name, 0) > self._journal.committed:
+                await self._journal.flush()  # what the broken room emitted must be read back
+            self._dropped.pop(name, None)
+            stored = await self._store.load(name)
+            snapshot = stored.snapshot
+            try:
+                room = Room(
+                    StoredState(
+                        state=snapshot.state if snapshot else None,
+                        outline=snapshot.outline if snapshot else None,
+                        tail=stored.tail,
+                    ),
+                    authors=stored.authors,
+                    limits=self._limits,
+                    pacing=self._pacing,
+                    fence=self._fence,
+                    now=asyncio.get_running_loop().time(),
+                )
+            except DocumentBroken:
+                log.exception("a stored document cannot be opened", document=name)
+                raise
+            host = RoomHost(
+                name,
+                room,
+                last_seq=stored.last_seq,
+                journal=self._journal,
+                counters=self.counters,
+                settings=self._host_settings,
+                on_broken=self._drop,
+            )
+            host.updates_since_snapshot = len(stored.tail)
+            host.bytes_since_snapshot = sum(map(len, stored.tail))
+            return host
+
+    def _drop(self, host: RoomHost) -> None:
+        """Forget a room whose document failed; the next to ask loads it again from storage."""
+        if self._hosts.get(host.name) is host:
+            del self._hosts[host.name]
+            self._dropped[host.name] = host.position
+            host.shut()
+            log.error("a document failed and is loaded again", document=host.name)
+
+    def _committed(self, position: int) -> None:
+        for host in self._hosts.values():
+            host.committed(position)
+
+    # Keeping and closing
+
+    def start(self) -> None:
+        """Look after the rooms from now on."""
+        self._ticker = asyncio.create_task(self._tick_for_ever())
+
+    async def _tick_for_ever(self) -> None:
+        period = min(5.0, self._host_settings.keepalive / 4, self._idle_seconds / 2)
+        while True:
+            await asyncio.sleep(period)
+            for host in list(self._hosts.values()):
+                if self._hosts.get(host.name) is host:
+                    host.tick()
+                    self._look_after(host)
+                    await asyncio.sleep(0)
+
+    def _look_after(self, host: RoomHost) -> None:
+        if host in self._busy:
+            return
+        now = asyncio.get_running_loop().time()
+        if host.empty_since is not None and now - host.empty_since >= self._idle_seconds:
+            self._begin(host, self._put_away)
+        elif (
+            host.updates_since_snapshot >= self._snapshot_every_updates
+            or host.bytes_since_snapshot >= self._snapshot_every_bytes
+        ):
+            self._begin(host, self._compact)
+
+    def _begin(self, host: RoomHost, work: Callable[[RoomHost], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self._guarded(host, work))
+        self._busy[host] = task
+        task.add_done_callback(lambda _: self._busy.pop(host, None))
+
+    async def _guarded(self, host: RoomHost, work: Callable[[RoomHost], Awaitable[None]]) -> None:
+        try:
+            await work(host)
+        except StorageUnavailable:
+            log.warning("storage is not available; trying again later", document=host.name)
+
+    async def _compact(self, host: RoomHost) -> None:
+        """Store a snapshot, so that opening reads a short tail. The log stays whole."""
+        snapshot = host.snapshot()
+        updates, size = host.updates_since_snapshot, host.bytes_since_snapshot
+        await self._journal.flush()
+        await self._store.save_snapshot(host.name, snapshot)
+        host.updates_since_snapshot -= updates
+        host.bytes_since_snapshot -= size
+
+    async def _put_away(self, host: RoomHost) -> None:
+        """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
+        if host.updates_since_snapshot:
+            await self._compact(host)
+        await self._journal.flush()
+        if (
+            host.connections
+            or host.updates_since_snapshot
+            or self._hosts.get(host.name) is not host
+        ):
+            return
+        del self._hosts[host.name]
+        host.shut()
+
+    async def close_document(self, name: DocumentName, code: CloseCode, reason: str) -> None:
+        """Close every socket of a document."""
+        task = self._loading.get(name)
+        if task is not None:
+            with contextlib.suppress(StorageUnavailable, DocumentBroken):
+                await asyncio.shield(task)
+        host = self._hosts.get(name)
+        if host is not None:
+            host.close_all(code, reason)
+
+    async def close(self) -> None:
+        """Close every socket, flush what was edited, keep snapshots of what changed."""
+        self._is_closing = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for host in list(self._hosts.values()):
+            host.close_all(CloseCode.RESTART, "the server restarts; reconnect")
+        await self._journal.flush()
+        if self._busy:
+            await asyncio.wait(self._busy.values())
+        for host in list(self._hosts.values()):
+            if host.updates_since_snapshot:
+                await self._guarded(host, self._compact)
+            host.shut()
+        self._hosts.clear()

@@ -1,0 +1,291 @@
+"""A room in the event loop: schedules its turns and carries out what they say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from crdt_docs import messages
+from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentName, Identity
+from crdt_docs.member import Member
+from crdt_docs.messages import CloseCode
+from crdt_docs.room import Room
+from crdt_docs.turn import Turn
+from persistence.ports import Commit, Journal, Snapshot
+from server.channels import Channel
+from server.counters import Counters
+
+log = structlog.get_logger(__name__)
+
+UPDATES_PER_TURN = 256
+"""A turn is cut after so many frames, so that a flooded room goes on sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """Attributes:
+    keepalive: seconds of silence after which a socket is sent an empty presence message.
+    slow_member: seconds a member may be behind before it is closed with 4503.
+    """
+
+    keepalive: float = 20.0
+    slow_member: float = 60.0
+
+
+@dataclass(slots=True)
+class _Line:
+    """What the host keeps of a connection: its channel and the receipts that wait for commits."""
+
+    channel: Channel
+    receipts: deque[tuple[int, int]]  # (journal position, messages dealt with)
+    behind_since: float | None = None
+
+
+class RoomHost:
+    """Connects one `Room` with sockets and the journal."""
+
+    def __init__(
+        self,
+        name: DocumentName,
+        room: Room,
+        *,
+        last_seq: int,
+        journal: Journal,
+        counters: Counters,
+        settings: HostSettings,
+        on_broken: Callable[[RoomHost], None],
+    ) -> None:
+        """
+        Args:
+            last_seq: of the document's log.
+            on_broken: called once if the document fails; no new members may come afterwards.
+        """
+        self.name = name
+        self.room = room
+        self.last_seq = last_seq
+        self.position = 0
+        self.empty_since: float | None = None
+        self.bytes_since_snapshot = 0
+        self.updates_since_snapshot = 0
+        self._journal = journal
+        self._counters = counters
+        self._settings = settings
+        self._on_broken = on_broken
+        self._loop = asyncio.get_running_loop()
+        self._lines: dict[Member, _Line] = {}
+        self._waiting: dict[Member, None] = {}
+        self._scheduled = False
+        self._received = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.empty_since = self._loop.time()
+
+    @property
+    def connections(self) -> int:
+        """How many sockets are in the room."""
+        return len(self._lines)
+
+    # From the sockets
+
+    def join(
+        self, channel: Channel, identity: Identity, role: Role, *, wants_receipts: bool
+    ) -> Member:
+        """Let a socket in; it is greeted with the next turn."""
+        member = Member(identity=identity, role=role, wants_receipts=wants_receipts)
+        channel.last_sent = self._loop.time()
+        self._lines[member] = _Line(channel, deque())
+        self.empty_since = None
+        self.room.join(member)
+        self._schedule()
+        return member
+
+    def receive(self, member: Member, frame: bytes) -> None:
+        """Pass a frame on to the room."""
+        self.room.accepts_edits = not self._journal.is_full
+        self.room.receive(member, frame)
+        if member.is_busy:
+            self._lines[member].channel.pause_reading()
+        self._received += 1
+        if self._received >= UPDATES_PER_TURN:
+            self._run_turn()
+        else:
+            self._schedule()
+
+    def leave(self, member: Member) -> None:
+        """The socket is gone."""
+        if self._forget(member):
+            self.room.leave(member)
+            self._schedule()
+
+    def writable(self, member: Member) -> None:
+        """The socket was behind and takes bytes again."""
+        line = self._lines.get(member)
+        if line is not None:
+            line.behind_since = None
+            self.room.caught_up(member)
+            self._schedule()
+
+    def close_all(self, code: CloseCode, reason: str) -> None:
+        """Close every socket."""
+        for member in list(self._lines):
+            self.room.expel(member, code, reason)
+        self._run_turn()
+
+    # Turns
+
+    def run_turn(self) -> None:
+        """End the turn now rather than with the loop's next round."""
+        self._run_turn()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run_scheduled)
+
+    def _run_scheduled(self) -> None:
+        if self._scheduled:
+            self._run_turn()
+
+    def _run_turn(self) -> None:
+        self._scheduled = False
+        self._received = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        turn = self.room.end_turn(now)
+        self._commit(turn)
+        self._send(turn, now)
+        self._note_receipts(turn)
+        self._close(turn)
+        for refused in turn.refused:
+            self._counters.refused_edits += 1
+            log.info("edit refused", document=self.name, role=refused.member.role.value)
+        for member in turn.resumed:
+            line = self._lines.get(member)
+            if line is not None:
+                line.channel.resume_reading()
+        if turn.wake_at is not None:
+            if turn.wake_at <= now:
+                self._schedule()
+            else:
+                self._timer = self._loop.call_at(turn.wake_at, self._run_turn)
+        if turn.is_broken:
+            self._on_broken(self)
+
+    def _commit(self, turn: Turn) -> None:
+        if not turn.commits:
+            return
+        commits = []
+        for emitted in turn.commits:
+            self.last_seq += 1
+            self.updates_since_snapshot += 1
+            self.bytes_since_snapshot += len(emitted.update)
+            commits.append(
+                Commit(
+                    document=self.name,
+                    seq=self.last_seq,
+                    update=emitted.update,
+                    user_id=emitted.author.user_id,
+                    actor_kind=emitted.author.kind,
+                    introduced=emitted.introduced,
+                )
+            )
+        self.position = self._journal.append(commits)
+        self._counters.commits += len(commits)
+
+    def _send(self, turn: Turn, now: float) -> None:
+        lines = self._lines
+        for member, frame in turn.replies:
+            line = lines.get(member)
+            if line is not None:
+                self._send_to(member, line, frame, now)
+        for broadcast in turn.broadcasts:
+            frame, but = broadcast.frame, broadcast.but
+            for member, line in lines.items():
+                if member is not but and not member.is_behind:
+                    self._send_to(member, line, frame, now)
+
+    def _send_to(self, member: Member, line: _Line, frame: bytes, now: float) -> None:
+        line.channel.send(frame, now)
+        if line.channel.is_behind and not member.is_behind:
+            line.behind_since = now
+            self.room.fell_behind(member)
+
+    def _note_receipts(self, turn: Turn) -> None:
+        for member, count in turn.receipts:
+            line = self._lines.get(member)
+            if line is not None:
+                line.receipts.append((self.position, count))
+                self._waiting[member] = None
+        if turn.receipts:
+            self.committed(self._journal.committed)
+
+    def committed(self, position: int) -> None:
+        """The journal has stored everything up to `position`: send the receipts due."""
+        if not self._waiting:
+            return
+        now = self._loop.time()
+        for member in list(self._waiting):
+            line = self._lines.get(member)
+            if line is None:
+                del self._waiting[member]
+                continue
+            count = 0
+            while line.receipts and line.receipts[0][0] <= position:
+                count = line.receipts.popleft()[1]
+            if count:
+                self._send_to(member, line, messages.stored(count), now)
+            if not line.receipts:
+                del self._waiting[member]
+
+    def _close(self, turn: Turn) -> None:
+        for close in turn.closes:
+            line = self._lines.get(close.member)
+            if line is not None:
+                self._forget(close.member)
+                self._counters.count_close(close.code)
+                log.info("socket closed", document=self.name, code=close.code, why=close.reason)
+                line.channel.close(close.code, close.reason)
+
+    def _forget(self, member: Member) -> bool:
+        line = self._lines.pop(member, None)
+        self._waiting.pop(member, None)
+        if line is None:
+            return False
+        if not self._lines:
+            self.empty_since = self._loop.time()
+        return True
+
+    # Now and then
+
+    def tick(self) -> None:
+        """Keep quiet sockets open, let go of hopeless ones, expire presence."""
+        now = self._loop.time()
+        self.room.tick(now)
+        for member, line in list(self._lines.items()):
+            if line.behind_since is not None:
+                if now - line.behind_since > self._settings.slow_member:
+                    reason = "too slow: you were behind for too long; reconnect"
+                    self.room.expel(member, CloseCode.TRY_LATER, reason)
+            elif now - line.channel.last_sent >= self._settings.keepalive:
+                self._send_to(member, line, messages.KEEPALIVE, now)
+        self._run_turn()
+
+    def snapshot(self) -> Snapshot:
+        """The document as it is now, with everything up to `last_seq`."""
+        self.run_turn()
+        document = self.room.document
+        return Snapshot(self.last_seq, document.full_state(), document.outline.to_bytes())
+
+    def shut(self) -> None:
+        """Free the document. No member may be in the room."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._scheduled = False
+        self.room.document.close()
