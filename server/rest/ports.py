@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crdt_docs.identifiers import DocumentName
+from crdt_docs.messages import CloseCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,8 @@ class LiveDocuments(Protocol):
     async def state_update(self, document: DocumentName) -> bytes:
         """The whole document as one Yjs update, v1. Raises like `state`."""
 
-    async def close_document(self, document: DocumentName, code: int, reason: str) -> None:
-        """Close every socket of the document with this code, and store what is pending.
-
-        Does nothing when the document is not open.
-        """
+    async def close_document(self, document: DocumentName, code: CloseCode, reason: str) -> None:
+        """Close every socket of the document with this code; nothing to do when it is not open."""
 
     def readiness(self) -> Readiness:
         """How things stand now; never waits."""

@@ -1,0 +1,165 @@
+"""What `--dev` offers: a demo session, how to reach it, and the guard that keeps it local."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from crdt_docs.access import Role
+from persistence.ports import Session, SessionStatus, SessionStore, SessionType
+from server.authentication import mint
+from server.clock import Clock, utc_now
+from server.settings import Settings, is_loopback
+from server.signing_keys import shared_secret
+
+DEMO_FILE = "demo.json"
+DEMO_TOKEN_LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class _DemoIds:
+    """Whose demo it is; kept, so that a restart shows the same session."""
+
+    session_id: UUID
+    workspace_id: UUID
+    user_id: UUID
+
+
+async def ensure_demo_session(
+    sessions: SessionStore, settings: Settings, *, clock: Clock = utc_now
+) -> Session:
+    """The demo session: that of the last run, or a new one if it is gone or has ended.
+
+    Everybody with a token edits it (`default_role`); its host is the demo's own user.
+
+    Raises:
+        StorageUnavailable: it could not be read or created.
+    """
+    path = settings.data_dir / DEMO_FILE
+    ids = await asyncio.to_thread(_read_ids, path)
+    if ids is not None:
+        session = await sessions.get(ids.session_id)
+        if session is not None and session.status is not SessionStatus.ENDED:
+            return session
+    ids = _DemoIds(
+        session_id=uuid4(),  # never an old one again: that session may have been deleted
+        workspace_id=uuid4() if ids is None else ids.workspace_id,
+        user_id=uuid4() if ids is None else ids.user_id,
+    )
+    session = _demo_session(ids, settings, clock)
+    await sessions.create(session)
+    await asyncio.to_thread(_write_ids, path, ids)
+    return session
+
+
+def _demo_session(ids: _DemoIds, settings: Settings, clock: Clock) -> Session:
+    return Session(
+        id=ids.session_id,
+        workspace_id=ids.workspace_id,
+        session_type=SessionType.WHITEBOARD,
+        host_user_id=ids.user_id,
+        status=SessionStatus.ACTIVE,
+        config={"default_role": Role.EDITOR.value},
+        max_participants=settings.max_participants,
+        is_recording=False,
+        started_at=clock(),
+    )
+
+
+def _read_ids(path: Path) -> _DemoIds | None:
+    """The ids kept in the file; None without one. A damaged file is as good as none."""
+    try:
+        kept = json.loads(path.read_bytes())
+        return _DemoIds(*(UUID(kept[name]) for name in _DemoIds.__slots__))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write_ids(path: Path, ids: _DemoIds) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps({name: str(getattr(ids, name)) for name in _DemoIds.__slots__}))
+    os.replace(draft, path)  # noqa: PTH105 - says that it replaces
+
+
+def demo_token(settings: Settings, session: Session, *, clock: Clock = utc_now) -> str:
+    """A token of the demo's host, good for DEMO_TOKEN_LIFETIME. Blocks: may read a file.
+
+    Raises:
+        UnusableSecret: tokens are signed elsewhere, or the secret is damaged.
+    """
+    return mint(
+        shared_secret(settings),
+        session.host_user_id,
+        name="Demo",
+        workspaces=[session.workspace_id],
+        lifetime=DEMO_TOKEN_LIFETIME,
+        now=clock(),
+        audience=settings.jwt_audience,
+    )
+
+
+def demo_lines(settings: Settings, session: Session, token: str | None) -> list[str]:
+    """What `serve --dev` prints. Without a token (a key set is configured) it says to bring one.
+
+    The addresses hold no token: addresses are logged, by browsers and by proxies.
+    """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    authority = f"{host}:{settings.port}"
+    rest = f"http://{authority}/api/ocw/sessions/{session.id}"
+    shown = "a token of your issuer" if token is None else token
+    return [
+        "Demo session (everybody with a token edits):",
+        f"  REST       {rest}",
+        f"  WebSocket  ws://{authority}/api/ocw/sessions/{session.id}/ws",
+        f"  token      {shown}",
+        "",
+        "In a page or in Node, with stock yjs and y-websocket:",
+        "  const doc = new Y.Doc()",
+        "  const provider = new WebsocketProvider(",
+        f"    'ws://{authority}/api/ocw/sessions', '{session.id}/ws', doc,",
+        f"    {{ params: {{ token: '{'<token>' if token is None else token}' }} }})",
+        "",
+        "What is in it:",
+        f"  curl -H 'Authorization: Bearer {'<token>' if token is None else token}' {rest}/state",
+    ]
+
+
+class LoopbackHostOnly:
+    """ASGI middleware of the development mode: answers only to names of this machine.
+
+    A page of another site can make its own name resolve to 127.0.0.1 and would then share our
+    origin (DNS rebinding); its requests still carry that name in the Host header.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or _names_this_machine(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)  # before accept: the server answers 403
+        else:
+            refusal = PlainTextResponse("The development server answers to localhost only.\n", 403)
+            await refusal(scope, receive, send)
+
+
+def _names_this_machine(headers: Headers) -> bool:
+    hosts = headers.getlist("host")
+    if len(hosts) != 1:
+        return False
+    host = hosts[0]
+    if host.startswith("["):
+        return is_loopback(host.partition("]")[0] + "]")
+    return is_loopback(host.partition(":")[0])
