@@ -299,7 +299,7 @@ class Room:
             self._measured_version = self.document.version
         return self._size + size <= limit
 
-    # Gaps: ROM-4
+    # What did not connect (ROM-4)
 
     def _set_aside(self, member: Member, facts: UpdateFacts, *, is_step2: bool) -> None:
         debt = member.debt
@@ -342,7 +342,7 @@ class Room:
             and all(clocks.get(client, 0) >= clock for client, clock in debt.needs.items())
         )
 
-    # Refusing: ACC-3, ACC-4
+    # What was refused (ACC-3, ACC-4)
 
     def _refuse(self, member: Member, update: bytes, facts: UpdateFacts, reason: str) -> None:
         """Apply nothing of an edit, and remember which clocks its author has used up."""

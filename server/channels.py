@@ -72,6 +72,11 @@ class AsgiChannel:
             self._wake.set()
             self._readable.set()
 
+    @property
+    def is_closing(self) -> bool:
+        """`close` was called."""
+        return self._closing is not None
+
     def pause_reading(self) -> None:
         """Make `readable` wait."""
         self._readable.clear()

@@ -104,16 +104,24 @@ class RoomHost:
         return member
 
     def receive(self, member: Member, frame: bytes) -> None:
-        """Pass a frame on to the room."""
+        """Pass a frame on to the room; ignored once the member was let go."""
+        line = self._lines.get(member)
+        if line is None:
+            return
         self.room.accepts_edits = not self._journal.is_full
         self.room.receive(member, frame)
         if member.is_busy:
-            self._lines[member].channel.pause_reading()
+            line.channel.pause_reading()
         self._received += 1
         if self._received >= UPDATES_PER_TURN:
             self._run_turn()
         else:
             self._schedule()
+
+    def expel(self, member: Member, code: CloseCode, reason: str) -> None:
+        """Close a member's socket for what it sent."""
+        self.room.expel(member, code, reason)
+        self._schedule()
 
     def leave(self, member: Member) -> None:
         """The socket is gone."""

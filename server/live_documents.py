@@ -1,0 +1,66 @@
+"""Documents as they are now, for REST: open rooms, with the edits that are not stored yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crdt_docs.document import DocumentBroken
+from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.messages import CloseCode
+from persistence.ports import StorageUnavailable
+from server.rest.ports import Readiness
+from server.room_directory import RoomDirectory
+from server.room_host import RoomHost
+
+
+class LiveRooms:
+    """`rest.ports.LiveDocuments` over the room directory."""
+
+    def __init__(
+        self,
+        directory: RoomDirectory,
+        *,
+        backlog: Callable[[], tuple[int, bool]],
+        is_database_up: Callable[[], bool],
+    ) -> None:
+        """
+        Args:
+            backlog: bytes that wait for the database, and whether no more may.
+        """
+        self._directory = directory
+        self._backlog = backlog
+        self._is_database_up = is_database_up
+
+    async def state(self, document: DocumentName) -> dict[str, object]:
+        """See `rest.ports.LiveDocuments.state`."""
+        host = await self._opened(document)
+        kind = DocumentKind(document.partition("/")[0])
+        return host.room.document.to_json(kind)
+
+    async def state_update(self, document: DocumentName) -> bytes:
+        """See `rest.ports.LiveDocuments.state_update`."""
+        host = await self._opened(document)
+        return host.room.document.full_state()
+
+    async def _opened(self, document: DocumentName) -> RoomHost:
+        try:
+            host = await self._directory.open(document)
+        except DocumentBroken as error:
+            raise StorageUnavailable("the stored document cannot be opened") from error
+        host.run_turn()  # what was received before this request belongs to the answer
+        return host
+
+    async def close_document(self, document: DocumentName, code: int, reason: str) -> None:
+        """See `rest.ports.LiveDocuments.close_document`."""
+        await self._directory.close_document(document, CloseCode(code), reason)
+
+    def readiness(self) -> Readiness:
+        """See `rest.ports.LiveDocuments.readiness`."""
+        size, is_full = self._backlog()
+        return Readiness(
+            database=self._is_database_up(),
+            backlog_bytes=size,
+            backlog_full=is_full,
+            rooms=self._directory.rooms,
+            connections=self._directory.connections,
+        )

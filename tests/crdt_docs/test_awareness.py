@@ -1,0 +1,281 @@
+"""AWR: who is present, and who may say so."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import pytest
+
+from crdt_docs.access import Role
+from crdt_docs.awareness import (
+    CLOCK_LIMIT,
+    EXPIRY_SECONDS,
+    REMEMBERED_DEPARTURES,
+    AwarenessLimits,
+    AwarenessTable,
+)
+from crdt_docs.errors import LimitExceeded, Malformed
+from crdt_docs.identifiers import ActorKind, Identity
+from crdt_docs.messages import GONE, AwarenessEntry
+
+ADA = Identity(UUID(int=1), "Ada")
+BEN = Identity(UUID(int=2), "Ben")
+
+
+class Speakers:
+    """A table and the people who speak to it."""
+
+    def __init__(self, limits: AwarenessLimits | None = None) -> None:
+        self.table: AwarenessTable[str] = AwarenessTable(limits or AwarenessLimits())
+        self.first: set[str] = set()
+        self.now = 0.0
+
+    def say(
+        self,
+        socket: str,
+        identity: Identity,
+        *entries: tuple[int, int, object],
+        role: Role = Role.EDITOR,
+    ) -> None:
+        """Send entries (client id, clock, state) from a socket; None says gone."""
+        encoded = [
+            AwarenessEntry(client, clock, json.dumps(state).encode())
+            for client, clock, state in entries
+        ]
+        is_first = socket not in self.first
+        self.first.add(socket)
+        self.table.hear(socket, identity, role, encoded, now=self.now, is_first=is_first)
+
+    def told(self) -> dict[int, tuple[int, object]]:
+        """What everybody is told now: client id -> (clock, state)."""
+        entries, _ = self.table.take_changed()
+        return {client: (clock, json.loads(state)) for client, clock, state in entries}
+
+    def users(self) -> dict[int, str]:
+        """Names of those present, by client id."""
+        return {
+            client: json.loads(state)["user"]["name"] for client, _, state in self.table.everyone()
+        }
+
+
+@pytest.fixture
+def room() -> Speakers:
+    return Speakers()
+
+
+def test_awr_4_the_token_says_who_somebody_is(room: Speakers) -> None:
+    agent = Identity(UUID(int=3), None, ActorKind.AGENT)
+    room.say("a", agent, (7, 1, {"user": {"name": "Ada", "id": "x", "color": "#f00"}, "x": 1}))
+    state = room.told()[7][1]
+    assert state == {
+        "user": {
+            "name": "Guest 0000",
+            "id": str(agent.user_id),
+            "color": "#f00",
+            "role": "editor",
+            "kind": "agent",
+        },
+        "x": 1,
+    }
+
+
+def test_awr_4_a_user_that_is_no_object_is_replaced(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {"user": ["Ada"]}))
+    assert room.users() == {7: "Ada"}
+
+
+def test_awr_1_an_old_clock_is_dropped_before_it_is_parsed(room: Speakers) -> None:
+    room.say("a", ADA, (7, 5, {}))
+    room.told()
+    room.table.hear(
+        "a", ADA, Role.EDITOR, [AwarenessEntry(7, 5, b"{broken")], now=0, is_first=False
+    )
+    assert not room.table.has_changed
+
+
+def test_awr_1_the_latest_state_wins_and_is_told_once(room: Speakers) -> None:
+    for clock in range(1, 6):
+        room.say("a", ADA, (7, clock, {"x": clock}))
+    told = room.told()
+    assert told[7][0] == 5
+    assert not room.table.has_changed
+
+
+def test_awr_2_nobody_speaks_for_somebody_else(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {"x": 1}))
+    room.say("b", BEN, (8, 1, {}))
+    room.told()
+    room.say("b", BEN, (7, 2, {"x": "forged"}))
+    room.say("b", BEN, (7, 9, None))
+    assert room.told() == {}
+    assert room.users() == {7: "Ada", 8: "Ben"}
+
+
+def test_awr_2_even_the_first_message_of_another_user_takes_nothing(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {}))
+    room.say("b", BEN, (7, 2, {}))
+    assert room.users() == {7: "Ada"}
+
+
+def test_awr_3_a_reconnect_takes_its_id_over(room: Speakers) -> None:
+    room.say("a1", ADA, (7, 4, {"x": 1}))
+    room.told()
+    room.say("a2", ADA, (7, 4, {"x": 1}))
+    room.table.leave("a1")
+    assert room.told() == {}, "the dead socket must not take the person with it"
+    room.say("a2", ADA, (7, 5, {"x": 2}))
+    assert room.told()[7][0] == 5
+    room.table.leave("a2")
+    assert room.told() == {7: (6, None)}
+
+
+def test_awr_3_a_second_tab_that_repeats_the_first_takes_nothing_over(room: Speakers) -> None:
+    room.say("tab1", ADA, (7, 4, {}))
+    room.say("tab2", ADA, (8, 1, {}))
+    room.say("tab2", ADA, (7, 4, {}))
+    room.table.leave("tab2")
+    assert room.users() == {7: "Ada"}
+
+
+def test_awr_5_leaving_removes_a_person_at_once(room: Speakers) -> None:
+    room.say("a", ADA, (7, 3, {}))
+    room.told()
+    room.table.leave("a")
+    assert room.told() == {7: (4, None)}
+    assert len(room.table) == 0
+
+
+def test_awr_5_saying_goodbye_removes_a_person(room: Speakers) -> None:
+    room.say("a", ADA, (7, 3, {}))
+    room.say("a", ADA, (7, 3, None))
+    assert room.told() == {7: (3, None)}
+    room.table.leave("a")
+    assert room.told() == {}
+
+
+def test_awr_6_a_returning_person_is_visible_at_once_and_is_told_its_clock(
+    room: Speakers,
+) -> None:
+    room.say("a1", ADA, (7, 10, {}))
+    room.table.leave("a1")
+    room.told()
+    room.say("a2", ADA, (7, 10, {}))
+    _, but = room.table.take_changed()
+    assert but is None, "the owner must hear its new clock"
+    assert room.table.everyone()[0].clock == 12
+
+
+def test_awr_6_what_a_returning_person_does_before_it_hears_its_clock_counts(
+    room: Speakers,
+) -> None:
+    room.say("a1", ADA, (7, 10, {}))
+    room.table.leave("a1")
+    room.say("a2", ADA, (7, 10, {"x": 1}))
+    room.told()
+    room.say("a2", ADA, (7, 11, {"x": 2}))
+    clock, state = room.told()[7]
+    assert clock == 13
+    assert isinstance(state, dict)
+    assert state["x"] == 2
+
+
+def test_awr_6_the_owner_may_repeat_what_it_was_told(room: Speakers) -> None:
+    room.say("a1", ADA, (7, 10, {}))
+    room.table.leave("a1")
+    room.say("a2", ADA, (7, 10, {}))
+    room.told()
+    room.say("a2", ADA, (7, 12, {}))
+    assert room.told() == {}
+    room.say("a2", ADA, (7, 13, {}))
+    assert room.told()[7][0] == 13
+
+
+def test_awr_7_a_state_that_is_not_renewed_expires(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {}))
+    room.say("b", BEN, (8, 1, {}))
+    room.told()
+    room.now = 20.0
+    room.say("b", BEN, (8, 2, {}))
+    room.told()
+    room.table.expire(EXPIRY_SECONDS + 1)
+    assert room.told() == {7: (2, None)}
+    assert room.users() == {8: "Ben"}
+
+
+def test_awr_8_a_spectator_is_not_seen(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {}), role=Role.SPECTATOR)
+    assert room.told() == {}
+    room.table.leave("a")
+    assert room.told() == {}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [b"", b"{", b"[]", b"1", b'"x"', b"{\"a\":NaN}", b'{"a":1e999}', b"\xff", b"[" * 5000,
+     b'{"a":' * 5000, b'{"n":' + b"9" * 5000 + b"}"],
+)  # fmt: skip
+def test_awr_9_a_state_must_be_a_json_object(room: Speakers, state: bytes) -> None:
+    with pytest.raises(Malformed):
+        room.table.hear("a", ADA, Role.EDITOR, [AwarenessEntry(7, 1, state)], now=0, is_first=True)
+    assert len(room.table) == 0
+
+
+def test_awr_9_a_giant_state_is_refused() -> None:
+    room = Speakers(AwarenessLimits(state_bytes=100))
+    with pytest.raises(LimitExceeded):
+        room.say("a", ADA, (7, 1, {"x": "y" * 100}))
+
+
+def test_awr_9_a_clock_without_successors_is_refused(room: Speakers) -> None:
+    with pytest.raises(Malformed):
+        room.say("a", ADA, (7, CLOCK_LIMIT + 1, {}))
+    room.say("a", ADA, (7, 1, {}))
+    with pytest.raises(Malformed):
+        room.say("a", ADA, (7, CLOCK_LIMIT + 1, {}))
+    with pytest.raises(Malformed):
+        room.say("a", ADA, (7, CLOCK_LIMIT + 1, None))
+
+
+def test_strange_strings_survive_as_json(room: Speakers) -> None:
+    room.table.hear(
+        "a", ADA, Role.EDITOR, [AwarenessEntry(7, 1, b'{"x":"\\ud800\\u0000\xc3\xa9"}')],
+        now=0, is_first=True,
+    )  # fmt: skip
+    state = room.table.everyone()[0].state
+    assert json.loads(state)["x"] == "\ud800\x00é"
+    state.decode("ascii")
+
+
+def test_one_connection_introduces_only_so_many_ids() -> None:
+    room = Speakers(AwarenessLimits(ids_per_speaker=2))
+    room.say("a", ADA, *((client, 1, {}) for client in range(5)))
+    assert len(room.table) == 2
+
+
+def test_departures_are_remembered_up_to_a_limit(room: Speakers) -> None:
+    for client in range(REMEMBERED_DEPARTURES + 5):
+        room.say(f"s{client}", ADA, (client, 1, {}))
+        room.table.leave(f"s{client}")
+    departed = room.table.everyone_and_departed()
+    assert len(departed) == REMEMBERED_DEPARTURES
+    assert all(entry.state == GONE for entry in departed)
+
+
+def test_the_only_speaker_need_not_be_told(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {}))
+    assert room.table.take_changed()[1] == "a"
+    room.say("a", ADA, (7, 2, {}))
+    room.say("b", BEN, (8, 1, {}))
+    assert room.table.take_changed()[1] is None
+
+
+def test_a_removal_of_somebody_unknown_is_nothing(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, None))
+    assert room.told() == {}
+
+
+def test_a_new_state_lists_its_holder(room: Speakers) -> None:
+    room.say("a", ADA, (7, 1, {}))
+    assert room.table.holder(7) == ADA
+    assert room.table.holder(8) is None
