@@ -1,0 +1,269 @@
+"""The walk over the contents of structs: text, values, JSON, types, subdocuments (GRD)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Final
+
+from crdt_docs.errors import LimitExceeded, Malformed
+from crdt_docs.varint import read_var_uint
+
+# Content kinds of a struct (yjs, `contentRefs`).
+DELETED: Final = 1
+JSON: Final = 2
+BINARY: Final = 3
+STRING: Final = 4
+EMBED: Final = 5
+FORMATTING: Final = 6
+SHARED_TYPE: Final = 7
+ANY: Final = 8
+SUBDOCUMENT: Final = 9
+
+XML_ELEMENT: Final = 3
+SHARED_TYPES: Final = frozenset((0, 1, 2, XML_ELEMENT, 4, 6))
+"""Array, map, text, XML element, fragment and text. Not 5, XmlHook, nor yrs' own weak links."""
+
+ANY_STRING: Final = 119
+UNENDING: Final = 1 << 62
+"""A budget that is never used up: the walk does not pause."""
+
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+@dataclass(frozen=True, slots=True)
+class ContentLimits:
+    """What the contents of one update may amount to.
+
+    Attributes:
+        value_depth: nesting of arrays and objects within one value, JSON included.
+        elements: members of arrays and objects, counted over the update.
+        subdocuments: counted over the update.
+    """
+
+    value_depth: int = 64
+    elements: int = 100_000
+    subdocuments: int = 16
+
+
+def utf16_length(raw: bytes) -> int:
+    """How many UTF-16 units a UTF-8 text has, which is how Yjs counts.
+
+    Raises:
+        Malformed: not valid UTF-8. yrs takes text unchecked, and then anything can happen.
+    """
+    try:
+        return len(raw.decode().encode("utf-16-le")) >> 1
+    except UnicodeDecodeError:
+        raise Malformed("a text is not valid UTF-8") from None
+
+
+def check_json(raw: bytes, max_depth: int) -> None:
+    """Check that a text is JSON and not nested too deeply.
+
+    Yjs clients parse these while they apply an update, and one that throws is stuck for good.
+
+    Raises:
+        Malformed: not JSON, or not UTF-8.
+        LimitExceeded: nested deeper than `max_depth`.
+    """
+    if _json_depth(raw) > max_depth:
+        raise LimitExceeded(f"JSON is nested deeper than {max_depth} levels")
+    try:
+        json.loads(raw.decode(), parse_constant=_refuse_constant)
+    except ValueError:
+        raise Malformed("embedded or formatting content is not JSON") from None
+
+
+def _json_depth(raw: bytes) -> int:
+    """How deep brackets nest, or more where brackets stand in strings."""
+    brackets = raw.translate(_BRACKETS, _NOT_BRACKETS)
+    deepest = depth = 0
+    for bracket in brackets:
+        if bracket == 0x5B:
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity, which Python reads and JavaScript does not."""
+    raise ValueError(name)
+
+
+class ContentWalk:
+    """Walks the contents of one update's structs; they share its limits."""
+
+    __slots__ = ("_data", "_elements_left", "_limits", "_subdocuments_left")
+
+    def __init__(self, data: bytes, limits: ContentLimits) -> None:
+        self._data = data
+        self._limits = limits
+        self._elements_left = limits.elements
+        self._subdocuments_left = limits.subdocuments
+
+    def single(self, kind: int, position: int) -> tuple[int, int]:
+        """Walk content other than text and lists of values; return its clock length and its end.
+
+        Raises:
+            Malformed, LimitExceeded: as the update guard does.
+        """
+        match kind:
+            case 1:
+                length, position = read_var_uint(self._data, position)
+                if length == 0:
+                    raise Malformed("deleted content of no length")
+                return length, position
+            case 3:
+                return 1, self._span(position)[1]
+            case 5:
+                return 1, self._json(position)
+            case 6:
+                return 1, self._json(self._text(position))
+            case 7:
+                return 1, self._shared_type(position)
+            case 9:
+                return 1, self._subdocument(position)
+            case _:
+                raise Malformed(f"content kind {kind} does not exist")
+
+    def values(
+        self, kind: int, position: int, budget: int
+    ) -> Generator[None, None, tuple[int, int]]:
+        """Walk a list of values or of JSON texts, pausing every `budget` elements.
+
+        Returns its clock length and its end.
+
+        Raises:
+            Malformed, LimitExceeded: as the update guard does.
+        """
+        count, position = read_var_uint(self._data, position)
+        if count == 0:
+            raise Malformed("a list of no values")
+        if count > len(self._data) - position:
+            raise Malformed(f"{count} values do not fit in the bytes that remain")
+        self._spend(count)
+        if kind == ANY:
+            position = yield from self._any(position, count, budget)
+            return count, position
+        for walked in range(count):
+            if walked and walked % budget == 0:
+                yield
+            start, end = self._span(position)
+            # ContentJSON writes a missing value as this word, and yjs reads it back.
+            position = end if self._data[start:end] == b"undefined" else self._json(position)
+        return count, position
+
+    def _span(self, position: int) -> tuple[int, int]:
+        """Where the bytes lie that follow their length."""
+        length, start = read_var_uint(self._data, position)
+        end = start + length
+        if end > len(self._data):
+            raise Malformed(f"a length of {length} bytes does not fit in the update")
+        return start, end
+
+    def _text(self, position: int) -> int:
+        start, end = self._span(position)
+        text = self._data[start:end]
+        if not text.isascii():
+            utf16_length(text)
+        return end
+
+    def _json(self, position: int) -> int:
+        start, end = self._span(position)
+        raw = self._data[start:end]
+        self._spend(raw.count(b",") + raw.count(b"[") + raw.count(b"{"))
+        check_json(raw, self._limits.value_depth)
+        return end
+
+    def _shared_type(self, position: int) -> int:
+        reference, position = read_var_uint(self._data, position)
+        if reference not in SHARED_TYPES:
+            raise Malformed(f"shared type {reference} is not supported")
+        return self._text(position) if reference == XML_ELEMENT else position
+
+    def _subdocument(self, position: int) -> int:
+        self._subdocuments_left -= 1
+        if self._subdocuments_left < 0:
+            raise LimitExceeded(f"more than {self._limits.subdocuments} subdocuments in one update")
+        walk = self._any(self._text(position), 1, UNENDING)
+        try:
+            next(walk)
+        except StopIteration as done:
+            end: int = done.value
+            return end
+        raise AssertionError("a walk without a budget does not pause")
+
+    def _spend(self, elements: int) -> None:
+        self._elements_left -= elements
+        if self._elements_left < 0:
+            raise LimitExceeded(
+                f"an update may hold {self._limits.elements} array and object members"
+            )
+
+    def _any(  # noqa: C901, PLR0912, PLR0915 - one branch for each kind of value
+        self, position: int, count: int, budget: int
+    ) -> Generator[None, None, int]:
+        """Walk `count` values in lib0's encoding, and return where they end.
+
+        Without recursion. `around` holds, for each array or object around the current one, how
+        many members it still has; negative for objects, whose members begin with a key.
+        """
+        data = self._data
+        size = len(data)
+        around: list[int] = []
+        left = count
+        walked = 0
+        while left or around:
+            if left == 0:
+                left = around.pop()
+                continue
+            walked += 1
+            if walked >= budget:
+                walked = 0
+                yield
+            if left > 0:
+                left -= 1
+            else:
+                left += 1
+                position = self._text(position)
+            tag = data[position]
+            position += 1
+            match tag:
+                case 119:  # string
+                    position = self._text(position)
+                case 127 | 126 | 121 | 120:  # undefined, null, false, true
+                    pass
+                case 125:  # integer
+                    first = position
+                    while data[position] >= 0x80:
+                        position += 1
+                    position += 1
+                    if position - first > 8:
+                        raise Malformed("an integer is longer than 53 bits")
+                case 123 | 122:  # float64, bigint
+                    position += 8
+                case 124:  # float32
+                    position += 4
+                case 117 | 118:  # array, object
+                    members, position = read_var_uint(data, position)
+                    if members > size - position:
+                        raise Malformed(f"{members} members do not fit in the bytes that remain")
+                    self._spend(members)
+                    around.append(left)
+                    if len(around) > self._limits.value_depth:
+                        raise LimitExceeded(
+                            f"a value is nested deeper than {self._limits.value_depth} levels"
+                        )
+                    left = members if tag == 117 else -members
+                case 116:  # bytes
+                    position = self._span(position)[1]
+                case _:
+                    raise Malformed(f"value tag {tag} does not exist")
+        if position > size:
+            raise Malformed("a value does not fit in the bytes that remain")
+        return position
