@@ -82,18 +82,20 @@ class Settings(BaseSettings):
     )
 
     # Where it listens and what it keeps.
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
     data_dir: Path = Field(
-        Path(".collab"),
+        default=Path(".collab"),
         description="Directory of the embedded database, the generated secret and the demo.",
     )
     database_url: Annotated[str, AfterValidator(_postgres_url)] | None = Field(
-        None,
+        default=None,
         repr=False,
         description="PostgreSQL to use, `postgresql://…`; without it the embedded one is started.",
     )
-    database_pool_size: Count = Field(10, description="Most connections to the database.")
+    database_pool_size: Count = Field(default=10, description="Most connections to the database.")
     dev: bool = Field(
         default=False,
         description="Development: makes a demo session, prints its addresses, loopback only.",
@@ -101,25 +103,25 @@ class Settings(BaseSettings):
 
     # Who may come in.
     jwt_secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
-        None,
+        default=None,
         description="Secret that signs tokens (HS256), at least 32 bytes. Without it and without "
         "a key set, one is generated once into the data directory.",
     )
     jwt_jwks_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
-        None,
+        default=None,
         description="Address of the issuer's JSON Web Key Set (RS256, ES256, EdDSA); replaces "
         "the secret.",
     )
     jwt_jwks: Annotated[str, AfterValidator(_json_web_key_set)] | None = Field(
-        None,
+        default=None,
         repr=False,
         description="The issuer's JSON Web Key Set itself, as JSON; replaces the secret.",
     )
     jwt_audience: str = Field(
-        "chenu-collab", min_length=1, description="What a token's `aud` must name."
+        default="chenu-collab", min_length=1, description="What a token's `aud` must name."
     )
     jwt_leeway: float = Field(
-        10.0,
+        default=10.0,
         ge=0,
         le=300,
         allow_inf_nan=False,
@@ -128,80 +130,93 @@ class Settings(BaseSettings):
     )
 
     # What one client may send.
-    max_frame_bytes: Bytes = Field(ByteSize(4 * MIB), description="Largest WebSocket frame.")
+    max_frame_bytes: Bytes = Field(
+        default=ByteSize(4 * MIB), description="Largest WebSocket frame."
+    )
     max_document_bytes: Bytes = Field(
-        ByteSize(64 * MIB),
+        default=ByteSize(64 * MIB),
         description="Largest encoded document; also the largest first synchronisation.",
     )
-    max_client_ids: Count = Field(50_000, description="Most Yjs client ids in one document.")
-    max_structs_per_update: Count = Field(20_000, description="Most structs in one update.")
+    max_client_ids: Count = Field(
+        default=50_000, description="Most Yjs client ids in one document."
+    )
+    max_structs_per_update: Count = Field(default=20_000, description="Most structs in one update.")
     max_nesting: int = Field(
-        100, gt=0, le=200, description="Most levels of shared types inside one another."
+        default=100, gt=0, le=200, description="Most levels of shared types inside one another."
     )
     max_awareness_bytes: Bytes = Field(
-        ByteSize(16 * KIB), description="Largest presence state of one client."
+        default=ByteSize(16 * KIB), description="Largest presence state of one client."
     )
     max_awareness_ids_per_connection: Count = Field(
-        16, description="Most client ids whose presence one connection may carry."
+        default=16, description="Most client ids whose presence one connection may carry."
     )
-    max_body_bytes: Bytes = Field(ByteSize(MIB), description="Largest body of a REST request.")
+    max_body_bytes: Bytes = Field(
+        default=ByteSize(MIB), description="Largest body of a REST request."
+    )
     max_participants: Count = Field(
-        1_000, description="Most participants a session may allow, and what it allows by default."
+        default=1_000,
+        description="Most participants a session may allow, and what it allows by default.",
     )
 
     # How rooms live.
     update_interval: Seconds = Field(
-        0.008, description="Seconds between document broadcasts of a paced room."
+        default=0.008, description="Seconds between document broadcasts of a paced room."
     )
     presence_interval: Seconds = Field(
-        1 / 30, description="Seconds between presence broadcasts of a paced room."
+        default=1 / 30, description="Seconds between presence broadcasts of a paced room."
     )
     presence_budget: Count = Field(
-        6_000, description="Presence frames a second one room may send, over all its members."
+        default=6_000,
+        description="Presence frames a second one room may send, over all its members.",
     )
     pacing_threshold: Count = Field(
-        8, description="Members from which a room's broadcasts are paced."
+        default=8, description="Members from which a room's broadcasts are paced."
     )
     keepalive_seconds: Seconds = Field(
-        20.0, description="A socket that was sent nothing for so long gets an empty message."
+        default=20.0,
+        description="A socket that was sent nothing for so long gets an empty message.",
     )
     slow_member_seconds: Seconds = Field(
-        60.0, description="A client that stays behind for so long is closed with 4503."
+        default=60.0, description="A client that stays behind for so long is closed with 4503."
     )
     room_idle_seconds: Seconds = Field(
-        60.0, description="A room nobody is in leaves memory after so long."
+        default=60.0, description="A room nobody is in leaves memory after so long."
     )
 
     # How edits reach the database.
     journal_interval: Seconds = Field(
-        0.005, description="Seconds over which edits are gathered into one commit."
+        default=0.005, description="Seconds over which edits are gathered into one commit."
     )
     journal_backlog_bytes: Bytes = Field(
-        ByteSize(64 * MIB),
+        default=ByteSize(64 * MIB),
         description="Edits waiting for the database; at this size writers are closed with 4503.",
     )
     snapshot_every_updates: Count = Field(
-        500, description="Updates of a document after which a new snapshot is stored."
+        default=500, description="Updates of a document after which a new snapshot is stored."
     )
     snapshot_every_bytes: Bytes = Field(
-        ByteSize(MIB), description="Bytes of updates after which a new snapshot is stored."
+        default=ByteSize(MIB), description="Bytes of updates after which a new snapshot is stored."
     )
     delete_grace_days: float = Field(
-        30.0, ge=0, allow_inf_nan=False, description="Days before a deleted session's contents go."
+        default=30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Days before a deleted session's contents go.",
     )
 
     # How the process behaves.
     heartbeat_timeout: Seconds = Field(
-        2.0, description="A worker silent for so many seconds is replaced."
+        default=2.0, description="A worker silent for so many seconds is replaced."
     )
     shutdown_seconds: Seconds = Field(
-        10.0, description="Time a graceful stop may take: flush, say goodbye, exit."
+        default=10.0, description="Time a graceful stop may take: flush, say goodbye, exit."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least important messages logged: debug, info, warning or error."
+        default="info",
+        description="Least important messages logged: debug, info, warning or error.",
     )
     log_format: Literal["json", "console"] = Field(
-        "json", description="`json`, one object a line, or `console`, for people."
+        default="json", description="`json`, one object a line, or `console`, for people."
     )
 
     @model_validator(mode="after")
