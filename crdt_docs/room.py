@@ -25,6 +25,7 @@ from crdt_docs.member import Debt, Member, PendingWalk
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Gate, Pacing
+from crdt_docs.state_vector import encode_state_vector
 from crdt_docs.turn import Broadcast, Close, Emitted, Refused, Turn
 from crdt_docs.update_guard import (
     GuardLimits,
@@ -357,9 +358,8 @@ class Room:
 
     def _is_news(self, update: bytes, facts: UpdateFacts) -> bool:
         clocks = self.document.outline.clocks
-        if any(end > clocks.get(client, 0) for client, _, end in facts.ranges):
-            return True
-        return facts.has_deletes and brings_news(update, clocks, self.document.delete_set())
+        deleted = self.document.delete_set() if facts.has_deletes else {}
+        return brings_news(update, facts, clocks, deleted)
 
     def _integrate_refused(self, member: Member) -> None:
         """Fill the clocks of refused edits with placeholders, so that later edits connect.
@@ -381,6 +381,11 @@ class Room:
             self._queue(member, update, walk_update(update, self._limits.guard))
 
     # Turns
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing waits for a later turn, not even for its time."""
+        return not (self._walking or self._outbox or self._awareness.has_changed)
 
     def end_turn(self, now: float) -> Turn:
         """Carry out what was received; `now` is any monotonic clock, in seconds."""
@@ -419,9 +424,9 @@ class Room:
             member.walking = None
             self.expel(member, CloseCode.MALFORMED, str(refusal))
             return
-        while member.inbox and member.walking is None:
+        while member.inbox and not member.is_busy:
             self.receive(member, member.inbox.popleft())
-        if member.walking is None and member in self.members:
+        if not member.is_busy and member in self.members:
             member.inbox = None
             turn.resumed.append(member)
 
@@ -533,7 +538,8 @@ class Room:
         )
         for member in self._behind:
             if member.missed_from is None:
-                member.missed_from = self.document.outline.state_vector(self._unsent_from)
+                known = {**self.document.outline.clocks, **self._unsent_from}
+                member.missed_from = encode_state_vector(known)
         self._outbox.clear()
         self._unsent_from.clear()
 

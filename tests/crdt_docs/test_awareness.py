@@ -213,7 +213,7 @@ def test_awr_8_a_spectator_is_not_seen(room: Speakers) -> None:
 @pytest.mark.parametrize(
     "state",
     [b"", b"{", b"[]", b"1", b'"x"', b"{\"a\":NaN}", b'{"a":1e999}', b"\xff", b"[" * 5000,
-     b'{"a":' * 5000, b'{"n":' + b"9" * 5000 + b"}"],
+     b'{"a":' * 2500, b'{"n":' + b"9" * 5000 + b"}"],
 )  # fmt: skip
 def test_awr_9_a_state_must_be_a_json_object(room: Speakers, state: bytes) -> None:
     with pytest.raises(Malformed):
