@@ -1,0 +1,327 @@
+"""A real `collab serve` in a process of its own, as its users run it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import jwt
+import psutil  # type: ignore[import-untyped] # it ships no types
+
+SECRET = "a secret of the tests, long enough to sign tokens with"
+AUDIENCE = "chenu-collab"
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class ServerDied(Exception):  # noqa: N818 - says what is the case
+    """The server ended although nobody asked it to; carries the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Where a client connects, and as whom.
+
+    Attributes:
+        base: what a WebsocketProvider takes as its address.
+        room: and as its room name.
+        token: JWT; empty for none.
+        user_id: whose token it is.
+    """
+
+    base: str
+    room: str
+    token: str
+    user_id: UUID
+
+    @property
+    def url(self) -> str:
+        """Address of the WebSocket, with the token."""
+        return self.url_with()
+
+    def url_with(self, **params: str) -> str:
+        """The same with further query parameters."""
+        query = {"token": self.token, **params} if self.token else params
+        return str(httpx.URL(f"{self.base}/{self.room}", params=query))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """One OCW session of a server."""
+
+    server: ServerProcess
+    id: str
+
+    def invite(
+        self,
+        role: str | None = "editor",
+        *,
+        name: str | None = None,
+        user_id: UUID | None = None,
+        lifetime: float = 3600.0,
+    ) -> Invitation:
+        """Somebody's way in: a token that grants `role` (None: grants nothing)."""
+        user = user_id or uuid4()
+        grants = {} if role is None else {f"ocw/{self.id}": role}
+        token = mint(user, name=name, lifetime=lifetime, grants=grants)
+        return self.invite_with(token, user)
+
+    def invite_with(self, token: str, user_id: UUID | None = None) -> Invitation:
+        """A way in with any token at all."""
+        return Invitation(self.server.socket_base, f"{self.id}/ws", token, user_id or uuid4())
+
+    async def state(self) -> dict[str, Any]:
+        """The document as the server shows it: its root maps as JSON."""
+        response = await self.server.request("GET", f"/ocw/sessions/{self.id}/state")
+        response.raise_for_status()
+        data: dict[str, Any] = response.json()["data"]
+        return data
+
+    async def update(self) -> bytes:
+        """The document as one Yjs update."""
+        response = await self.server.request("GET", f"/ocw/sessions/{self.id}/state?format=yjs")
+        response.raise_for_status()
+        return response.content
+
+    async def end(self) -> None:
+        """End the session; everybody is sent away."""
+        response = await self.server.request("POST", f"/ocw/sessions/{self.id}/end")
+        response.raise_for_status()
+
+
+def mint(
+    user_id: UUID,
+    *,
+    name: str | None = None,
+    lifetime: float = 3600.0,
+    grants: Mapping[str, str] | None = None,
+    is_service: bool = False,
+    secret: str = SECRET,
+    **claims: Any,
+) -> str:
+    """Sign a token as an issuer would. `claims` replace or add to what it says."""
+    now = time.time()
+    content: dict[str, Any] = {
+        "sub": str(user_id),
+        "aud": AUDIENCE,
+        "iat": int(now),
+        "exp": int(now + lifetime),
+        "jti": str(uuid4()),
+    }
+    if name is not None:
+        content["name"] = name
+    if is_service:
+        content["scope"] = "service"
+    if grants:
+        content["grants"] = dict(grants)
+    return jwt.encode({**content, **claims}, secret, algorithm="HS256")
+
+
+class ServerProcess:
+    """`collab serve` on a free port with a data directory of its own.
+
+    Its calls block; from a coroutine use `asyncio.to_thread`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        database_url: str | None = None,
+    ) -> None:
+        """
+        Args:
+            environment: further settings, as `COLLAB_…` variables.
+            database_url: an external database instead of the embedded one.
+        """
+        self.data_dir = data_dir
+        self.port = _free_port()
+        self._log = data_dir.with_name(data_dir.name + ".log")
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("COLLAB_")},
+            "COLLAB_JWT_SECRET": SECRET,
+            **(environment or {}),
+        }
+        if database_url is not None:
+            self._environment["COLLAB_DATABASE_URL"] = database_url
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # Its life
+
+    def start(self) -> None:
+        """Start it on its directory and port, and wait until it is ready.
+
+        Raises:
+            ServerDied: it ended meanwhile.
+            TimeoutError: it was not ready in time.
+        """
+        command = [
+            str(Path(sys.executable).with_name("collab")),
+            "serve",
+            "--port",
+            str(self.port),
+            "--data-dir",
+            str(self.data_dir),
+        ]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_ready()
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        """Wait until it says that it takes edits and stores them."""
+        deadline = time.monotonic() + seconds
+        while not self._is_ready():
+            if self._process is None or self._process.poll() is not None:
+                raise ServerDied(self.log()[-4000:])
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not ready after {seconds} s:\n{self.log()[-4000:]}")
+            time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.api}/health/ready", timeout=5.0).is_success
+        except httpx.TransportError:
+            return False
+
+    def kill(self, *, everything: bool = False) -> None:
+        """End it with SIGKILL.
+
+        Args:
+            everything: also its worker and its database in the same moment, as when the machine
+                fails; otherwise they find out for themselves that they are orphans.
+        """
+        assert self._process is not None
+        victims = self.processes() if everything else [psutil.Process(self._process.pid)]
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        psutil.wait_procs(victims, timeout=STOP_SECONDS)
+
+    def stop(self) -> int | None:
+        """Ask it to end, and wait. Returns its exit status; None when it was not running."""
+        if self._process is None:
+            return None
+        leftovers = self.processes()
+        self._process.terminate()
+        try:
+            status = self._process.wait(STOP_SECONDS)
+        finally:
+            # Nothing may outlive a test, whatever went wrong in it.
+            for process in leftovers:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(leftovers, timeout=STOP_SECONDS)
+            self._process = None
+        return status
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that was started still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def log(self) -> str:
+        """Everything it has printed."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    # Its processes
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor, then all below it: the worker, the embedded database."""
+        if self._process is None:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            top = psutil.Process(self._process.pid)
+            return [top, *top.children(recursive=True)]
+        return []
+
+    def postmaster(self) -> psutil.Process:
+        """The embedded database's first process."""
+        pid_file = next(self.data_dir.rglob("postmaster.pid"))
+        return psutil.Process(int(pid_file.read_text().split()[0]))
+
+    def worker(self) -> psutil.Process:
+        """The process that serves the sockets: the largest Python below the supervisor."""
+        database = {self.postmaster().pid} if any(self.data_dir.rglob("postmaster.pid")) else set()
+        candidates = [p for p in self.processes()[1:] if p.pid not in database]
+        pythons = [p for p in candidates if "python" in p.name() or "collab" in p.name()]
+        return max(pythons or self.processes()[:1], key=lambda process: process.memory_info().rss)
+
+    def memory(self) -> int:
+        """Bytes of memory that the worker has resident and shares with nobody."""
+        used: int = self.worker().memory_full_info().uss
+        return used
+
+    # Talking to it
+
+    @property
+    def api(self) -> str:
+        """Address of the REST API."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    @property
+    def socket_base(self) -> str:
+        """Address below which the sessions' sockets are."""
+        return f"ws://127.0.0.1:{self.port}/api/ocw/sessions"
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One REST request with a backend's token."""
+        headers = {"Authorization": f"Bearer {mint(uuid4(), is_service=True)}"}
+        async with httpx.AsyncClient(timeout=30.0) as client:
+            return await client.request(method, self.api + path, headers=headers, **options)
+
+    async def create_session(self, **config: Any) -> LiveSession:
+        """A new session."""
+        body = {"workspace_id": str(uuid4()), "session_type": "whiteboard", "config": config}
+        response = await self.request("POST", "/ocw/sessions", json=body)
+        response.raise_for_status()
+        return LiveSession(self, response.json()["data"]["id"])
+
+    async def create_sessions(self, count: int) -> list[LiveSession]:
+        """Many new sessions."""
+        headers = {"Authorization": f"Bearer {mint(uuid4(), is_service=True)}"}
+        body = {"workspace_id": str(uuid4()), "session_type": "whiteboard"}
+        sessions = []
+        async with httpx.AsyncClient(timeout=30.0, headers=headers) as client:
+            for _ in range(count):
+                response = await client.post(f"{self.api}/ocw/sessions", json=body)
+                response.raise_for_status()
+                sessions.append(LiveSession(self, response.json()["data"]["id"]))
+        return sessions
+
+
+def _free_port() -> int:
+    """A port nobody listens on now.
+
+    Below those that systems give to outgoing connections: a client that tries to reach a server
+    that is down must not be given the server's port, nor connect to itself.
+    """
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
