@@ -76,7 +76,7 @@ class WriteBehindJournal:
         on_poisoned: PoisonListener,
         interval: float = 0.005,
         max_batch_bytes: int = 4 * 1024 * 1024,
-        max_batch_entries: int = 5_000,
+        max_batch_entries: int = 2_000,
         max_backlog_bytes: int = 64 * 1024 * 1024,
         retry_initial: float = 0.05,
         retry_max: float = 1.0,

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentName
+from persistence.batches import check_consecutive
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import LogConflict, SequenceGap, UnknownSession
 from persistence.ports import (
@@ -122,15 +123,15 @@ class MemoryDocumentStore(MemorySwitches):
 
     def _check(self, batch: Sequence[Commit]) -> None:
         """Refuse the whole batch before anything is changed: it is one transaction."""
-        last_seqs: dict[DocumentName, int] = {}
+        check_consecutive(batch)
+        begun: set[DocumentName] = set()
         for commit in batch:
             log = self._documents.get(commit.document, _Document()).log
-            last = last_seqs.get(commit.document, len(log))
-            if commit.seq > last + 1:
-                raise SequenceGap(f"{commit.document}: {commit.seq} does not follow on {last}")
+            if commit.document not in begun and commit.seq > len(log) + 1:
+                raise SequenceGap(f"{commit.document}: {commit.seq} does not follow on {len(log)}")
             if commit.seq <= len(log) and log[commit.seq - 1].update != commit.update:
                 raise LogConflict(f"{commit.document}: another update is stored at {commit.seq}")
-            last_seqs[commit.document] = max(last, commit.seq)
+            begun.add(commit.document)
 
     async def save_snapshot(self, document: DocumentName, snapshot: Snapshot) -> None:
         """See `ports.DocumentStore.save_snapshot`.

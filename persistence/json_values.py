@@ -1,0 +1,54 @@
+"""jsonb, as bytes on the wire: total for strings, so that no content can fail a statement.
+
+PostgreSQL's jsonb has no NUL, and UTF-8 no lone surrogates; both become U+FFFD.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+_VERSION = b"\x01"  # of jsonb's binary format (PostgreSQL, utils/adt/jsonb.c, jsonb_send)
+_REPLACEMENT = "\ufffd"
+
+
+def encode_jsonb(value: object) -> bytes:
+    """A JSON value in jsonb's binary format. Non-finite numbers become null.
+
+    Raises:
+        TypeError: not a JSON value, or an integer beyond 64 bits.
+    """
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:  # also for a lone surrogate; raised again for everything else
+        encoded = orjson.dumps(_storable(value))
+    if b"\\u0000" in encoded:  # also in a string that says `\\u0000` itself: that one is rare
+        encoded = orjson.dumps(_storable(value))
+    return _VERSION + encoded
+
+
+def decode_jsonb(data: bytes) -> Any:
+    """The value of jsonb's binary format."""
+    return orjson.loads(data[1:])
+
+
+def storable_text(text: str) -> str:
+    """A string without NUL and lone surrogates: each becomes U+FFFD."""
+    text = text.replace("\x00", _REPLACEMENT)
+    if text.isascii():
+        return text
+    # Surrogate pairs may come as two code points; together they are one character.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _storable(value: object) -> object:
+    match value:
+        case str():
+            return storable_text(value)
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_storable(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,230 @@
+"""Connections to PostgreSQL, with a deadline on everything and one exception for all outages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Self
+
+import asyncpg
+
+from persistence.circuit import Circuit
+from persistence.json_values import decode_jsonb, encode_jsonb
+from persistence.ports import StorageUnavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+    BorrowedConnection = PoolConnectionProxy[asyncpg.Record]
+
+APPLICATION_NAME = "collab"
+
+_OUTAGE_CLASSES = frozenset(
+    {
+        "08",  # connection exception
+        "40",  # transaction rollback: serialization failure, deadlock
+        "53",  # insufficient resources: disk full, out of memory, too many connections
+        "57",  # operator intervention: shutdown, crash, cannot connect now, statement timeout
+        "58",  # system error: input/output
+    }
+)
+_OUTAGE_STATES = frozenset(
+    {
+        "25006",  # read-only transaction: a standby, while another server is promoted
+        "55P03",  # lock not available within lock_timeout
+    }
+)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be reached or cannot work just now.
+
+    Errors that a change of our program or of its configuration would mend (a missing table, a
+    wrong password, a value of the wrong type) are none.
+    """
+    match error:
+        case asyncpg.PostgresError():
+            state = getattr(error, "sqlstate", None) or ""
+            return state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES
+        case OSError():  # TimeoutError included
+            return True
+        case _:
+            return False
+
+
+@contextmanager
+def outages_translated() -> Iterator[None]:
+    """Turn every outage into StorageUnavailable.
+
+    Raises:
+        StorageUnavailable: with the driver's error as its cause.
+    """
+    try:
+        yield
+    except (OSError, asyncpg.PostgresError) as error:
+        if not is_outage(error):
+            raise
+        raise StorageUnavailable(describe(error)) from error
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line; a timeout has no words of its own."""
+    text = " ".join(str(error).split())
+    return text or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))
+
+
+async def connect(
+    dsn: str,
+    *,
+    application_name: str = APPLICATION_NAME,
+    connect_timeout: float = 5.0,
+    command_timeout: float | None = 10.0,
+) -> Connection:
+    """One connection outside a pool; the caller closes it.
+
+    Args:
+        dsn: postgresql://…
+        application_name: as `pg_stat_activity` shows it.
+        connect_timeout: seconds for the connection to stand.
+        command_timeout: seconds for each command; None for migrations, which may take long.
+
+    Raises:
+        StorageUnavailable: it does not stand in time.
+    """
+    settings = {"application_name": application_name, **_session_settings(command_timeout)}
+    with outages_translated():
+        return await asyncpg.connect(
+            dsn, timeout=connect_timeout, command_timeout=command_timeout, server_settings=settings
+        )
+
+
+def _session_settings(command_timeout: float | None) -> dict[str, str]:
+    settings = {
+        "timezone": "UTC",
+        # The server's own deadlines, for when it is us who hang: no transaction of a stopped
+        # process may hold its locks for ever.
+        "idle_in_transaction_session_timeout": "60s",
+    }
+    if command_timeout is not None:
+        settings["statement_timeout"] = f"{round(command_timeout * 1000)}ms"
+    return settings
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=encode_jsonb,
+        decoder=decode_jsonb,
+        format="binary",
+    )
+
+
+class DatabasePool:
+    """A bounded number of connections, made when needed and again after the database was away.
+
+    Use `open`; the constructor is its detail.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool[asyncpg.Record], circuit: Circuit, acquire_timeout: float
+    ) -> None:
+        self._pool = pool
+        self._circuit = circuit
+        self._acquire_timeout = acquire_timeout
+
+    @classmethod
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        size: int = 8,
+        connect_timeout: float = 5.0,
+        command_timeout: float = 10.0,
+        circuit: Circuit | None = None,
+    ) -> Self:
+        """Make a pool and its first connection.
+
+        Args:
+            dsn: postgresql://…
+            size: connections at most.
+            connect_timeout: seconds for a new connection, and to wait for a free one.
+            command_timeout: seconds for each command; then its connection is given up.
+            circuit: one with other limits than the default.
+
+        Raises:
+            StorageUnavailable: the database cannot be reached.
+        """
+        with outages_translated():
+            pool = await asyncpg.create_pool(
+                dsn,
+                init_size=1,
+                min_size=0,  # no background reconnecting: the next who needs one makes it
+                max_size=size,
+                init=_prepare,
+                timeout=connect_timeout,
+                command_timeout=command_timeout,
+                server_settings={
+                    "application_name": APPLICATION_NAME,
+                    **_session_settings(command_timeout),
+                },
+            )
+        return cls(pool, circuit or Circuit(), connect_timeout)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the database did not answer lately."""
+        return self._circuit.is_open
+
+    @property
+    def size(self) -> int:
+        """Connections that stand."""
+        return self._pool.get_size()
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[BorrowedConnection]:
+        """A connection for one conversation.
+
+        Raises:
+            StorageUnavailable: none could be had, or it broke or did not answer within the
+                conversation; what was being changed may or may not have been.
+        """
+        async with self._circuit.guard():
+            with outages_translated():
+                if self._pool.is_closing():
+                    raise StorageUnavailable("the pool is closed")
+                connection = await self._pool.acquire(timeout=self._acquire_timeout)
+                try:
+                    yield connection
+                except asyncpg.InterfaceError as error:
+                    # What asyncpg says when it is used after the connection broke.
+                    if not connection.is_closed() or isinstance(error, ValueError):
+                        raise
+                    raise StorageUnavailable(describe(error)) from error
+                except BaseException as error:
+                    if isinstance(error, OSError) or not isinstance(error, Exception):
+                        # An answer may still be under way (timeout, cancellation): waiting for it
+                        # could take as long as the outage.
+                        connection.terminate()
+                    raise
+                finally:
+                    await self._pool.release(connection, timeout=self._acquire_timeout)
+
+    async def ping(self) -> None:
+        """Return if the database answers.
+
+        Raises:
+            StorageUnavailable: it does not.
+        """
+        async with self.borrow() as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def close(self, within: float = 5.0) -> None:
+        """Close all connections; those still in use after a while are cut."""
+        try:
+            async with asyncio.timeout(within):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()

@@ -1,0 +1,272 @@
+"""Documents in PostgreSQL: the log of updates, the snapshot they are opened from, who wrote them.
+
+LOG-7   A batch is one statement in one transaction, however many rows and documents.
+LOG-8   A position is stored once. The same update at it again changes nothing; another is refused.
+LOG-9   A document's log has no gaps.
+LOG-10  A snapshot never holds what the log does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from crdt_docs.identifiers import ActorKind, DocumentName
+from persistence.batches import check_consecutive
+from persistence.errors import BatchRefused, LogConflict, SequenceGap
+from persistence.pool import DatabasePool, describe
+from persistence.ports import Commit, Snapshot, StoredDocument
+
+if TYPE_CHECKING:
+    from persistence.pool import BorrowedConnection
+
+_REFUSED_CLASSES = frozenset({"22", "23", "54"})  # data, integrity, program limits
+
+# One statement. `spans` is one row a document of the batch; `touched` makes or moves its row, but
+# not where there would be a gap, and locks it: batches of one document follow one another. A
+# position that is taken is left alone, and counted as missing from `stored`.
+_COMMIT = """
+WITH batch AS (
+    SELECT name, seq, update, user_id, actor_kind
+    FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::uuid[], $5::text[])
+        AS entry (name, seq, update, user_id, actor_kind)
+), spans AS (
+    SELECT name, min(seq) AS first_seq, max(seq) AS last_seq FROM batch GROUP BY name ORDER BY name
+), touched AS (
+    INSERT INTO documents AS document (name, last_seq)
+    SELECT name, last_seq FROM spans
+    WHERE first_seq = 1 OR EXISTS (SELECT FROM documents WHERE documents.name = spans.name)
+    ON CONFLICT (name) DO UPDATE
+        SET last_seq = greatest(document.last_seq, excluded.last_seq), updated_at = now()
+        WHERE document.last_seq + 1
+            >= (SELECT first_seq FROM spans WHERE spans.name = document.name)
+    RETURNING document.id, document.name
+), stored AS (
+    INSERT INTO document_updates (document_id, seq, update, user_id, actor_kind)
+    SELECT touched.id, batch.seq, batch.update, batch.user_id, batch.actor_kind
+    FROM batch JOIN touched USING (name)
+    ON CONFLICT (document_id, seq) DO NOTHING
+    RETURNING document_id
+), introduced AS (
+    INSERT INTO document_authors (document_id, client_id, user_id, seq)
+    SELECT DISTINCT ON (touched.id, author.client_id)
+        touched.id, author.client_id, author.user_id, author.seq
+    FROM unnest($6::text[], $7::bigint[], $8::uuid[], $9::bigint[])
+        AS author (name, client_id, user_id, seq)
+    JOIN touched USING (name)
+    ORDER BY touched.id, author.client_id, author.seq
+    ON CONFLICT (document_id, client_id) DO NOTHING
+)
+SELECT (SELECT count(*) FROM touched) AS documents, (SELECT count(*) FROM stored) AS entries
+"""
+
+_DIFFERING = """
+SELECT entry.name, entry.seq
+FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS entry (name, seq, update)
+JOIN documents ON documents.name = entry.name
+JOIN document_updates AS log ON log.document_id = documents.id AND log.seq = entry.seq
+WHERE log.update <> entry.update
+LIMIT 1
+"""
+
+_LAST_SEQS = "SELECT name, last_seq FROM documents WHERE name = ANY ($1::text[])"
+
+# One statement sees one moment: the snapshot and the tail fit together, whoever commits meanwhile.
+_LOAD = """
+SELECT
+    document.last_seq,
+    document.snapshot_seq,
+    document.state,
+    document.outline,
+    ARRAY(
+        SELECT log.update FROM document_updates AS log
+        WHERE log.document_id = document.id AND log.seq > document.snapshot_seq
+        ORDER BY log.seq
+    ) AS tail,
+    ARRAY(
+        SELECT author.client_id FROM document_authors AS author
+        WHERE author.document_id = document.id ORDER BY author.client_id
+    ) AS client_ids,
+    ARRAY(
+        SELECT author.user_id FROM document_authors AS author
+        WHERE author.document_id = document.id ORDER BY author.client_id
+    ) AS user_ids
+FROM documents AS document
+WHERE document.name = $1
+"""
+
+_SAVE_SNAPSHOT = """
+UPDATE documents SET snapshot_seq = $2, state = $3, outline = $4
+WHERE name = $1 AND snapshot_seq < $2 AND last_seq >= $2
+"""
+
+_LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
+
+_READ_LOG = """
+SELECT log.seq, log.update, log.user_id, log.actor_kind, ARRAY(
+    SELECT author.client_id FROM document_authors AS author
+    WHERE author.document_id = log.document_id AND author.seq = log.seq
+    ORDER BY author.client_id
+) AS introduced
+FROM documents AS document
+JOIN document_updates AS log ON log.document_id = document.id
+WHERE document.name = $1 AND log.seq > $2
+ORDER BY log.seq
+LIMIT $3
+"""
+
+# Authors and named versions go by foreign key; the log has none (see the migration).
+_DELETE = """
+WITH gone AS (DELETE FROM documents WHERE name = $1 RETURNING id)
+DELETE FROM document_updates WHERE document_id IN (SELECT id FROM gone)
+"""
+
+
+class PostgresDocumentStore:
+    """`ports.DocumentStore` in PostgreSQL."""
+
+    def __init__(self, pool: DatabasePool) -> None:
+        self._pool = pool
+
+    async def load(self, document: DocumentName) -> StoredDocument:
+        """See `ports.DocumentStore.load`.
+
+        Raises:
+            SequenceGap: the log is damaged: entries are missing from it.
+        """
+        async with self._pool.borrow() as connection:
+            row = await connection.fetchrow(_LOAD, document)
+        if row is None:
+            return StoredDocument()
+        if row["snapshot_seq"] + len(row["tail"]) != row["last_seq"]:
+            raise SequenceGap(
+                f"{document}: after the snapshot at {row['snapshot_seq']} the log has "
+                f"{len(row['tail'])} entries, but should reach {row['last_seq']}"
+            )
+        snapshot = None
+        if row["state"] is not None:
+            snapshot = Snapshot(row["snapshot_seq"], row["state"], row["outline"])
+        return StoredDocument(
+            snapshot=snapshot,
+            tail=tuple(row["tail"]),
+            last_seq=row["last_seq"],
+            authors=dict(zip(row["client_ids"], row["user_ids"], strict=True)),
+        )
+
+    async def commit(self, batch: Sequence[Commit]) -> None:
+        """See `ports.DocumentStore.commit`.
+
+        Raises:
+            LogConflict: a position is taken by another update; nothing was stored.
+            SequenceGap: a position does not follow on what is stored; nothing was stored.
+            BatchRefused: the database does not take the content; nothing was stored.
+        """
+        if not batch:
+            return
+        check_consecutive(batch)
+        async with self._pool.borrow() as connection:
+            with _refusals_translated():
+                await _commit(connection, batch)
+
+    async def save_snapshot(self, document: DocumentName, snapshot: Snapshot) -> None:
+        """See `ports.DocumentStore.save_snapshot`.
+
+        Raises:
+            SequenceGap: it contains more than the log does.
+        """
+        async with self._pool.borrow() as connection:
+            outcome = await connection.execute(
+                _SAVE_SNAPSHOT, document, snapshot.seq, snapshot.state, snapshot.outline
+            )
+            if outcome == "UPDATE 1":
+                return
+            last_seq = await connection.fetchval(_LAST_SEQ, document) or 0
+        if snapshot.seq > last_seq:
+            raise SequenceGap(f"{document}: a snapshot at {snapshot.seq} is ahead of the log")
+
+    async def read_log(
+        self, document: DocumentName, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[Commit]:
+        """See `ports.DocumentStore.read_log`."""
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(_READ_LOG, document, after, limit)
+        return [
+            Commit(
+                document=document,
+                seq=row["seq"],
+                update=row["update"],
+                user_id=row["user_id"],
+                actor_kind=ActorKind(row["actor_kind"]),
+                introduced=tuple(row["introduced"]),
+            )
+            for row in rows
+        ]
+
+    async def delete(self, document: DocumentName) -> None:
+        """See `ports.DocumentStore.delete`."""
+        async with self._pool.borrow() as connection:
+            await connection.execute(_DELETE, document)
+
+
+async def _commit(connection: BorrowedConnection, batch: Sequence[Commit]) -> None:
+    authors = [
+        (commit.document, client_id, commit.user_id, commit.seq)
+        for commit in batch
+        for client_id in commit.introduced
+    ]
+    names, seqs, updates = (
+        [commit.document for commit in batch],
+        [commit.seq for commit in batch],
+        [commit.update for commit in batch],
+    )
+    async with connection.transaction():
+        done = await connection.fetchrow(
+            _COMMIT,
+            names,
+            seqs,
+            updates,
+            [commit.user_id for commit in batch],
+            [commit.actor_kind.value for commit in batch],
+            *([author[field] for author in authors] for field in range(4)),
+        )
+        if done is None or done["documents"] != len(set(names)):
+            raise await _gap(connection, batch)
+        if done["entries"] == len(batch):
+            return
+        # Some were there already: sent before, with an answer that got lost, or somebody else's.
+        differing = await connection.fetchrow(_DIFFERING, names, seqs, updates)
+        if differing is not None:
+            raise LogConflict(
+                f"{differing['name']}: another update is stored at {differing['seq']}"
+            )
+
+
+async def _gap(connection: BorrowedConnection, batch: Sequence[Commit]) -> SequenceGap:
+    rows = await connection.fetch(_LAST_SEQS, [commit.document for commit in batch])
+    last_seqs = {row["name"]: row["last_seq"] for row in rows}
+    for commit in batch:
+        last = last_seqs.get(commit.document, 0)
+        if commit.seq > last + 1:
+            return SequenceGap(f"{commit.document}: {commit.seq} does not follow on {last}")
+        last_seqs[commit.document] = max(last, commit.seq)
+    return SequenceGap("the log was changed by somebody else meanwhile")
+
+
+@contextmanager
+def _refusals_translated() -> Iterator[None]:
+    """What the database says about content becomes BatchRefused.
+
+    Raises:
+        BatchRefused: with the driver's error as its cause.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] not in _REFUSED_CLASSES:
+            raise
+        raise BatchRefused(describe(error)) from error
+    except asyncpg.DataError as error:  # found by the driver, before sending
+        raise BatchRefused(describe(error)) from error
