@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,6 +41,9 @@ class Fence(Protocol):
     def is_poisoned(self, update: bytes) -> bool:
         """Whether this update ended an earlier process."""
 
+    def brings_poison(self, sender: bytes, ranges: Iterable[tuple[int, int, int]]) -> bool:
+        """Whether these clock ranges (client, start, end) of a sender hold such an edit."""
+
 
 class NoFence:
     """A fence for where nobody watches: tests, command line."""
@@ -53,6 +56,14 @@ class NoFence:
 
     def is_poisoned(self, update: bytes) -> bool:
         """Nothing ever is."""
+        return False
+
+    def brings_poison(
+        self,
+        sender: bytes,  # noqa: ARG002 - the protocol's signature
+        ranges: Iterable[tuple[int, int, int]],  # noqa: ARG002
+    ) -> bool:
+        """Nobody ever does."""
         return False
 
 
@@ -74,7 +85,7 @@ class Document:
             DocumentBroken: what was stored cannot be applied.
         """
         self._doc: Doc[Any] = Doc()
-        self._fence = fence or NoFence()
+        self.fence = fence or NoFence()
         self._emitted: list[bytes] = []
         # Attached before the stored state is loaded, so that nothing can slip in between.
         self._subscription: Subscription | None = self._doc.observe(self._collect)
@@ -114,7 +125,7 @@ class Document:
         Raises:
             DocumentBroken: the CRDT failed; this object must not be used further.
         """
-        self._fence.begin_many(updates, sender)
+        self.fence.begin_many(updates, sender)
         try:
             with self._doc.transaction(origin=sender):
                 for update in updates:
@@ -124,7 +135,7 @@ class Document:
                 raise DocumentBroken(str(error)) from error
             raise
         finally:
-            self._fence.end()
+            self.fence.end()
         if not self._emitted:
             return None
         emitted = self._emitted[0] if len(self._emitted) == 1 else merge_updates(*self._emitted)

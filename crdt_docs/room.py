@@ -99,7 +99,6 @@ class Room:
         self.is_broken = False
         self._limits = limits or RoomLimits()
         self._pacing = pacing or Pacing()
-        self._fence = fence
         self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
         self._now = now
         self._size = self._measured_size = len(stored.state or b"") if stored else 0
@@ -236,7 +235,8 @@ class Room:
     def _judge(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
         """Decide once, before applying, what becomes of an update that the guard has walked."""
         if not facts.is_empty:
-            if self._fence is not None and self._fence.is_poisoned(update):
+            fence, sender = self.document.fence, member.identity.user_id.bytes
+            if fence.is_poisoned(update) or fence.brings_poison(sender, facts.ranges):
                 raise Malformed("this update has stopped the server before and is not taken again")
             if not may_edit(member.role):
                 self._refuse(member, update, facts, READ_ONLY)

@@ -154,6 +154,15 @@ class RoomDirectory:
             host.shut()
             log.error("a document failed and is loaded again", document=host.name)
 
+    def give_up(self, name: DocumentName, error: Exception) -> None:
+        """Storage refuses what a document emitted: close it, promise nothing more about it, and
+        let the next who asks load what is stored; the clients bring their edits again."""
+        log.error("storage refused an update", document=name, error=type(error).__name__)
+        host = self._hosts.get(name)
+        if host is not None:
+            host.abandon()
+            self._drop(host)
+
     def _committed(self, position: int) -> None:
         for host in self._hosts.values():
             host.committed(position)
@@ -168,11 +177,16 @@ class RoomDirectory:
         period = min(5.0, self._host_settings.keepalive / 4, self._idle_seconds / 2)
         while True:
             await asyncio.sleep(period)
-            for host in list(self._hosts.values()):
-                if self._hosts.get(host.name) is host:
-                    host.tick()
-                    self._look_after(host)
-                    await asyncio.sleep(0)
+            await self._tick_all()
+
+    async def _tick_all(self) -> None:
+        # A method of its own: a loop variable would keep the last room alive between rounds.
+        for name in list(self._hosts):
+            host = self._hosts.get(name)
+            if host is not None:
+                host.tick()
+                self._look_after(host)
+                await asyncio.sleep(0)  # a thousand rooms must not hold up one
 
     def _look_after(self, host: RoomHost) -> None:
         if host in self._busy:

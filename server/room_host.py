@@ -145,6 +145,15 @@ class RoomHost:
 
     # Turns
 
+    def abandon(self) -> None:
+        """Close every socket without acknowledging or storing anything more."""
+        reason = "the room restarts; reconnect"
+        for member, line in list(self._lines.items()):
+            self._forget(member)
+            self.room.leave(member)
+            self._counters.count_close(CloseCode.RESTART)
+            line.channel.close(CloseCode.RESTART, reason)
+
     def run_turn(self) -> None:
         """End the turn now rather than with the loop's next round."""
         self._run_turn()

@@ -1,0 +1,163 @@
+"""The one place that builds everything: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from crdt_docs.awareness import AwarenessLimits
+from crdt_docs.document import Fence
+from crdt_docs.outline import DocumentLimits
+from crdt_docs.pacing import Pacing
+from crdt_docs.room import RoomLimits
+from crdt_docs.update_guard import GuardLimits
+from persistence.documents import PostgresDocumentStore
+from persistence.journal import WriteBehindJournal
+from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.ports import DocumentStore, SessionStore
+from persistence.sessions import PostgresSessionStore
+from server.authentication import Authenticator
+from server.counters import Counters
+from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
+from server.live_documents import LiveRooms
+from server.rest.routes import rest_routes
+from server.rest.services import Services
+from server.room_directory import RoomDirectory
+from server.room_host import HostSettings
+from server.settings import Settings
+from server.sockets.session_socket import SocketServices, session_socket_route
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where things are kept.
+
+    Attributes:
+        is_up: whether storage answered when it was last spoken to.
+    """
+
+    documents: DocumentStore
+    sessions: SessionStore
+    is_up: Callable[[], bool]
+
+
+OpenStores = Callable[[Settings, AsyncExitStack], Awaitable[Stores]]
+
+
+async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:  # noqa: ARG001
+    """Stores that forget everything with the process: for tests and demonstrations."""
+    return Stores(MemoryDocumentStore(), MemorySessionStore(), lambda: True)
+
+
+def create_app(
+    settings: Settings, fence: Fence | None = None, open_stores: OpenStores | None = None
+) -> Starlette:
+    """The application of one worker; its lifespan opens and closes all it works with.
+
+    Once started, `app.state.ready_lines` holds what the operator is to be told, and
+    `app.state.directory` the rooms.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stores = await (open_stores or open_postgres)(settings, stack)
+            await _build(app, settings, fence, stores, stack)
+            yield
+
+    middleware = [Middleware(LoopbackHostOnly)] if settings.dev else []
+    return Starlette(lifespan=lifespan, middleware=middleware)
+
+
+async def _build(
+    app: Starlette,
+    settings: Settings,
+    fence: Fence | None,
+    stores: Stores,
+    stack: AsyncExitStack,
+) -> None:
+    authenticator = await asyncio.to_thread(Authenticator.from_settings, settings)
+    counters = Counters()
+    journal = WriteBehindJournal(
+        stores.documents,
+        on_poisoned=lambda commit, error: directory.give_up(commit.document, error),
+        interval=settings.journal_interval,
+        max_backlog_bytes=settings.journal_backlog_bytes,
+    )
+    directory = RoomDirectory(
+        stores.documents,
+        journal,
+        counters=counters,
+        limits=_room_limits(settings),
+        pacing=_pacing(settings),
+        host_settings=HostSettings(settings.keepalive_seconds, settings.slow_member_seconds),
+        idle_seconds=settings.room_idle_seconds,
+        snapshot_every_updates=settings.snapshot_every_updates,
+        snapshot_every_bytes=settings.snapshot_every_bytes,
+        fence=fence,
+    )
+    live = LiveRooms(
+        directory,
+        backlog=lambda: (journal.backlog_bytes, journal.is_full),
+        is_database_up=lambda: stores.is_up() and journal.last_error is None,
+    )
+    journal.start()
+    stack.push_async_callback(journal.close, settings.shutdown_seconds)
+    directory.start()
+    stack.push_async_callback(_close_rooms, directory, settings.shutdown_seconds)
+    sockets = SocketServices(
+        directory=directory,
+        sessions=stores.sessions,
+        authenticator=authenticator,
+        counters=counters,
+        max_frame_bytes=settings.max_frame_bytes,
+    )
+    services = Services(stores.sessions, live, authenticator, settings)
+    app.router.routes.extend([session_socket_route(sockets), *rest_routes(services)])
+    app.state.directory = directory
+    app.state.ready_lines = await _demo(stores.sessions, settings) if settings.dev else []
+
+
+async def _close_rooms(directory: RoomDirectory, within: float) -> None:
+    try:
+        async with asyncio.timeout(within):
+            await directory.close()
+    except TimeoutError:
+        log.error("edits could not be stored before the server had to stop")
+
+
+async def _demo(sessions: SessionStore, settings: Settings) -> list[str]:
+    session = await ensure_demo_session(sessions, settings)
+    token = None
+    if settings.uses_secret:
+        token = await asyncio.to_thread(demo_token, settings, session)
+    return demo_lines(settings, session, token)
+
+
+def _room_limits(settings: Settings) -> RoomLimits:
+    return RoomLimits(
+        guard=GuardLimits(structs=settings.max_structs_per_update),
+        document=DocumentLimits(settings.max_nesting, settings.max_client_ids),
+        awareness=AwarenessLimits(
+            settings.max_awareness_bytes, settings.max_awareness_ids_per_connection
+        ),
+        document_bytes=settings.max_document_bytes,
+    )
+
+
+def _pacing(settings: Settings) -> Pacing:
+    return Pacing(
+        threshold=settings.pacing_threshold,
+        update_interval=settings.update_interval,
+        presence_interval=settings.presence_interval,
+        presence_budget=settings.presence_budget,
+    )

@@ -1,0 +1,121 @@
+"""A directory over stores in memory, and people who are in its rooms without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Self
+from uuid import UUID
+
+from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
+from crdt_docs.messages import CloseCode
+from crdt_docs.pacing import Pacing
+from crdt_docs.room import RoomLimits
+from persistence.journal import WriteBehindJournal
+from persistence.memory_store import MemoryDocumentStore
+from server.counters import Counters
+from server.room_directory import RoomDirectory
+from server.room_host import HostSettings, RoomHost
+from tests.helpers.channels import RecordingChannel
+from tests.helpers.people import Person
+
+NAME = document_name(DocumentKind.OCW, UUID(int=77))
+
+
+class Seat:
+    """A person with a recording channel in a room."""
+
+    def __init__(self, host: RoomHost, person: Person, *, wants_receipts: bool = False) -> None:
+        self.host = host
+        self.person = person
+        self.channel = RecordingChannel()
+        self.member = host.join(
+            self.channel, person.identity, person.member.role, wants_receipts=wants_receipts
+        )
+        self._heard = 0
+        person.open()
+
+    def pump(self) -> bool:
+        """Exchange what there is; whether there was anything."""
+        busy = bool(self.person.outbox)
+        while self.person.outbox:
+            self.host.receive(self.member, self.person.outbox.popleft())
+        for frame in self.channel.sent[self._heard :]:
+            busy = True
+            self.person.hear(frame)
+        self._heard = len(self.channel.sent)
+        return busy
+
+
+class House:
+    """Everything around the rooms, in memory."""
+
+    def __init__(self, **options: Any) -> None:
+        self.store = MemoryDocumentStore()
+        self.counters = Counters()
+        self.poisoned: list[DocumentName] = []
+        self.journal = WriteBehindJournal(
+            self.store,
+            on_poisoned=lambda commit, error: self.directory.give_up(commit.document, error),
+            interval=0.001,
+            max_backlog_bytes=options.pop("backlog", 2**20),
+        )
+        settings: dict[str, Any] = {
+            "counters": self.counters,
+            "limits": options.pop("limits", RoomLimits()),
+            "pacing": Pacing(),
+            "host_settings": options.pop("host_settings", HostSettings()),
+            "idle_seconds": 0.02,
+            "snapshot_every_updates": 50,
+            "snapshot_every_bytes": 10_000,
+            **options,
+        }
+        self.directory = RoomDirectory(self.store, self.journal, **settings)
+        self.seats: list[Seat] = []
+
+    async def __aenter__(self) -> Self:
+        self.journal.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.store.resume()
+        self.store.fail_with = None
+        await self.directory.close()
+        await self.journal.close(5)
+
+    async def sit(self, person: Person, *, wants_receipts: bool = False) -> Seat:
+        """Let a person into the room."""
+        host = await self.directory.open(NAME)
+        seat = Seat(host, person, wants_receipts=wants_receipts)
+        self.seats.append(seat)
+        return seat
+
+    def stand_up(self, seat: Seat) -> None:
+        """The person's socket is gone."""
+        seat.host.leave(seat.member)
+        self.seats.remove(seat)
+
+    async def settle(self) -> None:
+        """Exchange until nothing more happens."""
+        for _ in range(1000):
+            busy = [seat.pump() for seat in self.seats]
+            await asyncio.sleep(0)
+            if not any(busy):
+                await asyncio.sleep(0.002)
+                if not sum(seat.pump() for seat in self.seats):
+                    return
+        raise AssertionError("the room does not come to rest")
+
+    def host(self) -> RoomHost:
+        """The open room."""
+        host = self.directory.find(NAME)
+        assert host is not None
+        return host
+
+
+def viewer(number: int) -> Person:
+    """Somebody who may only read."""
+    return Person(number, Role.VIEWER)
+
+
+__all__ = ["NAME", "CloseCode", "House", "Person", "RecordingChannel", "Seat", "viewer"]

@@ -1,0 +1,260 @@
+"""Opening, keeping and closing rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from crdt_docs.document import DocumentBroken
+from crdt_docs.messages import CloseCode
+from persistence.errors import BatchRefused
+from persistence.ports import Commit, Snapshot, StorageUnavailable
+from tests.server.rooms import NAME, House, Person
+
+
+async def test_rom_10_a_hundred_at_once_load_a_document_once() -> None:
+    async with House() as house:
+        house.store.pause()
+        loads = 0
+        original = house.store.load
+
+        async def counting(name: object) -> object:
+            nonlocal loads
+            loads += 1
+            return await original(name)  # type: ignore[arg-type]  # passed through
+
+        house.store.load = counting  # type: ignore[method-assign, assignment]  # counts
+        waiting = [asyncio.create_task(house.directory.open(NAME)) for _ in range(100)]
+        await house.store.until_called()
+        waiting[0].cancel()
+        house.store.resume()
+        hosts = {await task for task in waiting[1:]}
+        assert len(hosts) == loads == 1
+
+
+async def test_rom_10_a_failed_load_leaves_nothing_and_overwrites_nothing() -> None:
+    """Complaint *lost data*: saved state overwritten by an empty document after a failed load."""
+    async with House() as house:
+        await house.sit(Person(1))
+        house.seats[0].person.set("a", 1)
+        await house.settle()
+        house.stand_up(house.seats[0])
+        await asyncio.sleep(0.03)
+        house.directory._look_after(house.host())
+        await _until(lambda: house.directory.rooms == 0)
+        house.store.fail_with = StorageUnavailable("gone")
+        with pytest.raises(StorageUnavailable):
+            await house.directory.open(NAME)
+        assert house.directory.rooms == 0
+        assert house.counters.failed_loads == 1
+        house.store.fail_with = None
+        ben = Person(2)
+        await house.sit(ben)
+        await house.settle()
+        assert ben.json() == {"a": 1}
+
+
+async def test_a_broken_stored_document_is_reported_and_left_alone() -> None:
+    async with House() as house:
+        await house.store.commit([Commit(NAME, 1, b"\x05broken", None)])
+        with pytest.raises(DocumentBroken):
+            await house.directory.open(NAME)
+        assert (await house.store.load(NAME)).tail == (b"\x05broken",)
+
+
+async def _until(condition: object) -> None:
+    assert callable(condition)
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it does not happen")
+
+
+async def test_rom_12_an_empty_room_is_put_away_with_a_snapshot_and_freed() -> None:
+    """Complaint *memory that only grows*: rooms that are never unloaded."""
+    async with House() as house:
+        house.directory.start()
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        document = weakref.ref(house.host().room.document._doc)
+        house.stand_up(seat)
+        del seat
+        await _until(lambda: house.directory.rooms == 0)
+        gc.collect()
+        assert document() is None
+        stored = await house.store.load(NAME)
+        assert stored.snapshot is not None
+        assert stored.snapshot.seq == stored.last_seq == 1
+        ben = Person(2)
+        await house.sit(ben)
+        await house.settle()
+        assert ben.json() == {"a": 1}
+
+
+async def test_rom_12_a_room_somebody_enters_meanwhile_stays() -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        await house.journal.flush()
+        house.stand_up(seat)
+        await asyncio.sleep(0.03)
+        host = house.host()
+        house.store.pause()
+        house.directory._look_after(host)
+        await house.store.until_called()
+        await house.sit(Person(2))
+        house.store.resume()
+        await house.settle()
+        await _until(lambda: host not in house.directory._busy)
+        assert house.directory.find(NAME) is host
+
+
+async def test_rom_12_a_room_stays_while_storage_is_away() -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        await house.journal.flush()
+        house.stand_up(seat)
+        await asyncio.sleep(0.03)
+        house.store.fail_with = StorageUnavailable("gone")
+        host = house.host()
+        house.directory._look_after(host)
+        await _until(lambda: host not in house.directory._busy)
+        assert house.directory.find(NAME) is host
+
+
+async def test_the_snapshot_is_renewed_while_people_edit() -> None:
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada)
+        for number in range(60):
+            ada.set("a", number)
+            await house.settle()
+        host = house.host()
+        house.directory._look_after(host)
+        house.directory._look_after(host)
+        await _until(lambda: host not in house.directory._busy)
+        stored = await house.store.load(NAME)
+        assert isinstance(stored.snapshot, Snapshot)
+        assert stored.snapshot.seq == 60
+        assert len(await house.store.read_log(NAME)) == 60, "the log stays whole"
+        assert host.updates_since_snapshot == 0
+
+
+async def test_rom_9_after_a_fault_the_room_is_loaded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        first = await house.sit(ada)
+        second = await house.sit(ben)
+        ada.set("a", 1)
+        await house.settle()
+        house.store.pause()
+        ada.set("b", 2)
+        await house.settle()
+
+        def fail(update: bytes) -> None:
+            raise ValueError("yrs failed")
+
+        monkeypatch.setattr(house.host().room.document._doc, "apply_update", fail)
+        ben.set("c", 3)
+        second.pump()
+        await asyncio.sleep(0)
+        assert second.channel.closed is not None
+        assert second.channel.closed[0] == CloseCode.MALFORMED
+        assert first.channel.closed is not None
+        assert first.channel.closed[0] == CloseCode.RESTART
+        house.seats.clear()
+        opening = asyncio.create_task(house.sit(Person(3)))
+        await asyncio.sleep(0.01)
+        assert not opening.done(), "what the broken room emitted must be stored first"
+        house.store.resume()
+        await opening
+        await house.settle()
+        assert house.seats[0].person.json() == {"a": 1, "b": 2}
+
+
+async def test_what_storage_refuses_is_not_acknowledged_and_brought_again() -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada, wants_receipts=True)
+        await house.settle()
+        before = ada.stored
+        house.store.fail_with = BatchRefused("no")
+        ada.set("a", 1)
+        seat.pump()
+        await _until(lambda: seat.channel.closed is not None)
+        assert seat.channel.closed is not None
+        assert seat.channel.closed[0] == CloseCode.RESTART
+        seat.pump()
+        assert ada.stored == before
+        house.seats.clear()
+        house.store.fail_with = None
+        await house.sit(ada, wants_receipts=True)
+        await house.settle()
+        await house.journal.flush()
+        assert (await house.store.load(NAME)).last_seq == 1
+
+
+async def test_closing_a_document_waits_for_its_loading() -> None:
+    async with House() as house:
+        house.store.pause()
+        opening = asyncio.create_task(house.sit(Person(1)))
+        await house.store.until_called()
+        closing = asyncio.create_task(
+            house.directory.close_document(NAME, CloseCode.ENDED, "the session has ended")
+        )
+        await asyncio.sleep(0)
+        house.store.resume()
+        seat = await opening
+        await closing
+        await house.directory.close_document(NAME, CloseCode.ENDED, "the session has ended")
+        assert seat.channel.closed == (CloseCode.ENDED, "the session has ended")
+        house.seats.clear()
+
+
+async def test_a_closing_directory_says_goodbye_and_keeps_everything() -> None:
+    """Complaint *lost data*: no flush on shutdown."""
+    house = House()
+    async with house:
+        house.directory.start()
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        while ada.outbox:
+            house.host().receive(seat.member, ada.outbox.popleft())
+    assert seat.channel.closed is not None
+    assert seat.channel.closed[0] == CloseCode.RESTART
+    stored = await house.store.load(NAME)
+    assert stored.snapshot is not None
+    assert stored.snapshot.seq == 1
+    with pytest.raises(StorageUnavailable):
+        await house.directory.open(NAME)
+
+
+async def test_opening_and_closing_many_rooms_leaves_nothing() -> None:
+    from uuid import UUID
+
+    from crdt_docs.identifiers import DocumentKind, document_name
+
+    async with House(idle_seconds=0.001) as house:
+        for number in range(200):
+            name = document_name(DocumentKind.OCW, UUID(int=number))
+            host = await house.directory.open(name)
+            await asyncio.sleep(0.002)
+            house.directory._look_after(host)
+        await _until(lambda: house.directory.rooms == 0)
+        assert not house.directory._busy
+        assert not house.directory._loading
+        assert not house.directory._dropped

@@ -1,0 +1,213 @@
+"""A room in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from crdt_docs import messages
+from crdt_docs.messages import KEEPALIVE, CloseCode
+from crdt_docs.room import RoomLimits
+from server.room_host import HostSettings
+from tests.server.rooms import NAME, House, Person, viewer
+
+
+async def test_people_converge_and_the_log_holds_what_they_did() -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        await house.sit(ada)
+        await house.sit(ben)
+        ada.set("a", 1)
+        ben.set("b", 2)
+        await house.settle()
+        assert ada.json() == ben.json() == {"a": 1, "b": 2}
+        await house.journal.flush()
+        stored = await house.store.load(NAME)
+        assert stored.last_seq == 2
+        assert stored.authors == {
+            ada.client_id: ada.identity.user_id,
+            ben.client_id: ben.identity.user_id,
+        }
+
+
+async def test_rom_5_a_receipt_comes_only_after_the_commit() -> None:
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada, wants_receipts=True)
+        await house.settle()
+        before = ada.stored
+        house.store.pause()
+        ada.set("a", 1)
+        await house.settle()
+        assert ada.stored == before
+        house.store.resume()
+        await house.journal.flush()
+        await house.settle()
+        assert ada.stored == before + 1
+        assert (await house.store.load(NAME)).last_seq == 1
+
+
+async def test_rom_5_a_duplicate_waits_for_what_it_duplicates() -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada, wants_receipts=True)
+        await house.settle()
+        before = ada.stored
+        house.store.pause()
+        frame = ada.set("a", 1)
+        await house.settle()
+        house.host().receive(seat.member, frame)
+        await house.settle()
+        assert ada.stored == before
+        house.store.resume()
+        await house.journal.flush()
+        await house.settle()
+        assert ada.stored == before + 2
+
+
+async def test_a_flood_is_cut_into_turns() -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        seat = await house.sit(ada)
+        await house.sit(ben)
+        await house.settle()
+        for number in range(1000):
+            ada.set("a", number)
+        heard = len(house.seats[1].channel.sent)
+        while ada.outbox:
+            house.host().receive(seat.member, ada.outbox.popleft())
+        assert len(house.seats[1].channel.sent) - heard == 3, "without waiting for the loop"
+        await house.settle()
+        assert ben.json() == {"a": 999}
+
+
+async def test_awr_11_a_quiet_socket_is_kept_open() -> None:
+    async with House(host_settings=HostSettings(keepalive=0.0)) as house:
+        seat = await house.sit(viewer(1))
+        await house.settle()
+        house.host().tick()
+        assert seat.channel.sent[-1] == KEEPALIVE
+
+
+async def test_awr_11_a_busy_socket_is_left_alone() -> None:
+    async with House() as house:
+        seat = await house.sit(Person(1))
+        await house.settle()
+        house.host().tick()
+        assert KEEPALIVE not in seat.channel.sent
+
+
+async def test_rom_8_a_full_channel_gets_one_update_afterwards() -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        await house.sit(ada)
+        slow = await house.sit(ben)
+        await house.settle()
+        slow.channel.is_behind = True
+        ada.set("first", 0)
+        await house.settle()
+        sent = len(slow.channel.sent)
+        for number in range(100):
+            ada.set("a", number)
+            await house.settle()
+        assert len(slow.channel.sent) == sent, "nothing is queued for it"
+        slow.channel.is_behind = False
+        house.host().writable(slow.member)
+        await house.settle()
+        assert ben.json() == ada.json()
+        assert len(slow.channel.sent) - sent == 2
+
+
+async def test_a_member_behind_for_too_long_is_closed() -> None:
+    async with House(host_settings=HostSettings(slow_member=0.0)) as house:
+        ada, ben = Person(1), Person(2)
+        await house.sit(ada)
+        slow = await house.sit(ben)
+        await house.settle()
+        slow.channel.is_behind = True
+        ada.set("a", 0)
+        await house.settle()
+        await asyncio.sleep(0.001)
+        house.host().tick()
+        assert slow.channel.closed is not None
+        assert slow.channel.closed[0] == CloseCode.TRY_LATER
+        assert house.counters.closes == {CloseCode.TRY_LATER: 1}
+
+
+async def test_rom_6_a_large_update_pauses_its_socket() -> None:
+    async with House(limits=RoomLimits(walk_at_once=1000)) as house:
+        ada, ben = Person(1), Person(2)
+        seat = await house.sit(ada)
+        await house.sit(ben)
+        await house.settle()
+        ada.set_many({f"k{number}": number for number in range(2000)})
+        house.host().receive(seat.member, ada.outbox.popleft())
+        assert seat.channel.is_paused
+        await house.settle()
+        assert not seat.channel.is_paused
+        assert len(ben.json()) == 2000
+
+
+async def test_rom_13_a_full_backlog_turns_writers_away() -> None:
+    async with House(backlog=2000) as house:
+        ada, ben = Person(1), Person(2)
+        seat = await house.sit(ada)
+        reader = await house.sit(ben)
+        await house.settle()
+        house.store.pause()
+        for number in range(20):
+            if seat.channel.closed is None:
+                ada.set("a", str(number) * 200)
+                seat.pump()
+                await asyncio.sleep(0)
+        assert seat.channel.closed is not None
+        assert seat.channel.closed[0] == CloseCode.TRY_LATER
+        assert reader.channel.closed is None
+        house.seats.remove(seat)
+        house.store.resume()
+        await house.journal.flush()
+        await house.sit(ada)
+        await house.settle()
+        assert ben.json() == ada.json()
+
+
+async def test_refusals_and_closes_are_counted() -> None:
+    async with House() as house:
+        ben = viewer(1)
+        seat = await house.sit(ben)
+        await house.settle()
+        ben.set("a", 1)
+        await house.settle()
+        assert house.counters.refused_edits == 1
+        house.host().receive(seat.member, b"\xff\xff")
+        await house.settle()
+        assert seat.channel.closed is not None
+        assert house.counters.closes == {CloseCode.MALFORMED: 1}
+        house.host().receive(seat.member, messages.sync_step1(b"\x00"))
+        house.host().leave(seat.member)
+        house.seats.clear()
+
+
+async def test_a_paced_room_wakes_by_itself() -> None:
+    async with House() as house:
+        people = [Person(number) for number in range(1, 12)]
+        for person in people:
+            await house.sit(person)
+        await house.settle()
+        await asyncio.sleep(0.05)
+        for number in range(5):
+            people[0].set("a", number)
+            house.seats[0].pump()
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        await house.settle()
+        assert people[5].json() == {"a": 4}
+
+
+async def test_one_can_be_closed_for_what_it_sent() -> None:
+    async with House() as house:
+        seat = await house.sit(Person(1))
+        house.host().expel(seat.member, CloseCode.TOO_BIG, "too big")
+        await asyncio.sleep(0)
+        assert seat.channel.closed == (CloseCode.TOO_BIG, "too big")
+        assert house.host().connections == 0
+        house.seats.clear()
