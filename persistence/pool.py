@@ -55,18 +55,31 @@ def is_outage(error: BaseException) -> bool:
 
 
 @contextmanager
-def outages_translated() -> Iterator[None]:
+def outages_translated(
+    connection: Connection | BorrowedConnection | None = None,
+) -> Iterator[None]:
     """Turn every outage into StorageUnavailable.
+
+    Args:
+        connection: what is used inside; tells asyncpg's "you use it wrongly" from its "it broke".
 
     Raises:
         StorageUnavailable: with the driver's error as its cause.
     """
     try:
         yield
-    except (OSError, asyncpg.PostgresError) as error:
-        if not is_outage(error):
-            raise
-        raise StorageUnavailable(describe(error)) from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+        if is_outage(error) or (is_misuse and connection is not None and _is_gone(connection)):
+            raise StorageUnavailable(describe(error)) from error
+        raise
+
+
+def _is_gone(connection: Connection | BorrowedConnection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # it broke, and the pool has taken it back under our hands
 
 
 def describe(error: BaseException) -> str:
@@ -191,25 +204,21 @@ class DatabasePool:
             StorageUnavailable: none could be had, or it broke or did not answer within the
                 conversation; what was being changed may or may not have been.
         """
+        if self._pool.is_closing():
+            raise StorageUnavailable("the pool is closed")
         async with self._circuit.guard():
             with outages_translated():
-                if self._pool.is_closing():
-                    raise StorageUnavailable("the pool is closed")
                 connection = await self._pool.acquire(timeout=self._acquire_timeout)
-                try:
+            try:
+                with outages_translated(connection):
                     yield connection
-                except asyncpg.InterfaceError as error:
-                    # What asyncpg says when it is used after the connection broke.
-                    if not connection.is_closed() or isinstance(error, ValueError):
-                        raise
-                    raise StorageUnavailable(describe(error)) from error
-                except BaseException as error:
-                    if isinstance(error, OSError) or not isinstance(error, Exception):
-                        # An answer may still be under way (timeout, cancellation): waiting for it
-                        # could take as long as the outage.
-                        connection.terminate()
-                    raise
-                finally:
+            except (StorageUnavailable, asyncio.CancelledError):
+                # An answer may still be under way: waiting for it could take as long as the outage.
+                if not _is_gone(connection):
+                    connection.terminate()
+                raise
+            finally:
+                with outages_translated():
                     await self._pool.release(connection, timeout=self._acquire_timeout)
 
     async def ping(self) -> None:

@@ -74,11 +74,11 @@ async def migrate(database: str | Connection) -> list[str]:
     """
     migrations = known_migrations()
     if not isinstance(database, str):
-        with outages_translated():
+        with outages_translated(database):
             return await _apply_missing(database, migrations)
     connection = await connect(database, command_timeout=None)
     try:
-        with outages_translated():
+        with outages_translated(connection):
             return await _apply_missing(connection, migrations)
     finally:
         connection.terminate()  # also releases the lock, whatever happened
