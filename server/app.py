@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,11 +19,13 @@ from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import RoomLimits
 from crdt_docs.update_guard import GuardLimits
-from persistence.documents import PostgresDocumentStore
+from persistence.database_lock import DatabaseLock
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
-from persistence.ports import DocumentStore, SessionStore
+from persistence.pool import DatabasePool
+from persistence.ports import DocumentStore, SessionStore, StorageUnavailable
 from persistence.sessions import PostgresSessionStore
+from persistence.update_log import PostgresDocumentStore
 from server.authentication import Authenticator
 from server.counters import Counters
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
@@ -53,7 +56,40 @@ class Stores:
 OpenStores = Callable[[Settings, AsyncExitStack], Awaitable[Stores]]
 
 
-async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:  # noqa: ARG001
+DATABASE_LOOK_SECONDS = 2.0
+"""How often an idle server asks whether the database is there, for `/api/health/ready`."""
+
+
+async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Stores in PostgreSQL; nobody else may serve the same database.
+
+    Raises:
+        DatabaseInUse: somebody does.
+        StorageUnavailable: the database cannot be reached.
+    """
+    if settings.database_url is None:
+        raise ValueError("no database: the supervisor starts one where none is configured")
+    # Another server has the database: end at once, gracefully, and start no more.
+    lock = DatabaseLock(settings.database_url, on_lost=lambda: signal.raise_signal(signal.SIGTERM))
+    await lock.acquire()
+    stack.push_async_callback(lock.release)
+    pool = await DatabasePool.open(settings.database_url, size=settings.database_pool_size)
+    stack.push_async_callback(pool.close)
+    looking = asyncio.create_task(_look_at(pool))
+    stack.callback(looking.cancel)
+    return Stores(
+        PostgresDocumentStore(pool), PostgresSessionStore(pool), lambda: not pool.is_failing
+    )
+
+
+async def _look_at(pool: DatabasePool) -> None:
+    while True:
+        with contextlib.suppress(StorageUnavailable):
+            await pool.ping()
+        await asyncio.sleep(DATABASE_LOOK_SECONDS)
+
+
+async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Stores that forget everything with the process: for tests and demonstrations."""
     return Stores(MemoryDocumentStore(), MemorySessionStore(), lambda: True)
 
@@ -132,7 +168,7 @@ async def _close_rooms(directory: RoomDirectory, within: float) -> None:
         async with asyncio.timeout(within):
             await directory.close()
     except TimeoutError:
-        log.error("edits could not be stored before the server had to stop")
+        log.exception("edits could not be stored before the server had to stop")
 
 
 async def _demo(sessions: SessionStore, settings: Settings) -> list[str]:

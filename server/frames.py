@@ -1,0 +1,32 @@
+"""Messages on their way out: encoded as a WebSocket frame once, whoever they go to."""
+
+from __future__ import annotations
+
+
+class OutgoingFrame:
+    """One binary message."""
+
+    __slots__ = ("_wire", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self._wire: bytes | None = None
+
+    @property
+    def wire(self) -> bytes:
+        """The message as one unmasked WebSocket frame (RFC 6455, 5.2)."""
+        wire = self._wire
+        if wire is None:
+            wire = self._wire = _header(len(self.payload)) + self.payload
+        return wire
+
+
+_FINAL_BINARY = 0x82
+
+
+def _header(length: int) -> bytes:
+    if length < 126:
+        return bytes((_FINAL_BINARY, length))
+    if length < 1 << 16:
+        return bytes((_FINAL_BINARY, 126)) + length.to_bytes(2, "big")
+    return bytes((_FINAL_BINARY, 127)) + length.to_bytes(8, "big")
