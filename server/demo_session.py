@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,10 @@ from server.signing_keys import shared_secret
 
 DEMO_FILE = "demo.json"
 DEMO_TOKEN_LIFETIME = timedelta(days=7)
+
+_HOST = re.compile(
+    r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(:\d+)?"
+)  # RFC 9110 §7.2: name or address, port
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +162,5 @@ class LoopbackHostOnly:
 
 def _names_this_machine(headers: Headers) -> bool:
     hosts = headers.getlist("host")
-    if len(hosts) != 1:
-        return False
-    host = hosts[0]
-    if host.startswith("["):
-        return is_loopback(host.partition("]")[0] + "]")
-    return is_loopback(host.partition(":")[0])
+    parts = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    return parts is not None and is_loopback(parts["name"])

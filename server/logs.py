@@ -63,7 +63,6 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     _tame_uvicorn()
 

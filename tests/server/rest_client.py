@@ -1,0 +1,141 @@
+"""A REST API with nobody behind it but memory, and people who call it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from crdt_docs.identifiers import DocumentName
+from crdt_docs.messages import CloseCode
+from persistence.memory_store import MemorySessionStore
+from server.rest.ports import Readiness
+from server.rest.routes import rest_routes
+from server.rest.services import Services
+from server.settings import Settings
+from tests.server.token_forge import SECRET, Forge
+
+READY = Readiness(database=True, backlog_bytes=0, backlog_full=False, rooms=2, connections=5)
+
+
+class FakeLiveDocuments:
+    """`rest.ports.LiveDocuments` without documents.
+
+    Attributes:
+        roots: what every document's state is.
+        closed: what was closed, in order.
+        fail_with: raised by whatever opens a document, while set.
+    """
+
+    def __init__(self) -> None:
+        self.roots: dict[str, object] = {"objects": {}, "annotations": {}, "meta": {}}
+        self.closed: list[tuple[DocumentName, CloseCode, str]] = []
+        self.opened: list[DocumentName] = []
+        self.fail_with: Exception | None = None
+        self.ready = READY
+
+    def _open(self, document: DocumentName) -> None:
+        if self.fail_with is not None:
+            raise self.fail_with
+        self.opened.append(document)
+
+    async def state(self, document: DocumentName) -> dict[str, object]:
+        self._open(document)
+        return self.roots
+
+    async def state_update(self, document: DocumentName) -> bytes:
+        self._open(document)
+        return b"\x00\x00"
+
+    async def close_document(self, document: DocumentName, code: CloseCode, reason: str) -> None:
+        self.closed.append((document, code, reason))
+
+    def readiness(self) -> Readiness:
+        return self.ready
+
+
+@dataclass
+class Caller:
+    """Somebody with a token, calling the API."""
+
+    client: httpx.AsyncClient
+    token: str
+    user_id: UUID
+    workspace: UUID
+
+    async def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Send a request with the caller's token."""
+        headers = {"Authorization": f"Bearer {self.token}", **more.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, **more: Any) -> httpx.Response:
+        return await self.call("POST", path, **more)
+
+    async def delete(self, path: str, **more: Any) -> httpx.Response:
+        return await self.call("DELETE", path, **more)
+
+    async def create(self, **body: Any) -> dict[str, Any]:
+        """Create a session in the caller's workspace; gives its data."""
+        body = {"workspace_id": str(self.workspace), "session_type": "whiteboard", **body}
+        answer = await self.post("/api/ocw/sessions", json=body)
+        assert answer.status_code == 201, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+
+@dataclass
+class Api:
+    """The API, what it works with, and a way to call it."""
+
+    data_dir: Path
+    forge: Forge = field(default_factory=Forge)
+    sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
+    live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(
+            data_dir=self.data_dir,
+            jwt_secret=SecretStr(SECRET.decode()),
+            max_body_bytes=100_000,  # type: ignore[arg-type]  # pydantic makes a size of it
+            max_participants=50,
+        )
+        self.services = Services(
+            sessions=self.sessions,
+            live=self.live,
+            authenticator=self.forge.authenticator(),
+            settings=self.settings,
+            clock=self.forge.clock,
+        )
+        self.app = Starlette(routes=rest_routes(self.services))
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://collab.test"
+        )
+
+    def caller(self, user: UUID | None = None, /, **claims: Any) -> Caller:
+        """Somebody; by default a user who works in one workspace."""
+        user = user or uuid4()
+        workspace = uuid4()
+        claims = {"workspaces": [str(workspace)], **claims}
+        return Caller(self.client, self.forge.token(user, **claims), user, workspace)
+
+    def service(self, **claims: Any) -> Caller:
+        """A backend service, in every workspace."""
+        return self.caller(**{"scope": "service", "workspaces": None, **claims})
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an answer that must be a failure in the envelope."""
+    body = answer.json()
+    assert body["success"] is False
+    assert set(body) == {"success", "error", "meta"}
+    assert set(body["error"]) == {"code", "message", "details"}
+    assert body["error"]["message"]
+    return answer.status_code, body["error"]["code"]
