@@ -14,11 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import jwt
 import psutil  # type: ignore[import-untyped] # it ships no types
+from pycrdt import Doc
 
 SECRET = "a secret of the tests, long enough to sign tokens with"
 AUDIENCE = "chenu-collab"
@@ -94,6 +97,10 @@ class LiveSession:
         response = await self.server.request("GET", f"/ocw/sessions/{self.id}/state?format=yjs")
         response.raise_for_status()
         return response.content
+
+    async def stored(self) -> bytes:
+        """The document as its log in the embedded database has it, as one Yjs update."""
+        return await stored_update(self.server.database_dsn(), self.id)
 
     async def end(self) -> None:
         """End the session; everybody is sent away."""
@@ -258,8 +265,7 @@ class ServerProcess:
 
     def postmaster(self) -> psutil.Process:
         """The embedded database's first process."""
-        pid_file = next(self.data_dir.rglob("postmaster.pid"))
-        return psutil.Process(int(pid_file.read_text().split()[0]))
+        return psutil.Process(int(self._postmaster_file().read_text().split()[0]))
 
     def worker(self) -> psutil.Process:
         """The process that serves the sockets: the largest Python below the supervisor."""
@@ -272,6 +278,19 @@ class ServerProcess:
         """Bytes of memory that the worker has resident and shares with nobody."""
         used: int = self.worker().memory_full_info().uss
         return used
+
+    # Its database
+
+    def database_dsn(self) -> str:
+        """Connection string of the embedded database, with the password of the data directory."""
+        socket_dir = self._postmaster_file().read_text().splitlines()[4]
+        passwords = (self.data_dir / "postgres.pgpass").read_text().splitlines()
+        owner = next(line for line in passwords if line.split(":")[3] == "collab")
+        password = owner.split(":", 4)[4]
+        return f"postgresql://collab:{password}@/collab?host={quote(socket_dir)}"
+
+    def _postmaster_file(self) -> Path:
+        return next(self.data_dir.rglob("postmaster.pid"))
 
     # Talking to it
 
@@ -309,6 +328,24 @@ class ServerProcess:
                 response.raise_for_status()
                 sessions.append(LiveSession(self, response.json()["data"]["id"]))
         return sessions
+
+
+async def stored_update(dsn: str, session_id: str) -> bytes:
+    """A session's document as its log in the database has it: every update, as one."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        rows = await connection.fetch(
+            "SELECT update FROM document_updates u JOIN documents d ON d.id = u.document_id"
+            " WHERE d.name = $1 ORDER BY u.seq",
+            f"ocw/{session_id}",
+        )
+    finally:
+        await connection.close()
+    doc: Doc[Any] = Doc()
+    with doc.transaction():
+        for row in rows:
+            doc.apply_update(row["update"])
+    return doc.get_update()
 
 
 def _free_port() -> int:

@@ -65,6 +65,16 @@ def read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:
     return data[position : position + length], position + length
 
 
+def decode_state_vector(encoded: bytes) -> dict[int, int]:
+    """Client id to next clock."""
+    count, position = read_var_uint(encoded, 0)
+    clocks = {}
+    for _ in range(count):
+        client, position = read_var_uint(encoded, position)
+        clocks[client], position = read_var_uint(encoded, position)
+    return clocks
+
+
 def step1(state_vector: bytes) -> bytes:
     """Frame: this is what I have."""
     return bytes((SYNC, STEP1)) + var_bytes(state_vector)

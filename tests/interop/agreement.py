@@ -1,0 +1,55 @@
+"""Everybody has the same document: clients, server and database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from pycrdt import Doc
+
+from tests.helpers.node_clients import NodeClient
+from tests.helpers.server_process import LiveSession
+from tests.helpers.yjs_peer import PATIENCE, YjsPeer, contents, decode_state_vector
+
+Client = NodeClient | YjsPeer
+
+
+async def agree(session: LiveSession, *clients: Client) -> None:
+    """Wait until clients, server and stored log hold the same.
+
+    Raises:
+        AssertionError: they still do not after a while; says who has what.
+    """
+    async with asyncio.timeout(PATIENCE + 5):
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            copies = [await _update(client) for client in clients]
+            copies.append(await session.update())
+            copies.append(await session.stored())
+            if len({_essence(copy) for copy in copies}) == 1:
+                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(
+                    "no agreement: " + "\n".join(str(contents(copy))[:1000] for copy in copies)
+                )
+            await asyncio.sleep(0.01)
+    await _agree_as_seen(*clients)
+
+
+async def _agree_as_seen(*clients: Client) -> None:
+    """The same encoded document must also look the same to all who use the same library."""
+    seen = [await client.contents() for client in clients if isinstance(client, NodeClient)]
+    assert all(one == seen[0] for one in seen)
+
+
+async def _update(client: Client) -> bytes:
+    return client.update() if isinstance(client, YjsPeer) else await client.update()
+
+
+def _essence(update: bytes) -> tuple[frozenset[tuple[int, int]], str]:
+    """What two copies have in common when they hold the same edits, and look the same."""
+    doc: Doc[Any] = Doc()
+    doc.apply_update(update)
+    clocks = decode_state_vector(doc.get_state())
+    return frozenset(clocks.items()), json.dumps(contents(update), sort_keys=True, default=repr)

@@ -1,0 +1,62 @@
+"""One real server and one Node process for all interop tests of a test process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.helpers.node_clients import NodeClients, NodeProcess
+from tests.helpers.server_process import LiveSession, ServerProcess
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(
+        tmp_path_factory.mktemp("collab") / "data",
+        # Rooms leave memory soon, so that tests meet loaded documents as well as open ones.
+        environment={"COLLAB_ROOM_IDLE_SECONDS": "1"},
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(shared_server: ServerProcess) -> ServerProcess:
+    """A server as users run it. A test may restart it, and must leave it running."""
+    if not shared_server.is_running:
+        shared_server.start()
+    return shared_server
+
+
+@pytest.fixture(scope="session")
+def short_clocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that grows impatient soon. Its tests belong to the group `short_clocks`."""
+    server = ServerProcess(
+        tmp_path_factory.mktemp("collab-short") / "data",
+        environment={"COLLAB_KEEPALIVE_SECONDS": "1", "COLLAB_ROOM_IDLE_SECONDS": "0.2"},
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def node_process() -> Iterator[NodeProcess]:
+    process = NodeProcess()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+async def clients(node_process: NodeProcess) -> AsyncIterator[NodeClients]:
+    """Stock JavaScript clients, destroyed when the test ends."""
+    async with NodeClients(node_process) as made:
+        yield made
+
+
+@pytest.fixture
+async def session(server: ServerProcess) -> LiveSession:
+    """A new session whose members are those with a grant in their token."""
+    return await server.create_session()
