@@ -12,10 +12,12 @@ from server.rest.envelope import success
 from server.rest.errors import unavailable
 from server.rest.services import Services
 
+VERSION = version("chenu-collab")  # read once: it comes from a file
+
 
 async def alive(services: Services, request: Request) -> Response:
     """`GET /health`: this process answers."""
-    data = {"status": "alive", "version": version("chenu-collab")}
+    data = {"status": "alive", "version": VERSION}
     return success(request.scope, services.clock, data)
 
 

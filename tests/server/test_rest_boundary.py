@@ -248,8 +248,9 @@ async def test_half_an_answer_is_not_followed_by_another() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise RuntimeError("in the middle")
 
-    with pytest.raises(RuntimeError, match="in the middle"):
+    with structlog.testing.capture_logs() as logs, pytest.raises(RuntimeError, match="middle"):
         await run_boundary(breaks_off, HTTP)
+    assert [entry["event"] for entry in logs] == ["a request failed"]
 
 
 async def test_a_caller_who_hangs_up_is_not_answered() -> None:
