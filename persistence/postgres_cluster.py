@@ -124,6 +124,7 @@ class Cluster:
         self.path = data_dir / "postgres"
         self.user = user
         self._password_file = data_dir / "postgres.pgpass"
+        self._known_passwords: Mapping[str, str] = {}
 
     def prepare(self) -> None:
         """Make the cluster unless there is one, and put its access rules in place.
@@ -149,7 +150,9 @@ class Cluster:
         Raises:
             KeyError: there is none; `prepare` makes them.
         """
-        return self._passwords()[role]
+        if not self._known_passwords:
+            self._known_passwords = self._passwords()
+        return self._known_passwords[role]
 
     def _let_user_reach(self) -> None:
         """Give the system user search permission on the way to its files, and nothing more."""
@@ -207,6 +210,7 @@ class Cluster:
         )
         lines = "".join(f"*:*:*:{role}:{word}\n" for role, word in passwords.items())
         write_private(self._password_file, lines)
+        self._known_passwords = passwords
 
     def _passwords(self) -> Mapping[str, str]:
         """Role to password. The file has libpq's format, so that psql can use it (PGPASSFILE)."""

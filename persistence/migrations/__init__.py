@@ -6,6 +6,7 @@ never changed; what is wrong in it is mended by a later one.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ async def migrate(database: str | Connection) -> list[str]:
         DatabaseTooNew: it has migrations that are not known here; nothing was changed.
         StorageUnavailable: it cannot be reached, or broke off; what was applied stays applied.
     """
-    migrations = known_migrations()
+    migrations = await asyncio.to_thread(known_migrations)  # reads files
     if not isinstance(database, str):
         with outages_translated(database):
             return await _apply_missing(database, migrations)

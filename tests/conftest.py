@@ -1,0 +1,36 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster
+
+from tests.helpers.proving import is_proving
+
+pytest_plugins = ["tests.helpers.database"]
+
+OUR_PACKAGES = ["crdt_docs", "persistence", "server"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `prove` run with PROVE=1 only."""
+    if is_proving():
+        return
+    skipped = pytest.mark.skip(reason="many seeds and real clocks: `make prove`")
+    for item in items:
+        if "prove" in item.keywords:
+            item.add_marker(skipped)
+
+
+@pytest.fixture(autouse=True)
+def blocking_calls_fail() -> Iterator[None]:
+    """A blocking call that our code makes in an event loop fails the test."""
+    guard = BlockBuster(OUR_PACKAGES)
+    guard.activate()
+    try:
+        yield
+    finally:
+        guard.deactivate()

@@ -1,0 +1,106 @@
+"""A real PostgreSQL for tests: one server a test process, a fresh database for whoever asks.
+
+Fixtures, usable in every test folder:
+
+    postgres         the running `EmbeddedPostgres` (session)
+    empty_database   dsn of a new database without tables
+    database         dsn of a new, migrated database
+    pool             a `DatabasePool` on `database`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from persistence.embedded_postgres import EmbeddedPostgres
+from persistence.errors import EmbeddedPostgresError
+from persistence.migrations import migrate
+from persistence.pool import DatabasePool
+from persistence.postgres_cluster import DATABASE, OWNER, SUPERUSER
+from tests.helpers.proving import missing
+
+_numbers = count(1)
+
+
+T = TypeVar("T")
+
+
+def run_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own, without touching the test's."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(work)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The embedded PostgreSQL, started once a test process, in a directory of its own.
+
+    Not in pytest's: that is made private again by every run, and as root PostgreSQL's user has to
+    pass through.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="collab-tests-"))
+    server = EmbeddedPostgres(directory)
+    try:
+        server.start()
+    except EmbeddedPostgresError as error:
+        pytest.skip(missing(f"no PostgreSQL: {error}"))
+    try:
+        run_once(migrate(server.dsn()))
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+
+
+async def _statement(server: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(server.dsn(role=SUPERUSER, database="postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _fresh(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    run_once(_statement(server, f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}"))
+    try:
+        yield server.dsn(database=name)
+    finally:
+        run_once(_statement(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def empty_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The dsn of a database without tables, gone after the test."""
+    yield from _fresh(postgres, "template1")
+
+
+@pytest.fixture
+def database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The dsn of a database with all tables, gone after the test."""
+    yield from _fresh(postgres, DATABASE)
+
+
+@pytest_asyncio.fixture
+async def pool(database: str) -> AsyncIterator[DatabasePool]:
+    """A pool on a database of this test."""
+    opened = await DatabasePool.open(database)
+    yield opened
+    await opened.close()
+
+
+def socket_of(dsn: str) -> Path:
+    """The socket file behind a connection string of the embedded server."""
+    directory = urlsplit(dsn).query.removeprefix("host=")
+    return Path(directory) / ".s.PGSQL.5432"
