@@ -24,8 +24,9 @@ from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, parse_uuid
 from server.authentication import mint
 from server.clock import utc_now
+from server.logs import configure_logging
 from server.settings import Settings, describe_errors, unknown_variables
-from server.signing_keys import UnusableSecret, shared_secret
+from server.signing_keys import UnusableSecret, key_source, shared_secret
 
 BAD_INPUT = 2  # exit status, as of click's own usage errors
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600  # seconds
@@ -93,6 +94,8 @@ def serve(**flags: Any) -> int:
     settings = _settings(**flags)
     for name in unknown_variables(os.environ):
         click.echo(f"Warning: there is no setting {name}; it is ignored.", err=True)
+    with _reported(UnusableSecret, OSError):
+        key_source(settings)  # now, where it is one clear line, and not in a worker
     from server import supervisor  # noqa: PLC0415 - the other commands need none of it
 
     return supervisor.serve(settings)
@@ -158,12 +161,18 @@ def token(
 @_database_url
 def migrate(**flags: Any) -> None:
     """Bring the database's tables up to date, and say what was done."""
-    from persistence import migrations  # noqa: PLC0415 - the other commands need no database
-    from persistence.errors import DatabaseTooNew, EmbeddedPostgresError  # noqa: PLC0415 - same
+    from persistence import errors, migrations  # noqa: PLC0415 - the others need no database
     from persistence.ports import StorageUnavailable  # noqa: PLC0415 - same
 
     settings = _settings(**flags)
-    faults = (DatabaseTooNew, EmbeddedPostgresError, StorageUnavailable, OSError)
+    configure_logging(settings)
+    faults = (
+        errors.DatabaseInUse,
+        errors.DatabaseTooNew,
+        errors.EmbeddedPostgresError,
+        StorageUnavailable,
+        OSError,
+    )
     with _reported(*faults), _database(settings) as dsn:
         applied = asyncio.run(migrations.migrate(dsn))
     for name in applied:

@@ -20,22 +20,15 @@ from uvicorn.server import ServerState
 
 from server.logs import BLANK, SECRET_KEYS, blank_text, configure_logging
 from server.settings import Settings
+from tests.server.logging_state import logging_put_back
 from tests.server.token_forge import Forge
-
-UVICORN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access")
 
 
 @pytest.fixture(autouse=True)
-def logging_put_back() -> Iterator[None]:
-    """Logging is global; each test finds it as if nobody had touched it."""
-    loggers = [logging.getLogger(), *map(logging.getLogger, UVICORN_LOGGERS)]
-    before = [(log, log.handlers, log.filters, log.level, log.propagate) for log in loggers]
-    structlog.reset_defaults()
-    yield
-    for log, handlers, filters, level, propagate in before:
-        log.handlers, log.filters, log.propagate = handlers, filters, propagate
-        log.setLevel(level)
-    structlog.reset_defaults()
+def logging_as_before() -> Iterator[None]:
+    """Each test finds logging as if nobody had touched it."""
+    with logging_put_back():
+        yield
 
 
 class Written:
