@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.messages import CloseCode
 from persistence.memory_store import MemorySessionStore
+from server.authentication import Authenticator
 from server.rest.ports import Readiness
 from server.rest.routes import rest_routes
 from server.rest.services import Services
@@ -99,6 +100,7 @@ class Api:
     forge: Forge = field(default_factory=Forge)
     sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
+    authenticator: Authenticator | None = None  # else the forge's
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -110,7 +112,7 @@ class Api:
         self.services = Services(
             sessions=self.sessions,
             live=self.live,
-            authenticator=self.forge.authenticator(),
+            authenticator=self.authenticator or self.forge.authenticator(),
             settings=self.settings,
             clock=self.forge.clock,
         )

@@ -15,10 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from server.authentication import Authenticator
 from server.rest.boundary import Boundary
-from server.signing_keys import KeySetAtUrl
+from server.signing_keys import KeySetAtUrl, SharedSecret
 from tests.server.clocks import HandClock
 from tests.server.rest_client import Api, refusal
-from tests.server.token_forge import Forge
+from tests.server.token_forge import SECRET, Forge
 
 SESSIONS = "/api/ocw/sessions"
 
@@ -131,9 +131,8 @@ async def test_a_bad_token_is_told_why(api: Api) -> None:
 
 
 async def test_a_challenge_survives_an_audience_no_header_can_carry(tmp_path: Path) -> None:
-    api = Api(tmp_path)
-    strange = Authenticator(api.services.authenticator._keys, audience='q"uo\\te ✓')
-    object.__setattr__(api.services, "authenticator", strange)
+    strange = Authenticator(SharedSecret(SECRET), audience='q"uo\\te ✓')
+    api = Api(tmp_path, authenticator=strange)
     answer = await api.caller().get(SESSIONS)
     assert refusal(answer) == (401, "UNAUTHENTICATED")
     assert 'is not quote "' in answer.headers["www-authenticate"]
@@ -148,8 +147,7 @@ async def test_keys_that_cannot_be_fetched_are_nobodys_fault(tmp_path: Path) -> 
     def away() -> list[Any]:
         raise OSError("no route")
 
-    api = Api(tmp_path)
-    object.__setattr__(api.services, "authenticator", Authenticator(KeySetAtUrl(away)))
+    api = Api(tmp_path, authenticator=Authenticator(KeySetAtUrl(away)))
     answer = await api.caller().get(SESSIONS)
     assert refusal(answer) == (503, "KEYS_UNAVAILABLE")
     assert answer.headers["retry-after"]
@@ -286,8 +284,7 @@ async def test_the_lines_of_a_request_carry_its_id() -> None:
 
 async def test_a_forger_is_refused_on_every_route(api: Api) -> None:
     """The routes ask the same authenticator as the sockets."""
-    other = Forge()
-    token = other.token(aud="somewhere-else")
+    token = Forge().token(aud="somewhere-else")
     answer = await api.client.get(SESSIONS, headers={"Authorization": f"Bearer {token}"})
     assert refusal(answer) == (401, "UNAUTHENTICATED")
     assert json.loads(answer.text)["error"]["details"] == {}
