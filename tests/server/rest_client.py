@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.messages import CloseCode
 from persistence.memory_store import MemorySessionStore
+from persistence.ports import SessionStore
 from server.authentication import Authenticator
 from server.rest.ports import Readiness
 from server.rest.routes import rest_routes
@@ -99,6 +100,7 @@ class Api:
     data_dir: Path
     forge: Forge = field(default_factory=Forge)
     sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
+    stored_in: SessionStore | None = None  # else `sessions`, in memory
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
     authenticator: Authenticator | None = None  # else the forge's
 
@@ -110,7 +112,7 @@ class Api:
             max_participants=50,
         )
         self.services = Services(
-            sessions=self.sessions,
+            sessions=self.stored_in or self.sessions,
             live=self.live,
             authenticator=self.authenticator or self.forge.authenticator(),
             settings=self.settings,

@@ -12,7 +12,9 @@ import pytest
 
 from crdt_docs.access import Role
 from crdt_docs.messages import CloseCode
+from persistence.pool import DatabasePool
 from persistence.ports import Participant, StorageUnavailable
+from persistence.sessions import PostgresSessionStore
 from tests.server.clocks import NOON
 from tests.server.rest_client import Api, Caller, refusal
 
@@ -461,3 +463,23 @@ async def test_a_document_that_cannot_be_loaded_means_try_again_later(api: Api) 
     for more in ("/state", "/state?format=yjs"):
         answer = await anna.get(at(session, more))
         assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
+
+
+# Over PostgreSQL
+
+
+async def test_the_life_of_a_session_over_postgresql(tmp_path: Path, pool: DatabasePool) -> None:
+    """The driver's own types must fit into answers as well."""
+    api = Api(tmp_path, stored_in=PostgresSessionStore(pool))
+    anna = api.caller()
+    config = {"default_role": "viewer", "grid": [1, 2.5, None, "ü"]}
+    session = await anna.create(config=config)
+    assert (await anna.get(at(session))).json()["data"] == session
+    assert session["config"] == config
+    assert ids(await anna.get(SESSIONS)) == [session["id"]]
+    assert ids(await api.service().get(SESSIONS)) == [session["id"]]
+    assert (await api.caller().get(at(session))).status_code == 200
+    ended = (await anna.post(at(session, "/end"))).json()["data"]
+    assert ended == {**session, "status": "ended", "ended_at": "2030-05-17T12:00:00Z"}
+    assert (await anna.delete(at(session))).status_code == 200
+    assert refusal(await anna.get(at(session))) == (404, "SESSION_NOT_FOUND")
