@@ -3,9 +3,10 @@
 Fixtures, usable in every test folder:
 
     postgres         the running `EmbeddedPostgres` (session)
-    empty_database   dsn of a new database without tables
-    database         dsn of a new, migrated database
+    database         dsn of a migrated database without rows (the same one, emptied)
     pool             a `DatabasePool` on `database`
+    own_database     dsn of a new, migrated database: for tests that break or lock it
+    empty_database   dsn of a new database without tables
 """
 
 from __future__ import annotations
@@ -87,9 +88,31 @@ def empty_database(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(postgres: EmbeddedPostgres) -> Iterator[str]:
+def own_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     """The dsn of a database with all tables, gone after the test."""
     yield from _fresh(postgres, DATABASE)
+
+
+@pytest.fixture(scope="session")
+def _shared_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    yield from _fresh(postgres, DATABASE)
+
+
+@pytest.fixture
+def database(_shared_database: str) -> str:
+    """The dsn of a database with all tables and no rows."""
+    run_once(_delete_rows(_shared_database))
+    return _shared_database
+
+
+async def _delete_rows(dsn: str) -> None:
+    """What references these goes with them; deleting is much faster than truncating."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        for table in ("ocw_sessions", "documents", "document_updates"):
+            await connection.execute(f"DELETE FROM {table}")
+    finally:
+        await connection.close()
 
 
 @pytest_asyncio.fixture
