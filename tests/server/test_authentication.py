@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import jwt
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -26,6 +26,7 @@ from server.authentication import (
     token_from_scope,
 )
 from server.settings import Settings
+from tests.helpers.proving import few_or_many
 from tests.server.token_forge import AUDIENCE, SECRET, Forge, unsigned
 
 ANNA = UUID("11111111-1111-4111-8111-111111111111")
@@ -287,7 +288,7 @@ async def test_reasons_repeat_nothing_of_the_token(forge: Forge) -> None:
     assert marker not in await refusal(forge.authenticator(), forge.token(aud=marker))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=few_or_many(150, 10_000), deadline=None)
 @given(data=st.data())
 async def test_any_mutation_of_a_token_is_refused(data: st.DataObject) -> None:
     forge = Forge()
@@ -302,7 +303,7 @@ async def test_any_mutation_of_a_token_is_refused(data: st.DataObject) -> None:
     await refusal(forge.authenticator(), mutated)
 
 
-@settings(max_examples=150)
+@settings(max_examples=few_or_many(150, 10_000), deadline=None)
 @given(text=st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))
 async def test_any_text_is_refused_and_never_breaks(text: str) -> None:
     await refusal(Forge().authenticator(), text)
