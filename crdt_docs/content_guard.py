@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+from array import array
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.varint import read_var_uint
 
-# Content kinds of a struct (yjs, `contentRefs`).
+# Kinds of structs (yjs, `readClientsStructRefs` and `contentRefs`).
+COLLECTED: Final = 0
 DELETED: Final = 1
-JSON: Final = 2
+JSON_TEXTS: Final = 2
 BINARY: Final = 3
 STRING: Final = 4
 EMBED: Final = 5
@@ -20,10 +24,12 @@ FORMATTING: Final = 6
 SHARED_TYPE: Final = 7
 ANY: Final = 8
 SUBDOCUMENT: Final = 9
+SKIPPED: Final = 10
 
-XML_ELEMENT: Final = 3
-SHARED_TYPES: Final = frozenset((0, 1, 2, XML_ELEMENT, 4, 6))
-"""Array, map, text, XML element, fragment and text. Not 5, XmlHook, nor yrs' own weak links."""
+SHARED_TYPE_ARRAY: Final = 0
+_XML_ELEMENT: Final = 3
+_SHARED_TYPES: Final = frozenset((SHARED_TYPE_ARRAY, 1, 2, _XML_ELEMENT, 4, 6))
+"""Array, map, text, XML element, fragment and text. Not 5, a hook, nor yrs' own weak links."""
 
 ANY_STRING: Final = 119
 UNENDING: Final = 1 << 62
@@ -31,6 +37,7 @@ UNENDING: Final = 1 << 62
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_IS_LOW_SURROGATE = bytes(0xDC <= byte <= 0xDF for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +55,70 @@ class ContentLimits:
     subdocuments: int = 16
 
 
-def utf16_length(raw: bytes) -> int:
-    """How many UTF-16 units a UTF-8 text has, which is how Yjs counts.
+def check_utf8(raw: bytes) -> None:
+    """GRD-7: a text is UTF-8, without surrogates.
 
     Raises:
-        Malformed: not valid UTF-8. yrs takes text unchecked, and then anything can happen.
+        Malformed: it is not; yrs and browsers would disagree on what it says, or fail.
     """
     try:
-        return len(raw.decode().encode("utf-16-le")) >> 1
+        raw.decode()
     except UnicodeDecodeError:
         raise Malformed("a text is not valid UTF-8") from None
 
 
-def check_json(raw: bytes, max_depth: int) -> None:
-    """Check that a text is JSON and not nested too deeply.
+def utf16_length(raw: bytes) -> tuple[int, bytes | None]:
+    """How many UTF-16 units a UTF-8 text has, which is how Yjs counts characters.
 
-    Yjs clients parse these while they apply an update, and one that throws is stuck for good.
+    Returns that, and the units themselves (little-endian) if surrogate pairs are among them.
 
     Raises:
-        Malformed: not JSON, or not UTF-8.
+        Malformed: not valid UTF-8.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed("a text is not valid UTF-8") from None
+    units = text.encode("utf-16-le")
+    length = len(units) >> 1
+    return length, (units if length > len(text) else None)
+
+
+def low_surrogates(
+    units: bytes, clock: int, found: array[int], budget: int
+) -> Generator[None, None, None]:
+    """Append to `found` the clocks of second halves of surrogate pairs, `clock` being the first.
+
+    To cut a text there would tear a pair apart (GRD-20). Pauses after every `budget` units.
+    """
+    high_bytes = units[1::2].translate(_IS_LOW_SURROGATE)
+    for start in range(0, len(high_bytes), min(budget, len(high_bytes))):
+        if start:
+            yield
+        part = high_bytes[start : start + budget]
+        found.extend(compress(range(clock + start, clock + start + len(part)), part))
+
+
+def check_json(raw: bytes, max_depth: int) -> None:
+    """GRD-8: a text is JSON that yrs and browsers read alike, and not nested too deeply.
+
+    Yjs clients parse it while they apply an update, and one that throws is stuck for good.
+
+    Raises:
+        Malformed: not JSON, or with numbers or characters that one of them refuses.
         LimitExceeded: nested deeper than `max_depth`.
     """
     if _json_depth(raw) > max_depth:
         raise LimitExceeded(f"JSON is nested deeper than {max_depth} levels")
     try:
-        json.loads(raw.decode(), parse_constant=_refuse_constant)
+        value = _JSON.decode(raw.decode())
+        if b"\\u" in raw:
+            # Escapes may spell half a surrogate pair, which this cannot encode.
+            json.dumps(value, ensure_ascii=False).encode()
     except ValueError:
-        raise Malformed("embedded or formatting content is not JSON") from None
+        raise Malformed(
+            "embedded or formatting content is not JSON that every side reads"
+        ) from None
 
 
 def _json_depth(raw: bytes) -> int:
@@ -90,9 +134,19 @@ def _json_depth(raw: bytes) -> int:
     return deepest
 
 
-def _refuse_constant(name: str) -> None:
-    """NaN and Infinity, which Python reads and JavaScript does not."""
-    raise ValueError(name)
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(number)
+    return value
+
+
+def _refuse(constant: str) -> float:
+    """NaN and Infinity, which Python reads as numbers and JavaScript does not."""
+    raise ValueError(constant)
+
+
+_JSON = json.JSONDecoder(parse_float=_finite, parse_int=_finite, parse_constant=_refuse)
 
 
 class ContentWalk:
@@ -113,28 +167,29 @@ class ContentWalk:
             Malformed, LimitExceeded: as the update guard does.
         """
         match kind:
-            case 1:
+            case 1:  # deleted
                 length, position = read_var_uint(self._data, position)
                 if length == 0:
-                    raise Malformed("deleted content of no length")
+                    raise Malformed("deleted content takes no clock")
                 return length, position
-            case 3:
+            case 2:  # JSON texts
+                # GRD-6: yrs reads one text more than there are, and everything after it shifted.
+                raise Malformed("lists of JSON texts (Yjs before 13) cannot be read by this server")
+            case 3:  # binary
                 return 1, self._span(position)[1]
-            case 5:
+            case 5:  # embed
                 return 1, self._json(position)
-            case 6:
+            case 6:  # formatting
                 return 1, self._json(self._text(position))
-            case 7:
+            case 7:  # shared type
                 return 1, self._shared_type(position)
-            case 9:
+            case 9:  # subdocument
                 return 1, self._subdocument(position)
             case _:
                 raise Malformed(f"content kind {kind} does not exist")
 
-    def values(
-        self, kind: int, position: int, budget: int
-    ) -> Generator[None, None, tuple[int, int]]:
-        """Walk a list of values or of JSON texts, pausing every `budget` elements.
+    def values(self, position: int, budget: int) -> Generator[None, None, tuple[int, int]]:
+        """Walk a list of values, pausing after every `budget` of them.
 
         Returns its clock length and its end.
 
@@ -143,19 +198,11 @@ class ContentWalk:
         """
         count, position = read_var_uint(self._data, position)
         if count == 0:
-            raise Malformed("a list of no values")
+            raise Malformed("a list without values")
         if count > len(self._data) - position:
             raise Malformed(f"{count} values do not fit in the bytes that remain")
         self._spend(count)
-        if kind == ANY:
-            position = yield from self._any(position, count, budget)
-            return count, position
-        for walked in range(count):
-            if walked and walked % budget == 0:
-                yield
-            start, end = self._span(position)
-            # ContentJSON writes a missing value as this word, and yjs reads it back.
-            position = end if self._data[start:end] == b"undefined" else self._json(position)
+        position = yield from self._any(position, count, budget)
         return count, position
 
     def _span(self, position: int) -> tuple[int, int]:
@@ -170,7 +217,7 @@ class ContentWalk:
         start, end = self._span(position)
         text = self._data[start:end]
         if not text.isascii():
-            utf16_length(text)
+            check_utf8(text)
         return end
 
     def _json(self, position: int) -> int:
@@ -182,9 +229,9 @@ class ContentWalk:
 
     def _shared_type(self, position: int) -> int:
         reference, position = read_var_uint(self._data, position)
-        if reference not in SHARED_TYPES:
+        if reference not in _SHARED_TYPES:
             raise Malformed(f"shared type {reference} is not supported")
-        return self._text(position) if reference == XML_ELEMENT else position
+        return self._text(position) if reference == _XML_ELEMENT else position
 
     def _subdocument(self, position: int) -> int:
         self._subdocuments_left -= 1

@@ -7,13 +7,29 @@ whether it would nest types deeper than the document may be.
 
 from __future__ import annotations
 
+import sys
+import zlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import lt
 
-from crdt_docs.content_guard import ContentLimits
+from crdt_docs.content_guard import UNENDING, ContentLimits
 from crdt_docs.errors import LimitExceeded, Malformed
-from crdt_docs.placement import ABSENT, CHILD, FORMAT, GONE, KEYED, ROOT, TYPE, Placement
+from crdt_docs.outline_draft import (
+    DEEPEST,
+    DEPTH_SHIFT,
+    IN_ARRAY,
+    LEVEL_BITS,
+    LEVEL_MASK,
+    OWN,
+    PLACE,
+    Draft,
+    check_cuts,
+    check_deleted,
+    check_overlap,
+    level_at,
+)
 from crdt_docs.update_guard import MAX_CLOCK, GuardLimits, UpdateFacts, walk_update
 from crdt_docs.varint import read_var_uint, var_uint
 
@@ -32,37 +48,25 @@ class DocumentLimits:
     max_clients: int = 50_000
 
 
-UNLIMITED = 1 << 62
 _TRUSTED = GuardLimits(
-    structs=UNLIMITED,
-    contents=ContentLimits(elements=UNLIMITED, subdocuments=UNLIMITED),
-    key_writers=UNLIMITED,
+    structs=UNENDING,
+    key_writers=UNENDING,
+    contents=ContentLimits(elements=UNENDING, subdocuments=UNENDING),
 )
-_NO_LIMITS = DocumentLimits(max_depth=4_095, max_clients=UNLIMITED)
-
-# A run is one integer: its first clock, then 16 bits for the level of the structs from there on.
-# A level is a depth, then whether the structs are types, gone, or values under a key.
-_LEVEL_BITS = 16
-_LEVEL = 0xFFFF
-_DEPTH_SHIFT = 4
-_OWN = TYPE | GONE
-_INHERITED = _LEVEL & ~_OWN
-_PLACE = _INHERITED
-_NOWHERE = GONE
-"""A collected struct: it has no place, and neither has what is put beside or under it."""
-
+_NO_LIMITS = DocumentLimits(max_depth=DEEPEST, max_clients=UNENDING)
 _FORMAT_VERSION = 1
 
 
 class Outline:
     """The structure of one document: clocks, and the depth of every struct."""
 
-    __slots__ = ("_runs", "clocks")
+    __slots__ = ("_pairs", "_runs", "clocks")
 
     def __init__(self) -> None:
         self.clocks: dict[int, int] = {}
         """Per client the next clock: the document's state vector. To be read only."""
         self._runs: dict[int, array[int]] = {}
+        self._pairs: dict[int, array[int]] = {}
 
     @classmethod
     def of_update(cls, update: bytes) -> Outline:
@@ -72,11 +76,19 @@ class Outline:
             Malformed: it is not a full state: something is missing before what it holds.
         """
         outline = cls()
-        facts = walk_update(update, _TRUSTED)
-        if not outline.connects(facts):
-            raise Malformed("a full state must not refer to what it does not hold")
-        outline.admit(facts, _NO_LIMITS)
+        outline.absorb(update)
         return outline
+
+    def absorb(self, update: bytes) -> None:
+        """Record a trusted update that connects, such as one from the log.
+
+        Raises:
+            Malformed: something is missing before what it holds.
+        """
+        facts = walk_update(update, _TRUSTED)
+        if not self.connects(facts):
+            raise Malformed("a stored update refers to what is not stored before it")
+        self.admit(facts, _NO_LIMITS)
 
     @property
     def client_count(self) -> int:
@@ -101,10 +113,13 @@ class Outline:
             client, start, end = ranges[0]
             if start > clocks.get(client, 0):
                 return False
-            for needed in (facts.references, facts.deletes):
-                for other, clock in needed.items():
-                    if clock > clocks.get(other, 0) and (other != client or clock > end):
-                        return False
+            for other, clock in facts.references.items():
+                if clock > clocks.get(other, 0) and (other != client or clock > end):
+                    return False
+            for other, spans in facts.deletes.items():
+                clock = spans[-1][1]
+                if clock > clocks.get(other, 0) and (other != client or clock > end):
+                    return False
             return True
         return not self.missing(facts)
 
@@ -121,67 +136,91 @@ class Outline:
             if start > known:
                 missing[client] = start
             reached[client] = max(known, end)
-        for needed in (facts.references, facts.deletes):
-            for client, clock in needed.items():
-                if clock > clocks.get(client, 0) and clock > reached.get(client, 0):
-                    missing[client] = max(clock, missing.get(client, 0))
+        needed = [*facts.references.items()]
+        needed += [(client, spans[-1][1]) for client, spans in facts.deletes.items()]
+        for client, clock in needed:
+            if clock > clocks.get(client, 0) and clock > reached.get(client, 0):
+                missing[client] = max(clock, missing.get(client, 0))
         return missing
 
     def admit(self, facts: UpdateFacts, limits: DocumentLimits) -> None:
         """Record an update that connects. All or nothing.
 
         Raises:
-            LimitExceeded: types would nest too deeply, or too many client ids would have written.
-            Malformed: a struct names as its parent what is no type, or as its neighbours what
-                belongs to different parents.
+            LimitExceeded: types would nest too deeply (GRD-16), too many client ids would have
+                written (GRD-17), or a surrogate pair would be torn apart (GRD-20).
+            Malformed: a struct names as its parent what is no type (GRD-18), as its neighbours
+                what has different parents (GRD-19), or has content that does not go where it is
+                (GRD-12, GRD-21).
         """
+        if self._pairs or facts.pairs is not None:
+            self._check_pairs(facts)
         ranges = facts.ranges
-        if not facts.placements and len(ranges) == 1:
-            # By far the most frequent: structs that continue what their client wrote before.
-            client, _, end = ranges[0]
-            known = self.clocks.get(client, 0)
-            if end > known:
-                runs = self._runs[client]
-                if runs[-1] & _OWN:
-                    runs.append(known << _LEVEL_BITS | runs[-1] & _INHERITED)
-                self.clocks[client] = end
+        if facts.placements or len(ranges) != 1:
+            self._admit_placed(facts, limits)
             return
-        draft = _Draft(self.clocks, self._runs, limits.max_depth)
-        new_clients = draft.enter(ranges)
-        if new_clients and len(self.clocks) + new_clients > limits.max_clients:
+        # By far the most frequent: structs that continue what their client wrote before.
+        client, _, end = ranges[0]
+        known = self.clocks.get(client, 0)
+        if end > known:
+            runs = self._runs[client]
+            last = runs[-1]
+            if facts.continues_text and last & IN_ARRAY:
+                raise Malformed("characters stand in an array, not in a text")
+            if last & OWN:
+                runs.append(known << LEVEL_BITS | (last & PLACE or last & LEVEL_MASK))
+            if facts.pairs is not None:
+                self._add_pairs(facts.pairs)
+            self.clocks[client] = end
+
+    def _admit_placed(self, facts: UpdateFacts, limits: DocumentLimits) -> None:
+        draft = Draft(self.clocks, self._runs, limits.max_depth)
+        unknown = draft.enter(facts.ranges)
+        if unknown and len(self.clocks) + unknown > limits.max_clients:
             raise LimitExceeded(
                 f"{limits.max_clients} client ids have written to this document: no more may"
             )
         for placement in facts.placements:
             draft.place(placement)
-        for client, end in draft.finish().items():
-            added = draft.runs[client]
+        draft.finish()
+        if facts.pairs is not None:
+            self._add_pairs(facts.pairs)
+        for client, end in draft.ends.items():
             if client in self._runs:
-                self._runs[client].extend(added)
+                self._runs[client].extend(draft.runs[client])
             else:
-                self._runs[client] = array("Q", added)
+                self._runs[client] = array("Q", draft.runs[client])
             self.clocks[client] = end
+
+    def _check_pairs(self, facts: UpdateFacts) -> None:
+        brought = facts.pairs or {}
+        check_cuts(facts.placements, self._pairs, brought)
+        check_deleted(facts.deletes, self._pairs, brought)
+        check_overlap(facts.ranges, self.clocks, brought)
+
+    def _add_pairs(self, pairs: dict[int, array[int]]) -> None:
+        """Before the clocks are moved on: what is known already is not added again."""
+        for client, middles in pairs.items():
+            new = middles[bisect_left(middles, self.clocks.get(client, 0)) :]
+            if not new:
+                continue
+            if client in self._pairs:
+                self._pairs[client].extend(new)
+            else:
+                self._pairs[client] = new
 
     def depth_of(self, client: int, clock: int) -> int:
         """How deep a struct sits: 1 for what a root type holds, 0 for a collected struct."""
-        runs = self._runs[client]
-        return (
-            runs[bisect_right(runs, clock << _LEVEL_BITS | _LEVEL) - 1] & _LEVEL
-        ) >> _DEPTH_SHIFT
+        return level_at(self._runs[client], clock) >> DEPTH_SHIFT
 
     def to_bytes(self) -> bytes:
-        """For storage: a version, then for each client its id, next clock and runs."""
-        parts = [bytes((_FORMAT_VERSION,)), var_uint(len(self.clocks))]
+        """For storage: a version, then compressed for each client what is known of it."""
+        parts = [var_uint(len(self.clocks))]
         for client, clock in self.clocks.items():
             parts += (var_uint(client), var_uint(clock))
-            runs = self._runs[client]
-            parts.append(var_uint(len(runs)))
-            before = 0
-            for run in runs:
-                parts.append(var_uint((run >> _LEVEL_BITS) - before))
-                parts.append(var_uint(run & _LEVEL))
-                before = run >> _LEVEL_BITS
-        return b"".join(parts)
+            parts.append(_pack(self._runs[client]))
+            parts.append(_pack(self._pairs.get(client, array("I"))))
+        return bytes((_FORMAT_VERSION,)) + zlib.compress(b"".join(parts), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Outline:
@@ -192,120 +231,46 @@ class Outline:
         """
         if data[:1] != bytes((_FORMAT_VERSION,)):
             raise Malformed("an outline of an unknown version")
+        try:
+            content = zlib.decompress(data[1:])
+        except zlib.error:
+            raise Malformed("an outline that cannot be unpacked") from None
         outline = cls()
-        clients, position = read_var_uint(data, 1)
+        clients, position = read_var_uint(content, 0)
         for _ in range(clients):
-            client, position = read_var_uint(data, position)
-            clock, position = read_var_uint(data, position)
-            count, position = read_var_uint(data, position)
-            runs = array("Q")
-            start = -1
-            for _ in range(count):
-                step, position = read_var_uint(data, position)
-                level, position = read_var_uint(data, position)
-                if level > _LEVEL or (step == 0) != (start == -1):
-                    raise Malformed("an outline whose runs are out of order")
-                start = max(start, 0) + step
-                runs.append(start << _LEVEL_BITS | level)
-            if not runs or start >= clock or clock > MAX_CLOCK or client in outline.clocks:
+            client, position = read_var_uint(content, position)
+            clock, position = read_var_uint(content, position)
+            runs, position = _unpack("Q", content, position)
+            pairs, position = _unpack("I", content, position)
+            if not runs or runs[0] >> LEVEL_BITS or runs[-1] >> LEVEL_BITS >= clock > MAX_CLOCK:
                 raise Malformed("an outline whose clocks do not fit")
             outline.clocks[client] = clock
             outline._runs[client] = runs
-        if position != len(data):
+            if pairs:
+                outline._pairs[client] = pairs
+        if position != len(content):
             raise Malformed("bytes follow the outline")
         return outline
 
 
-class _Draft:
-    """What one update would add to an outline, until it is known that all of it may."""
+def _pack(numbers: array[int]) -> bytes:
+    """A count, then the numbers, lowest byte first."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return var_uint(len(numbers)) + numbers.tobytes()
 
-    __slots__ = ("_base", "_clocks", "_ends", "_max_depth", "_reached", "runs")
 
-    def __init__(self, clocks: dict[int, int], base: dict[int, array[int]], max_depth: int) -> None:
-        self._clocks = clocks
-        self._base = base
-        self._max_depth = max_depth
-        self._reached: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
-        self.runs: dict[int, list[int]] = {}
-
-    def enter(self, ranges: list[tuple[int, int, int]]) -> int:
-        """Take up the clients for which the update brings something new; count the unknown."""
-        unknown = 0
-        for client, _, end in ranges:
-            known = self._clocks.get(client)
-            if known is None:
-                unknown += client not in self.runs
-                known = 0
-            if end > known:
-                self._reached[client] = known
-                self._ends[client] = end
-                self.runs[client] = []
-        return unknown
-
-    def place(self, placement: Placement) -> None:
-        """Note the level of one struct, and of those before it that continue their client's."""
-        client, start, end, shape, *_ = placement
-        reached = self._reached.get(client)
-        if reached is None or end <= reached:
-            return
-        if start > reached:
-            self._append(client, reached, self._last(client) & _INHERITED)
-        else:
-            start = reached
-        self._append(client, start, self._place(placement) | shape & _OWN)
-        self._reached[client] = end
-
-    def finish(self) -> dict[int, int]:
-        """Note the structs after the last placement. Returns per client its next clock."""
-        for client, end in self._ends.items():
-            if end > self._reached[client]:
-                self._append(client, self._reached[client], self._last(client) & _INHERITED)
-        return self._ends
-
-    def _append(self, client: int, start: int, level: int) -> None:
-        runs = self.runs[client] or self._base.get(client)
-        if not runs or runs[-1] & _LEVEL != level:
-            self.runs[client].append(start << _LEVEL_BITS | level)
-
-    def _last(self, client: int) -> int:
-        return (self.runs[client] or self._base[client])[-1] & _LEVEL
-
-    def _level_at(self, client: int, clock: int) -> int:
-        runs: list[int] | array[int] | None = self.runs.get(client)
-        if runs and clock >= runs[0] >> _LEVEL_BITS:
-            if clock >= self._reached[client]:
-                return runs[-1] & _INHERITED
-        else:
-            runs = self._base[client]
-            if clock >= self._clocks[client]:
-                return runs[-1] & _INHERITED
-        return runs[bisect_right(runs, clock << _LEVEL_BITS | _LEVEL) - 1] & _LEVEL
-
-    def _place(self, placement: Placement) -> int:
-        """The level a struct has by its place alone, whatever it is itself."""
-        _, _, _, shape, left_client, left_clock, right_client, right_clock = placement
-        if shape & ROOT:
-            return 1 << _DEPTH_SHIFT | shape & KEYED
-        if shape & CHILD:
-            parent = self._level_at(left_client, left_clock)
-            if parent & GONE:
-                return _NOWHERE
-            if not parent & TYPE:
-                raise Malformed("a struct names as its parent what is not a shared type")
-            depth = (parent >> _DEPTH_SHIFT) + 1
-            if depth > self._max_depth:
-                raise LimitExceeded(f"types are nested deeper than {self._max_depth} levels")
-            return depth << _DEPTH_SHIFT | shape & KEYED
-        place = _NOWHERE
-        if left_client != ABSENT:
-            place = self._level_at(left_client, left_clock)
-        if right_client != ABSENT:
-            right = self._level_at(right_client, right_clock)
-            if not place & _PLACE:
-                place = right
-            elif right & _PLACE and (place ^ right) & _PLACE:
-                raise Malformed("a struct lies between neighbours of different parents")
-        if shape & FORMAT and place & KEYED:
-            raise Malformed("a formatting mark under a map key")
-        return place & _PLACE if place & _PLACE else _NOWHERE
+def _unpack(typecode: str, data: bytes, position: int) -> tuple[array[int], int]:
+    """Read ascending numbers; return them and where they end."""
+    count, position = read_var_uint(data, position)
+    numbers: array[int] = array(typecode)
+    end = position + count * numbers.itemsize
+    if end > len(data):
+        raise Malformed("an outline that is cut off")
+    numbers.frombytes(data[position:end])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    if not all(map(lt, numbers, numbers[1:])):
+        raise Malformed("an outline out of order")
+    return numbers, end

@@ -1,32 +1,38 @@
 """Where the structs of one update sit: what a depth can be worked out from.
 
-A Yjs update names the place of a struct by its neighbours or its parent, and only a document knows
-how deep those are. The guard writes down, for each struct that does not simply continue the one
-before it, what the bytes say (`Placement`); the outline turns that into depths.
+A Yjs update names the place of a struct by its neighbours or by its parent, and only a document
+knows how deep those are. The guard writes down, for each struct that does not simply continue the
+one before it, what the bytes say (`Placement`); the outline makes depths of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crdt_docs.errors import Malformed
 
-TYPE = 1
-"""The struct creates a type: others may name it as their parent."""
-GONE = 2
-"""Deleted content or a collected struct: whatever it was cannot be told any more."""
-FORMAT = 4
-"""A formatting mark, which only makes sense in a sequence."""
-KEYED = 8
-"""The struct is a value under a key of a map, or an attribute."""
-ROOT = 16
-"""Its parent is a root type: depth 1."""
-CHILD = 32
-"""`left` is its parent: one deeper than that."""
-
-ABSENT = -1
+ABSENT: Final = -1
 """The client id of an origin that the struct does not have."""
+
+# What a struct is, and what the bytes say of its place: bits of `Placement.shape`. The first four
+# are also bits of the levels that an outline keeps.
+KEYED: Final = 1
+"""It is a value under a key of a map, or an attribute."""
+GONE: Final = 2
+"""Deleted content or a collected struct: what it was cannot be told any more."""
+TYPE: Final = 4
+"""It creates a shared type: others may name it as their parent."""
+ARRAY: Final = 8
+"""That type is an array."""
+ROOT: Final = 32
+"""Its parent is a root type."""
+CHILD: Final = 64
+"""`left` is its parent, not its left origin."""
+TEXT: Final = 128
+"""Characters, which belong in a text."""
+FORMAT: Final = 256
+"""A formatting mark, which belongs in a sequence."""
 
 
 class Placement(NamedTuple):
@@ -36,10 +42,12 @@ class Placement(NamedTuple):
         client: whose struct it is.
         start: its first clock.
         end: one past its last clock.
-        shape: TYPE, GONE, FORMAT, KEYED, ROOT, CHILD, added up. Without ROOT or CHILD the place
-            is that of its neighbours; with neither neighbours nor parent it is a collected struct.
-        left: client and clock of the left origin, or of the parent; ABSENT without one.
-        right: client and clock of the right origin; ABSENT without one.
+        shape: the bits above. Without ROOT or CHILD its place is that of its neighbours; without
+            those too it is a collected struct.
+        left_client: of the left origin, or of the parent; ABSENT without one.
+        left_clock: of the same.
+        right_client: of the right origin; ABSENT without one.
+        right_clock: of the same.
     """
 
     client: int
@@ -55,7 +63,7 @@ class Placement(NamedTuple):
 def causally_ordered(
     placements: Iterable[Placement], first_clocks: dict[int, int]
 ) -> Generator[None, None, list[Placement]]:
-    """Order placements so that each comes after the structs of this update that it refers to.
+    """Order placements so that each follows the structs of this update that it refers to.
 
     A generator, so that the caller can pause: it yields after each placement it has put in place.
 
@@ -64,8 +72,8 @@ def causally_ordered(
         first_clocks: the first clock that the update brings, for each of its clients.
 
     Raises:
-        Malformed: structs wait for one another in a circle, so none of them could ever be
-            integrated.
+        Malformed: structs wait for one another in a circle (GRD-5), so that none of them could
+            ever be integrated.
     """
     queues: dict[int, list[Placement]] = {}
     for placement in placements:
@@ -74,6 +82,7 @@ def causally_ordered(
     ordered: list[Placement] = []
 
     def waits_for(placement: Placement) -> int | None:
+        """A client whose next placement must come first."""
         for client, clock in (placement[4:6], placement[6:8]):
             queue = queues.get(client)
             if queue is None or client == placement.client or clock < first_clocks[client]:
@@ -88,16 +97,16 @@ def causally_ordered(
         waiting = {first}
         while stack:
             client = stack[-1]
-            queue = queues[client]
-            if heads[client] == len(queue):
+            if heads[client] == len(queues[client]):
                 waiting.discard(stack.pop())
                 continue
-            needed = waits_for(queue[heads[client]])
+            placement = queues[client][heads[client]]
+            needed = waits_for(placement)
             if needed is None:
-                ordered.append(queue[heads[client]])
+                ordered.append(placement)
                 heads[client] += 1
                 yield
-                # What waited for this may go on; this client's own queue is taken up again later.
+                # Whoever waited may go on; what is left of this queue has its turn later.
                 if len(stack) > 1:
                     waiting.discard(stack.pop())
             elif needed in waiting:

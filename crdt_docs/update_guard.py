@@ -1,8 +1,9 @@
 """The walk over an untrusted Yjs update, before yrs or `merge_updates` sees it (GRD).
 
-yrs trusts its input: a count may make it allocate gigabytes, deep nesting overflows its stack, and
-invalid text is undefined behaviour. So every update from outside is walked here first. The walk
-keeps nothing of the contents; what it learns about clocks and places is an `UpdateFacts`.
+yrs trusts its input: a count may make it allocate gigabytes, nesting overflows its stack, and what
+it reads differently from others corrupts the document. So every update from outside is walked here
+first. The walk keeps nothing of the contents; what it learns about clocks and places is an
+`UpdateFacts`, from which an outline decides whether the document can take the update.
 
 The encoding is version 1 (yjs, `encodeStateAsUpdate`): a number of clients; for each its number of
 structs, its id, the first clock, the structs; then the delete set.
@@ -10,19 +11,38 @@ structs, its id, the first clock, the structs; then the delete set.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from crdt_docs.content_guard import UNENDING, ContentLimits, ContentWalk, utf16_length
+from crdt_docs.content_guard import (
+    ANY,
+    ANY_STRING,
+    COLLECTED,
+    DELETED,
+    FORMATTING,
+    SHARED_TYPE,
+    SHARED_TYPE_ARRAY,
+    SKIPPED,
+    STRING,
+    UNENDING,
+    ContentLimits,
+    ContentWalk,
+    check_utf8,
+    low_surrogates,
+    utf16_length,
+)
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.placement import (
     ABSENT,
+    ARRAY,
     CHILD,
     FORMAT,
     GONE,
     KEYED,
     ROOT,
+    TEXT,
     TYPE,
     Placement,
     causally_ordered,
@@ -30,7 +50,10 @@ from crdt_docs.placement import (
 from crdt_docs.varint import read_var_uint
 
 MAX_CLOCK = 2**31 - 1
-"""The highest value a clock, or the end of a clock range, may have: yrs calculates in 32 bits."""
+"""The highest clock, or end of a clock range: yrs calculates in 32 bits."""
+
+ClockRanges = dict[int, list[tuple[int, int]]]
+"""Per client disjoint clock ranges (start, end), ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +62,13 @@ class GuardLimits:
 
     Attributes:
         structs: per update.
-        contents: see there.
-        key_writers: clients that set the same map key in one update without seeing one another.
+        key_writers: clients that set one map key in one update without having seen one another.
+        contents: of all structs together.
     """
 
     structs: int = 20_000
-    contents: ContentLimits = field(default_factory=ContentLimits)
     key_writers: int = 1_000
+    contents: ContentLimits = field(default_factory=ContentLimits)
 
 
 DEFAULT_LIMITS = GuardLimits()
@@ -59,21 +82,23 @@ class UpdateFacts(NamedTuple):
             left out; adjacent structs are joined.
         references: per client one past the highest clock that an origin, right origin or parent
             names, including those that the update itself brings.
-        deletes: per client one past the highest clock it deletes.
+        deletes: the clock ranges it deletes.
         placements: of the structs that do not simply continue the one before them, ordered so
             that each follows what it refers to.
+        pairs: per client the clocks in the middle of surrogate pairs, ascending; None without any.
+        continues_text: it is a single struct of characters that continues the clock before it.
         struct_count: structs in it, skips included.
         roots: names of the root types it mentions.
-        delete_set_at: where in the bytes its delete set begins.
     """
 
     ranges: list[tuple[int, int, int]]
     references: dict[int, int]
-    deletes: dict[int, int]
+    deletes: ClockRanges
     placements: list[Placement]
+    pairs: dict[int, array[int]] | None
+    continues_text: bool
     struct_count: int
     roots: frozenset[str]
-    delete_set_at: int
 
     @property
     def has_deletes(self) -> bool:
@@ -86,28 +111,24 @@ class UpdateFacts(NamedTuple):
         return not self.ranges and not self.deletes
 
 
-_NO_ROOTS: frozenset[str] = frozenset()
-
-
 def walk_update(data: bytes, limits: GuardLimits = DEFAULT_LIMITS) -> UpdateFacts:
     """Walk an update to its end.
 
     Raises:
-        Malformed: the bytes are not an update that any Yjs encoder produces.
+        Malformed: the bytes are not an update that any Yjs encoder produces, or not one that yrs
+            reads as others do.
         LimitExceeded: they are, but it is more than `limits` allow.
     """
-    try:
-        next(_walk(data, limits, UNENDING))
-    except StopIteration as done:
-        facts: UpdateFacts = done.value
-        return facts
-    except IndexError:
-        raise Malformed("the update ends within a struct or a delete set") from None
-    raise AssertionError("a walk without a budget does not pause")
+    facts = _advance(_walk(data, limits, UNENDING))
+    if facts is None:
+        raise AssertionError("a walk without a budget does not pause")
+    return facts
 
 
 class GuardWalk:
-    """The same walk in slices, for updates that would hold up everybody else."""
+    """The same walk in slices, for updates that would hold up everybody else (GRD-14)."""
+
+    __slots__ = ("_data", "_limits", "_walk")
 
     def __init__(self, data: bytes, limits: GuardLimits = DEFAULT_LIMITS) -> None:
         self._data = data
@@ -124,84 +145,90 @@ class GuardWalk:
         """
         if self._walk is None:
             self._walk = _walk(self._data, self._limits, structs)
-        try:
-            next(self._walk)
-        except StopIteration as done:
-            facts: UpdateFacts = done.value
-            return facts
-        except IndexError:
-            raise Malformed("the update ends within a struct or a delete set") from None
-        return None
+        return _advance(self._walk)
+
+
+def _advance(walk: Generator[None, None, UpdateFacts]) -> UpdateFacts | None:
+    try:
+        next(walk)
+    except StopIteration as done:
+        facts: UpdateFacts = done.value
+        return facts
+    except IndexError:
+        # Checked nowhere in the walk: reading past the end is the check.
+        raise Malformed("the update ends before it is complete") from None
+    return None
 
 
 def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would triple its cost
     data: bytes, limits: GuardLimits, budget: int
 ) -> Generator[None, None, UpdateFacts]:
     size = len(data)
-    done = 0
+    walked = 0
     position = 1
     clients = data[0]
     if clients >= 0x80:
         clients, position = read_var_uint(data, 0)
-    # A client takes five bytes at least: count, id, clock, and one struct of two.
+    # GRD-1: a client takes five bytes at least: count, id, clock, and one struct of two.
     if clients * 5 > size - position:
-        raise Malformed(f"{clients} clients do not fit in {size} bytes")
+        raise Malformed(f"{clients} clients do not fit in an update of {size} bytes")
 
     ranges: list[tuple[int, int, int]] = []
     references: dict[int, int] = {}
     placements: list[Placement] = []
+    pairs: dict[int, array[int]] | None = None
     first_clocks: dict[int, int] = {}
-    root_names: set[bytes] | None = None
-    writers: dict[object, tuple[int, int]] | None = None
+    roots: set[bytes] | None = None
+    writers: dict[tuple[object, bytes], tuple[int, int]] | None = None
     contents: ContentWalk | None = None
-    total = 0
-    crossing = False
+    client_bytes = b"\x00"
+    client_size = client = struct_count = 0
+    crosses = placed = continues_text = False
 
     for _ in range(clients):
         structs = data[position]
-        if structs < 0x80:
-            position += 1
-        else:
-            structs, position = read_var_uint(data, position)
+        position += 1
+        if structs >= 0x80:
+            structs, position = read_var_uint(data, position - 1)
         if structs == 0:
-            raise Malformed("a client without structs")
+            raise Malformed("a client is listed without structs")
         if structs * 2 > size - position:
             raise Malformed(f"{structs} structs do not fit in the bytes that remain")
-        total += structs
-        if total > limits.structs:
+        struct_count += structs
+        if struct_count > limits.structs:
             raise LimitExceeded(
-                f"an update may hold {limits.structs} structs; send it as several smaller ones"
+                f"an update may hold {limits.structs} structs; send several smaller ones"
             )
         start = position
         client, position = read_var_uint(data, position)
         client_bytes = data[start:position]
         client_size = position - start
-        clock = data[position]
-        if clock < 0x80:
-            position += 1
-        else:
-            clock, position = read_var_uint(data, position)
         if client in first_clocks:
-            raise Malformed(f"client {client} appears twice")
+            raise Malformed(f"client {client} is listed twice")
+        clock = data[position]
+        position += 1
+        if clock >= 0x80:
+            clock, position = read_var_uint(data, position - 1)
         first_clocks[client] = range_start = clock
+        was_text = False
         last_right = ABSENT
         last_right_clock = 0
 
         for _ in range(structs):
-            done += 1
-            if done >= budget:
-                done = 0
+            walked += 1
+            if walked >= budget:
+                walked = 0
                 yield
             info = data[position]
             position += 1
             kind = info & 0x1F
-            if kind in (0, 10):
+            if kind in (COLLECTED, SKIPPED):
                 if info != kind:
-                    raise Malformed("a collected or skipped struct has no origins")
+                    raise Malformed("a collected or skipped struct has neither place nor content")
                 length, position = read_var_uint(data, position)
                 if length == 0:
-                    raise Malformed("a struct of no length")
-                if kind == 0:
+                    raise Malformed("a struct takes no clock")
+                if kind == COLLECTED:
                     placements.append(
                         Placement(client, clock, clock + length, GONE, ABSENT, 0, ABSENT, 0)
                     )
@@ -210,13 +237,13 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         ranges.append((client, range_start, clock))
                     range_start = clock + length
                 clock += length
+                was_text = False
                 last_right = ABSENT
                 continue
 
-            # Where it is: origins, or else the parent.
+            # Where it is: its origins or, without any, its parent.
+            shape = left_clock = right_clock = 0
             left_client = right_client = ABSENT
-            left_clock = right_clock = 0
-            shape = 0
             placed = True
             if info & 0x80:
                 if data.startswith(client_bytes, position):
@@ -225,17 +252,16 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 else:
                     left_client, position = read_var_uint(data, position)
                 left_clock = data[position]
-                if left_clock < 0x80:
-                    position += 1
+                position += 1
+                if left_clock >= 0x80:
+                    left_clock, position = read_var_uint(data, position - 1)
+                if left_client != client:
+                    crosses = True
+                elif left_clock >= clock:
+                    raise Malformed("a struct has its origin at or after itself")
                 else:
-                    left_clock, position = read_var_uint(data, position)
-                if left_client == client:
-                    if left_clock >= clock:
-                        raise Malformed("a struct has its origin at or after itself")
-                    # GRD: it continues the clock before it, so its place is known with that.
+                    # What continues the clock before it is placed with that.
                     placed = left_clock + 1 != clock
-                else:
-                    crossing = True
                 if references.get(left_client, 0) <= left_clock:
                     references[left_client] = left_clock + 1
             if info & 0x40:
@@ -245,128 +271,129 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 else:
                     right_client, position = read_var_uint(data, position)
                 right_clock = data[position]
-                if right_clock < 0x80:
-                    position += 1
-                else:
-                    right_clock, position = read_var_uint(data, position)
-                if right_client == client:
-                    if right_clock >= clock:
-                        raise Malformed("a struct has its right origin at or after itself")
-                else:
-                    crossing = True
-                # GRD: unless it stands, like the struct before it, left of the same neighbour.
-                placed = placed or right_client != last_right or right_clock != last_right_clock
-                if right_client == left_client and right_clock == left_clock:
+                position += 1
+                if right_clock >= 0x80:
+                    right_clock, position = read_var_uint(data, position - 1)
+                if right_client != client:
+                    crosses = True
+                elif right_clock >= clock:
+                    raise Malformed("a struct has its right origin at or after itself")
+                if right_clock == left_clock and right_client == left_client:
                     raise Malformed("a struct has the same left and right origin")
+                # Unless the struct before it stands left of the same neighbour.
+                placed = placed or right_client != last_right or right_clock != last_right_clock
                 if references.get(right_client, 0) <= right_clock:
                     references[right_client] = right_clock + 1
             elif left_client == ABSENT:
+                owner: object
                 named = data[position]
                 position += 1
-                owner: object
                 if named == 1:
                     shape = ROOT
                     length = data[position]
-                    if length < 0x80:
-                        position += 1
-                    else:
-                        length, position = read_var_uint(data, position)
+                    position += 1
+                    if length >= 0x80:
+                        length, position = read_var_uint(data, position - 1)
                     start = position
                     position += length
                     if position > size:
-                        raise Malformed("the name of a root type does not fit")
+                        raise Malformed("the name of a root type does not fit in what remains")
                     owner = name = data[start:position]
-                    if root_names is None:
-                        root_names = {name}
+                    if roots is None:
+                        roots = {name}
                     else:
-                        root_names.add(name)
+                        roots.add(name)
                 elif named == 0:
                     shape = CHILD
                     left_client, position = read_var_uint(data, position)
                     left_clock, position = read_var_uint(data, position)
-                    if left_client == client:
-                        if left_clock >= clock:
-                            raise Malformed("a struct has its parent at or after itself")
-                    else:
-                        crossing = True
+                    if left_client != client:
+                        crosses = True
+                    elif left_clock >= clock:
+                        raise Malformed("a struct has its parent at or after itself")
+                    owner = (left_client, left_clock)
                     if references.get(left_client, 0) <= left_clock:
                         references[left_client] = left_clock + 1
-                    owner = (left_client, left_clock)
                 else:
                     raise Malformed("a parent is either named (1) or given by id (0)")
                 if info & 0x20:
                     shape |= KEYED
                     length = data[position]
-                    if length < 0x80:
-                        position += 1
-                    else:
-                        length, position = read_var_uint(data, position)
+                    position += 1
+                    if length >= 0x80:
+                        length, position = read_var_uint(data, position - 1)
                     start = position
                     position += length
                     if position > size:
-                        raise Malformed("a map key does not fit")
+                        raise Malformed("a map key does not fit in what remains")
                     key = data[start:position]
                     if not key.isascii():
-                        utf16_length(key)
+                        check_utf8(key)
                     if structs > 1 or clients > 1:
+                        # GRD-11: each writer of a key is compared with all before it.
                         if writers is None:
                             writers = {}
-                        place = (owner, key)
-                        last, count = writers.get(place, (ABSENT, 0))
+                        last, count = writers.get((owner, key), (ABSENT, 0))
                         if last == client:
-                            raise Malformed("a map key is set twice without an origin")
-                        if count >= limits.key_writers:
+                            raise Malformed("a client sets a map key twice without an origin")
+                        if count == limits.key_writers:
                             raise LimitExceeded(
-                                f"more than {limits.key_writers} clients set the same map key"
+                                f"more than {count} clients set one map key in one update"
                             )
-                        writers[place] = (client, count + 1)
+                        writers[owner, key] = (client, count + 1)
 
             # What it is.
-            if kind == 8 and data[position] == 1 and data[position + 1] == 119:
+            if kind == ANY and data[position] == 1 and data[position + 1] == ANY_STRING:
                 # One string, by far the most frequent value.
-                position += 2
-                length = data[position]
-                if length < 0x80:
-                    position += 1
-                else:
-                    length, position = read_var_uint(data, position)
+                length = data[position + 2]
+                position += 3
+                if length >= 0x80:
+                    length, position = read_var_uint(data, position - 1)
                 start = position
                 position += length
                 if position > size:
                     raise Malformed("a string does not fit in the bytes that remain")
                 text = data[start:position]
                 if not text.isascii():
-                    utf16_length(text)
+                    check_utf8(text)
                 length = 1
-            elif kind == 4:
+            elif kind == STRING:
                 length, position = read_var_uint(data, position)
                 start = position
                 position += length
                 if position > size:
                     raise Malformed("a text does not fit in the bytes that remain")
+                if length == 0:
+                    raise Malformed("a text without characters")
                 text = data[start:position]
                 if not text.isascii():
-                    length = utf16_length(text)
-                if length == 0:
-                    raise Malformed("an empty text")
+                    length, units = utf16_length(text)
+                    if units is not None:
+                        if pairs is None:
+                            pairs = {}
+                        found = pairs.setdefault(client, array("I"))
+                        yield from low_surrogates(units, clock, found, budget)
+                shape |= TEXT
             else:
                 if contents is None:
                     contents = ContentWalk(data, limits.contents)
-                if kind == 1:
-                    shape |= GONE
-                    placed = True
-                elif kind == 6:
-                    if shape & KEYED:
-                        raise Malformed("a formatting mark under a map key")
-                    shape |= FORMAT
-                    placed = True
-                elif kind == 7:
-                    shape |= TYPE
-                    placed = True
-                if kind in (2, 8):
-                    length, position = yield from contents.values(kind, position, budget)
+                if kind == ANY:
+                    length, position = yield from contents.values(position, budget)
                 else:
+                    if kind == DELETED:
+                        shape |= GONE
+                        placed = True
+                    elif kind == FORMATTING:
+                        if shape & KEYED:
+                            raise Malformed("a formatting mark under a map key")
+                        shape |= FORMAT
+                        placed = True
+                    elif kind == SHARED_TYPE:
+                        shape |= TYPE | ARRAY if data[position] == SHARED_TYPE_ARRAY else TYPE
+                        placed = True
                     length, position = contents.single(kind, position)
+            if shape & TEXT:
+                placed = placed or (not was_text and struct_count + clients > 2)
             if placed:
                 placements.append(
                     Placement(
@@ -380,6 +407,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         right_clock,
                     )
                 )
+            was_text = shape & TEXT != 0
             last_right = right_client
             last_right_clock = right_clock
             clock += length
@@ -387,83 +415,112 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
             raise Malformed(f"a clock is above {MAX_CLOCK}")
         if clock > range_start:
             ranges.append((client, range_start, clock))
+        continues_text = was_text and not placed
 
-    # The delete set.
-    deletes: dict[int, int] = {}
-    delete_set_at = position
-    deleting = data[position]
-    if deleting < 0x80:
+    for known in references.values():
+        if known > MAX_CLOCK:
+            raise Malformed(f"a clock that is referred to is above {MAX_CLOCK}")
+    deletes: ClockRanges = {}
+    if data[position] == 0:
         position += 1
     else:
-        deleting, position = read_var_uint(data, position)
-    if deleting:
-        # Client, count, and one range of two bytes.
-        if deleting * 4 > size - position:
-            raise Malformed(f"{deleting} clients in the delete set do not fit")
-        client_bytes = b""
-        for _ in range(deleting):
-            client, position = read_var_uint(data, position)
-            spans = data[position]
-            if spans < 0x80:
-                position += 1
-            else:
-                spans, position = read_var_uint(data, position)
-            if spans * 2 > size - position:
-                raise Malformed(f"{spans} delete ranges do not fit in the bytes that remain")
-            if client in deletes:
-                raise Malformed(f"client {client} appears twice in the delete set")
-            end = 0
-            for _ in range(spans):
-                done += 1
-                if done >= budget:
-                    done = 0
-                    yield
-                clock = data[position]
-                if clock < 0x80:
-                    position += 1
-                else:
-                    clock, position = read_var_uint(data, position)
-                length = data[position]
-                if length < 0x80:
-                    position += 1
-                else:
-                    length, position = read_var_uint(data, position)
-                if clock < end or length == 0:
-                    raise Malformed("delete ranges overlap, are empty or out of order")
-                end = clock + length
-            if end > MAX_CLOCK:
-                raise Malformed(f"a deleted clock is above {MAX_CLOCK}")
-            if spans:
-                deletes[client] = end
+        position = yield from _walk_deletes(data, position, deletes, (client_bytes, client), budget)
     if position != size:
         raise Malformed(f"{size - position} bytes follow the update")
+    if crosses and clients > 1:
+        placements = yield from _in_causal_order(placements, first_clocks, budget)
+    return UpdateFacts(
+        ranges,
+        references,
+        deletes,
+        placements,
+        pairs,
+        continues_text,
+        struct_count,
+        _NO_ROOTS if roots is None else frozenset(map(_name, roots)),
+    )
 
-    roots = _NO_ROOTS if root_names is None else frozenset(map(_text, root_names))
-    if crossing and clients > 1:
-        placements = yield from _in_order(placements, first_clocks, budget)
-    return UpdateFacts(ranges, references, deletes, placements, total, roots, delete_set_at)
+
+_NO_ROOTS: frozenset[str] = frozenset()
 
 
-def _in_order(
+def _name(raw: bytes) -> str:
+    check_utf8(raw)
+    return raw.decode()
+
+
+def _walk_deletes(
+    data: bytes, position: int, deletes: ClockRanges, likely: tuple[bytes, int], budget: int
+) -> Generator[None, None, int]:
+    """Walk the delete set into `deletes`; return where it ends.
+
+    `likely` is a client whose deletes are to be expected, in bytes and as a number.
+    """
+    likely_bytes, likely_client = likely
+    clients, position = read_var_uint(data, position)
+    # GRD-1: a client takes four bytes at least: id, count, and one range of two.
+    if clients * 4 > len(data) - position:
+        raise Malformed(f"{clients} clients that delete do not fit in what remains")
+    for _ in range(clients):
+        if data.startswith(likely_bytes, position):
+            client = likely_client
+            position += len(likely_bytes)
+        else:
+            client, position = read_var_uint(data, position)
+        if client in deletes:
+            raise Malformed(f"client {client} is listed twice in the delete set")
+        spans: list[tuple[int, int]] = []
+        deletes[client] = spans
+        position = yield from _walk_spans(data, position, spans, budget)
+    return position
+
+
+def _walk_spans(
+    data: bytes, position: int, spans: list[tuple[int, int]], budget: int
+) -> Generator[None, None, int]:
+    """Walk one client's delete ranges into `spans`; return where they end."""
+    count, position = read_var_uint(data, position)
+    if count == 0:
+        raise Malformed("a client is listed in the delete set without ranges")
+    if count * 2 > len(data) - position:
+        raise Malformed(f"{count} delete ranges do not fit in the bytes that remain")
+    end = walked = 0
+    for _ in range(count):
+        walked += 1
+        if walked >= budget:
+            walked = 0
+            yield
+        clock = data[position]
+        position += 1
+        if clock >= 0x80:
+            clock, position = read_var_uint(data, position - 1)
+        length = data[position]
+        position += 1
+        if length >= 0x80:
+            length, position = read_var_uint(data, position - 1)
+        if clock < end or length == 0:
+            raise Malformed("delete ranges are empty, overlap or are out of order")
+        end = clock + length
+        spans.append((clock, end))
+    if end > MAX_CLOCK:
+        raise Malformed(f"a clock that is deleted is above {MAX_CLOCK}")
+    return position
+
+
+def _in_causal_order(
     placements: list[Placement], first_clocks: dict[int, int], budget: int
 ) -> Generator[None, None, list[Placement]]:
-    """`causally_ordered`, pausing after about `budget` placements."""
+    """`causally_ordered`, pausing after every `budget` placements."""
     walk = causally_ordered(placements, first_clocks)
+    pause = min(budget, len(placements) + 1)
     while True:
         try:
-            for _ in range(min(budget, len(placements) + 1)):
+            for _ in range(pause):
                 next(walk)
         except StopIteration as done:
             ordered: list[Placement] = done.value
             return ordered
         yield
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise Malformed("a text is not valid UTF-8") from None
 
 
 def walk_state_vector(data: bytes) -> dict[int, int]:
@@ -480,7 +537,7 @@ def walk_state_vector(data: bytes) -> dict[int, int]:
         client, position = read_var_uint(data, position)
         clock, position = read_var_uint(data, position)
         if client in vector:
-            raise Malformed(f"client {client} appears twice in the state vector")
+            raise Malformed(f"client {client} is listed twice in a state vector")
         if clock > MAX_CLOCK:
             raise Malformed(f"a clock is above {MAX_CLOCK}")
         vector[client] = clock

@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from crdt_docs.content_guard import ANY, JSON, STRING, UNENDING, ContentLimits, ContentWalk
-from crdt_docs.content_guard import utf16_length as _utf16_length
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.content_guard import (
+    ANY,
+    COLLECTED,
+    SKIPPED,
+    STRING,
+    UNENDING,
+    ContentLimits,
+    ContentWalk,
+    utf16_length,
+)
+from crdt_docs.update_guard import ClockRanges, UpdateFacts
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_uint
 
 EMPTY_UPDATE = b"\x00\x00"
 """Brings nothing, deletes nothing."""
-
-ClockRanges = dict[int, list[tuple[int, int]]]
-"""Per client disjoint clock ranges (start, end), ascending."""
 
 _NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING)
 
@@ -71,9 +76,9 @@ def _read_struct(update: bytes, position: int, clock: int, contents: ContentWalk
     info = update[position]
     kind = info & 0x1F
     position += 1
-    if kind in (0, 10):
+    if kind in (COLLECTED, SKIPPED):
         length, position = read_var_uint(update, position)
-        return Struct(clock, clock + length, position, is_skip=kind == 10, references=())
+        return Struct(clock, clock + length, position, is_skip=kind == SKIPPED, references=())
     references = []
     for _ in range((info >> 7) + (info >> 6 & 1)):
         reference, position = _read_id(update, position)
@@ -103,10 +108,10 @@ def _read_content(
     """How many clocks the content takes, and where it ends."""
     if kind == STRING:
         text, position = read_var_bytes(update, position)
-        return _utf16_length(text), position
-    if kind not in (ANY, JSON):
+        return utf16_length(text)[0], position
+    if kind != ANY:
         return contents.single(kind, position)
-    walk = contents.values(kind, position, UNENDING)
+    walk = contents.values(position, UNENDING)
     try:
         next(walk)
     except StopIteration as done:
@@ -226,18 +231,14 @@ def is_deleted_already(deletes: ClockRanges, delete_set: ClockRanges) -> bool:
     return True
 
 
-def brings_news(
-    update: bytes, facts: UpdateFacts, clocks: Mapping[int, int], delete_set: ClockRanges
-) -> bool:
+def brings_news(facts: UpdateFacts, clocks: Mapping[int, int], delete_set: ClockRanges) -> bool:
     """Whether an update would change anything in a document with these clocks and deletes.
 
     `delete_set` is what `read_delete_set(doc.get_update(doc.get_state()))` gives.
     """
     if any(end > clocks.get(client, 0) for client, _, end in facts.ranges):
         return True
-    return facts.has_deletes and not is_deleted_already(
-        _read_spans(update, facts.delete_set_at), delete_set
-    )
+    return facts.has_deletes and not is_deleted_already(facts.deletes, delete_set)
 
 
 def _read_spans(update: bytes, position: int) -> ClockRanges:

@@ -16,7 +16,8 @@ def read_var_uint(data: bytes, position: int) -> tuple[int, int]:
     """Read one unsigned integer at `position`; return it and the position after it.
 
     Raises:
-        Malformed: the bytes end within the number, or it is above 2^53 - 1.
+        Malformed: the bytes end within the number, it is above 2^53 - 1, or not in its shortest
+            form, which every encoder writes: two spellings of one number are two readings.
     """
     try:
         byte = data[position]
@@ -27,16 +28,19 @@ def read_var_uint(data: bytes, position: int) -> tuple[int, int]:
         while True:
             position += 1
             byte = data[position]
-            value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 break
+            value |= (byte & 0x7F) << shift
             shift += 7
             if shift > 49:
                 raise Malformed("a number is longer than 53 bits")
     except IndexError:
         raise Malformed("the bytes end within a number") from None
+    value |= byte << shift
     if value > MAX_SAFE_INTEGER:
         raise Malformed("a number is larger than 2^53 - 1")
+    if byte == 0:
+        raise Malformed("a number is longer than it needs to be")
     return value, position + 1
 
 

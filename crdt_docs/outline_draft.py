@@ -1,0 +1,218 @@
+"""What one update would add to an outline, worked out before any of it is recorded.
+
+A level says how deep a struct sits and what may be said of its place. A run, one integer, is the
+first clock of consecutive structs with the same level, then that level.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Final
+
+from crdt_docs.errors import LimitExceeded, Malformed
+from crdt_docs.placement import (
+    ABSENT,
+    ARRAY,
+    CHILD,
+    FORMAT,
+    GONE,
+    KEYED,
+    ROOT,
+    TEXT,
+    TYPE,
+    Placement,
+)
+
+IN_ARRAY: Final = 16
+"""Its parent is an array. A bit of levels, beside KEYED, GONE, TYPE and ARRAY."""
+DEPTH_SHIFT: Final = 5
+LEVEL_BITS: Final = 16
+LEVEL_MASK: Final = 0xFFFF
+OWN: Final = GONE | TYPE | ARRAY
+"""What a struct is itself; the rest of its level it shares with its neighbours."""
+PLACE: Final = LEVEL_MASK & ~OWN
+DEEPEST: Final = LEVEL_MASK >> DEPTH_SHIFT
+_NOWHERE: Final = GONE
+"""A collected struct has no place, nor has what is put beside or under it."""
+
+Pairs = Mapping[int, "array[int]"]
+"""Per client the clocks in the middle of surrogate pairs, ascending."""
+
+_FEW = 32
+
+
+def level_at(runs: array[int] | list[int], clock: int) -> int:
+    """The level of the struct with this clock, from a client's runs."""
+    return runs[bisect_right(runs, clock << LEVEL_BITS | LEVEL_MASK) - 1] & LEVEL_MASK
+
+
+class Draft:
+    """The levels an update would add. `runs` are those of each client that writes something new."""
+
+    __slots__ = ("_base", "_clocks", "_max_depth", "_reached", "ends", "runs")
+
+    def __init__(
+        self, clocks: Mapping[int, int], base: Mapping[int, array[int]], max_depth: int
+    ) -> None:
+        self._clocks = clocks
+        self._base = base
+        self._max_depth = max_depth
+        self._reached: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        """Per client the next clock after the update."""
+        self.runs: dict[int, list[int]] = {}
+
+    def enter(self, ranges: Iterable[tuple[int, int, int]]) -> int:
+        """Take up the clients for which the update brings something new; count the unknown."""
+        unknown = 0
+        for client, _, end in ranges:
+            known = self._clocks.get(client)
+            if known is None:
+                unknown += client not in self.runs
+                known = 0
+            if end > known:
+                self._reached[client] = known
+                self.ends[client] = end
+                self.runs[client] = []
+        return unknown
+
+    def place(self, placement: Placement) -> None:
+        """Note the level of one struct, and of those before it that continue their client's.
+
+        Raises:
+            LimitExceeded, Malformed: as `Outline.admit`.
+        """
+        client, start, end, shape, *_ = placement
+        reached = self._reached.get(client)
+        if reached is None or end <= reached:
+            return
+        if start > reached:
+            self._continue(client, reached)
+        self._append(client, max(start, reached), self._place(placement) | shape & OWN)
+        self._reached[client] = end
+
+    def finish(self) -> None:
+        """Note the structs after the last placement of each client."""
+        for client, end in self.ends.items():
+            reached = self._reached[client]
+            if end > reached:
+                self._continue(client, reached)
+
+    def _continue(self, client: int, start: int) -> None:
+        before = (self.runs[client] or self._base[client])[-1]
+        self._append(client, start, before & PLACE or _NOWHERE)
+
+    def _append(self, client: int, start: int, level: int) -> None:
+        runs = self.runs[client] or self._base.get(client)
+        if not runs or runs[-1] & LEVEL_MASK != level:
+            self.runs[client].append(start << LEVEL_BITS | level)
+
+    def _level_at(self, client: int, clock: int) -> int:
+        runs: list[int] | array[int] | None = self.runs.get(client)
+        if runs and clock >= runs[0] >> LEVEL_BITS:
+            continues = clock >= self._reached[client]
+        else:
+            runs = self._base[client]
+            continues = clock >= self._clocks[client]
+        if continues:
+            return runs[-1] & PLACE or _NOWHERE
+        return level_at(runs, clock)
+
+    def _place(self, placement: Placement) -> int:
+        """The level that a struct has by its place alone, whatever it is itself."""
+        shape = placement.shape
+        if shape & ROOT:
+            return 1 << DEPTH_SHIFT | shape & KEYED
+        place = self._under(placement) if shape & CHILD else self._beside(placement)
+        if shape & TEXT and place & IN_ARRAY:
+            # GRD-21: yrs loops for ever over an array that holds characters beyond U+FFFF.
+            raise Malformed("characters stand in an array, not in a text")
+        if shape & FORMAT and place & KEYED:
+            raise Malformed("a formatting mark under a map key")
+        return place
+
+    def _under(self, placement: Placement) -> int:
+        """The place of a child of the type that the placement names."""
+        parent = self._level_at(placement.left_client, placement.left_clock)
+        if parent & GONE:
+            return _NOWHERE
+        if not parent & TYPE:
+            raise Malformed("a struct names as its parent what is not a shared type")
+        depth = (parent >> DEPTH_SHIFT) + 1
+        if depth > self._max_depth:
+            raise LimitExceeded(f"types are nested deeper than {self._max_depth} levels")
+        if placement.shape & KEYED:
+            return depth << DEPTH_SHIFT | KEYED
+        return depth << DEPTH_SHIFT | (IN_ARRAY if parent & ARRAY else 0)
+
+    def _beside(self, placement: Placement) -> int:
+        """The place between the neighbours that the placement names, of which one may be gone."""
+        _, _, _, _, left_client, left_clock, right_client, right_clock = placement
+        place = 0
+        if left_client != ABSENT:
+            place = self._level_at(left_client, left_clock) & PLACE
+        if right_client != ABSENT:
+            right = self._level_at(right_client, right_clock) & PLACE
+            if place and right and place != right:
+                raise Malformed("a struct lies between neighbours of different parents")
+            place = place or right
+        return place or _NOWHERE
+
+
+def check_cuts(placements: Iterable[Placement], *pairs: Pairs) -> None:
+    """GRD-20: no origin lies where it would cut a text within a surrogate pair.
+
+    Raises:
+        LimitExceeded: one does. yrs cannot cut there: it miscounts, and everything after it in
+            the document is shifted, for everybody.
+    """
+    for placement in placements:
+        _, _, _, shape, left_client, left_clock, right_client, right_clock = placement
+        for known in pairs:
+            if left_client in known and not shape & CHILD:
+                _check_cut(known[left_client], left_clock + 1)
+            if right_client in known:
+                _check_cut(known[right_client], right_clock)
+
+
+def check_deleted(deletes: Mapping[int, list[tuple[int, int]]], *pairs: Pairs) -> None:
+    """GRD-20: no deletion begins or ends within a surrogate pair.
+
+    Raises:
+        LimitExceeded: one does.
+    """
+    for client, spans in deletes.items():
+        for known in pairs:
+            middles = known.get(client)
+            if middles is None:
+                continue
+            if len(spans) < _FEW:
+                for cut in chain.from_iterable(spans):
+                    _check_cut(middles, cut)
+            elif not set(chain.from_iterable(spans)).isdisjoint(middles):
+                raise LimitExceeded(_TORN)
+
+
+def check_overlap(
+    ranges: Iterable[tuple[int, int, int]], clocks: Mapping[int, int], pairs: Pairs
+) -> None:
+    """GRD-20: what is known already does not end within a pair that the update brings.
+
+    Raises:
+        LimitExceeded: it does.
+    """
+    for client, start, end in ranges:
+        if start < clocks.get(client, 0) < end and client in pairs:
+            _check_cut(pairs[client], clocks[client])
+
+
+_TORN = "an edit splits a character in two (a surrogate pair); edit whole characters"
+
+
+def _check_cut(middles: array[int], cut: int) -> None:
+    index = bisect_left(middles, cut)
+    if index < len(middles) and middles[index] == cut:
+        raise LimitExceeded(_TORN)
