@@ -239,12 +239,12 @@ class Room:
             if fence.is_poisoned(update) or fence.brings_poison(sender, facts.ranges):
                 raise Malformed("this update has stopped the server before and is not taken again")
             if not may_edit(member.role):
-                self._refuse(member, update, facts, READ_ONLY)
-            elif not self.accepts_edits and self._is_news(update, facts):
+                self._refuse(member, facts, READ_ONLY)
+            elif not self.accepts_edits and self._is_news(facts):
                 self.expel(member, CloseCode.TRY_LATER, BEHIND)
                 return
             elif facts.ranges and not self._has_room_for(len(update)):
-                self._refuse(member, update, facts, FULL)
+                self._refuse(member, facts, FULL)
             else:
                 self._accept(member, update, facts, is_step2=is_step2)
         elif is_step2 and member.debt is not None:
@@ -345,9 +345,9 @@ class Room:
 
     # What was refused (ACC-3, ACC-4)
 
-    def _refuse(self, member: Member, update: bytes, facts: UpdateFacts, reason: str) -> None:
+    def _refuse(self, member: Member, facts: UpdateFacts, reason: str) -> None:
         """Apply nothing of an edit, and remember which clocks its author has used up."""
-        if not self._is_news(update, facts):
+        if not self._is_news(facts):
             return  # a reader's answer to our step 1 that holds nothing of its own
         known = self.document.outline.clocks.get(member.own_client or -1, 0)
         for client, start, end in facts.ranges:
@@ -356,10 +356,10 @@ class Room:
         self._denials[member] = reason
         self._refused.append(Refused(member, reason))
 
-    def _is_news(self, update: bytes, facts: UpdateFacts) -> bool:
+    def _is_news(self, facts: UpdateFacts) -> bool:
         clocks = self.document.outline.clocks
         deleted = self.document.delete_set() if facts.has_deletes else {}
-        return brings_news(update, facts, clocks, deleted)
+        return brings_news(facts, clocks, deleted)
 
     def _integrate_refused(self, member: Member) -> None:
         """Fill the clocks of refused edits with placeholders, so that later edits connect.

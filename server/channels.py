@@ -9,6 +9,8 @@ from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from server.frames import OutgoingFrame
+
 
 class Channel(Protocol):
     """One open socket, written to without waiting.
@@ -21,7 +23,7 @@ class Channel(Protocol):
     last_sent: float
     is_behind: bool
 
-    def send(self, frame: bytes, now: float) -> None:
+    def write(self, frame: OutgoingFrame, now: float) -> None:
         """Send one binary message."""
 
     def close(self, code: int, reason: str) -> None:
@@ -57,10 +59,10 @@ class AsgiChannel:
         self._readable = asyncio.Event()
         self._readable.set()
 
-    def send(self, frame: bytes, now: float) -> None:
+    def write(self, frame: OutgoingFrame, now: float) -> None:
         """Queue one binary message."""
-        self._queue.append(frame)
-        self._queued_bytes += len(frame)
+        self._queue.append(frame.payload)
+        self._queued_bytes += len(frame.payload)
         self.last_sent = now
         self.is_behind = self._queued_bytes > HIGH_WATER
         self._wake.set()
@@ -99,7 +101,7 @@ class AsgiChannel:
                 if self._closing is not None:
                     code, reason = self._closing
                     if self._websocket.application_state is WebSocketState.CONNECTED:
-                        await self._websocket.close(code, _fitting(reason))
+                        await self._websocket.close(code, fitting_reason(reason))
                     return
         except (WebSocketDisconnect, RuntimeError, OSError):
             # The peer is gone; the endpoint's receive says so, too, and leaves the room.
@@ -115,6 +117,6 @@ class AsgiChannel:
                 self._on_writable()
 
 
-def _fitting(reason: str) -> str:
+def fitting_reason(reason: str) -> str:
     """A close reason is at most 123 bytes of UTF-8 (RFC 6455, 5.5)."""
     return reason.encode()[:123].decode(errors="ignore")

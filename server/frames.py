@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FINAL_BINARY = 0x82
+"""First byte of a whole, unfragmented binary message."""
+
 
 class OutgoingFrame:
     """One binary message."""
@@ -21,12 +24,9 @@ class OutgoingFrame:
         return wire
 
 
-_FINAL_BINARY = 0x82
-
-
 def _header(length: int) -> bytes:
     if length < 126:
-        return bytes((_FINAL_BINARY, length))
+        return bytes((FINAL_BINARY, length))
     if length < 1 << 16:
-        return bytes((_FINAL_BINARY, 126)) + length.to_bytes(2, "big")
-    return bytes((_FINAL_BINARY, 127)) + length.to_bytes(8, "big")
+        return bytes((FINAL_BINARY, 126)) + length.to_bytes(2, "big")
+    return bytes((FINAL_BINARY, 127)) + length.to_bytes(8, "big")

@@ -19,8 +19,14 @@ from crdt_docs.turn import Turn
 from persistence.ports import Commit, Journal, Snapshot
 from server.channels import Channel
 from server.counters import Counters
+from server.frames import OutgoingFrame
 
 log = structlog.get_logger(__name__)
+
+KEEPALIVE = OutgoingFrame(messages.KEEPALIVE)
+
+SHARED_FROM = 4096
+"""Bytes from which a reply is worth remembering as a frame."""
 
 UPDATES_PER_TURN = 256
 """A turn is cut after so many frames, so that a flooded room goes on sending."""
@@ -81,6 +87,7 @@ class RoomHost:
         self._waiting: dict[Member, None] = {}
         self._scheduled = False
         self._received = 0
+        self._shared: OutgoingFrame | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.empty_since = self._loop.time()
 
@@ -217,18 +224,26 @@ class RoomHost:
 
     def _send(self, turn: Turn, now: float) -> None:
         lines = self._lines
-        for member, frame in turn.replies:
+        for member, payload in turn.replies:
             line = lines.get(member)
             if line is not None:
-                self._send_to(member, line, frame, now)
+                self._send_to(member, line, self._frame_of(payload), now)
         for broadcast in turn.broadcasts:
-            frame, but = broadcast.frame, broadcast.but
+            frame, but = OutgoingFrame(broadcast.frame), broadcast.but
             for member, line in lines.items():
                 if member is not but and not member.is_behind:
                     self._send_to(member, line, frame, now)
 
-    def _send_to(self, member: Member, line: _Line, frame: bytes, now: float) -> None:
-        line.channel.send(frame, now)
+    def _frame_of(self, payload: bytes) -> OutgoingFrame:
+        """Joiners share their large answer as one object: let them share its frame, too."""
+        if len(payload) < SHARED_FROM:
+            return OutgoingFrame(payload)
+        if self._shared is None or self._shared.payload is not payload:
+            self._shared = OutgoingFrame(payload)
+        return self._shared
+
+    def _send_to(self, member: Member, line: _Line, frame: OutgoingFrame, now: float) -> None:
+        line.channel.write(frame, now)
         if line.channel.is_behind and not member.is_behind:
             line.behind_since = now
             self.room.fell_behind(member)
@@ -256,7 +271,7 @@ class RoomHost:
             while line.receipts and line.receipts[0][0] <= position:
                 count = line.receipts.popleft()[1]
             if count:
-                self._send_to(member, line, messages.stored(count), now)
+                self._send_to(member, line, OutgoingFrame(messages.stored(count)), now)
             if not line.receipts:
                 del self._waiting[member]
 
@@ -266,7 +281,9 @@ class RoomHost:
             if line is not None:
                 self._forget(close.member)
                 self._counters.count_close(close.code)
-                log.info("socket closed", document=self.name, code=close.code, why=close.reason)
+                log.info(
+                    "socket closed", document=self.name, code=int(close.code), why=close.reason
+                )
                 line.channel.close(close.code, close.reason)
 
     def _forget(self, member: Member) -> bool:
@@ -284,13 +301,14 @@ class RoomHost:
         """Keep quiet sockets open, let go of hopeless ones, expire presence."""
         now = self._loop.time()
         self.room.tick(now)
+        self._shared = None
         for member, line in list(self._lines.items()):
             if line.behind_since is not None:
                 if now - line.behind_since > self._settings.slow_member:
                     reason = "too slow: you were behind for too long; reconnect"
                     self.room.expel(member, CloseCode.TRY_LATER, reason)
             elif now - line.channel.last_sent >= self._settings.keepalive:
-                self._send_to(member, line, messages.KEEPALIVE, now)
+                self._send_to(member, line, KEEPALIVE, now)
         self._run_turn()
 
     def snapshot(self) -> Snapshot:

@@ -35,7 +35,7 @@ from server.worker_channel import ExitStatus, WorkerEnd
 _log = structlog.get_logger(__name__)
 
 DEFAULT_APP = "server.app:create_app"
-DEFAULT_WS = "websockets-sansio"
+DEFAULT_WS = "server.direct_channel:DirectProtocol"
 
 BEAT_INTERVAL = 0.1  # seconds
 OPEN_FILES = 65_536

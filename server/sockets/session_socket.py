@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from starlette.routing import WebSocketRoute
@@ -34,8 +33,9 @@ from server.authentication import (
     InvalidToken,
     token_from_scope,
 )
-from server.channels import AsgiChannel
+from server.channels import AsgiChannel, Channel, fitting_reason
 from server.counters import Counters
+from server.direct_channel import EXTENSION
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
@@ -43,6 +43,7 @@ from server.signing_keys import KeysUnavailable
 log = structlog.get_logger(__name__)
 
 CLOSE_SECONDS = 10.0
+DATABASE_AWAY = "the database does not answer; retry later"
 
 STEP2_PREFIX = bytes((MessageType.SYNC, SyncType.STEP2))
 
@@ -71,12 +72,13 @@ class Admitted:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """Somebody who may not: the close code and a sentence that helps."""
+class TurnedAway(Exception):  # noqa: N818 - an outcome, not a fault
+    """Somebody may not come in: the close code, and a sentence that helps."""
 
-    code: CloseCode
-    reason: str
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
 
 
 def session_socket_route(services: SocketServices) -> WebSocketRoute:
@@ -92,105 +94,141 @@ async def _serve(websocket: WebSocket, services: SocketServices) -> None:
     token, subprotocol = token_from_scope(websocket.scope)
     await websocket.accept(subprotocol=subprotocol)
     services.counters.connections += 1
-    admission = await _admit(websocket, token, services)
-    if isinstance(admission, Turned):
-        await _turn_away(websocket, admission, services)
-        return
     try:
-        host = await services.directory.open(admission.document)
-    except StorageUnavailable:
-        turned = Turned(CloseCode.TRY_LATER, "the database does not answer; retry later")
-        await _turn_away(websocket, turned, services)
+        admitted = await _admit(websocket.path_params["session_id"], token, services)
+        host = await _open(admitted.document, services.directory)
+    except TurnedAway as turned:
+        services.counters.count_close(turned.code)
+        log.info("socket turned away", code=int(turned.code), why=turned.reason)
+        await websocket.close(turned.code, fitting_reason(turned.reason))
         return
-    except DocumentBroken:
-        await _turn_away(websocket, Turned(CloseCode.INTERNAL, ""), services)
-        return
-    await _take_part(websocket, host, admission, services.max_frame_bytes)
+    await _take_part(websocket, host, admitted, services.max_frame_bytes)
 
 
-async def _turn_away(websocket: WebSocket, turned: Turned, services: SocketServices) -> None:
-    services.counters.count_close(turned.code)
-    log.info("socket turned away", code=int(turned.code), why=turned.reason)
-    await websocket.close(turned.code, turned.reason)
-
-
-async def _admit(
-    websocket: WebSocket, token: str | None, services: SocketServices
-) -> Admitted | Turned:
+async def _admit(session_id: str, token: str | None, services: SocketServices) -> Admitted:
     try:
-        session_id = parse_uuid(websocket.path_params["session_id"])
+        identifier = parse_uuid(session_id)
     except Malformed as error:
-        return Turned(CloseCode.NOT_FOUND, str(error))
-    if token is None:
-        return Turned(CloseCode.UNAUTHENTICATED, "a token is needed: ?token=… or bearer.<token>")
+        raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None
+    credentials = await _authenticate(token, services.authenticator)
     try:
-        credentials = await services.authenticator.authenticate(token)
-    except InvalidToken as error:
-        return Turned(CloseCode.UNAUTHENTICATED, str(error))
-    except KeysUnavailable:
-        return Turned(CloseCode.TRY_LATER, "the issuer's keys cannot be fetched; retry later")
-    try:
-        session = await services.sessions.get(session_id)
-        participant = await services.sessions.participant(
-            session_id, credentials.identity.user_id
-        )
+        session = await services.sessions.get(identifier)
+        user_id = credentials.identity.user_id
+        participant = await services.sessions.participant(identifier, user_id)
     except StorageUnavailable:
-        return Turned(CloseCode.TRY_LATER, "the database does not answer; retry later")
+        raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
     match decide_access(credentials, session, participant):
         case Allowed(role):
-            return _admitted(session_id, credentials, role)
+            document = document_name(DocumentKind.OCW, identifier)
+            return Admitted(document, credentials.identity, role)
         case Denied(reason):
-            return Turned(CloseCode.FORBIDDEN, reason)
+            raise TurnedAway(CloseCode.FORBIDDEN, reason)
         case NotFound():
-            return Turned(CloseCode.NOT_FOUND, "there is no such session")
+            raise TurnedAway(CloseCode.NOT_FOUND, "there is no such session")
         case Ended():
-            return Turned(CloseCode.ENDED, "the session has ended")
+            raise TurnedAway(CloseCode.ENDED, "the session has ended")
 
 
-def _admitted(session_id: UUID, credentials: Credentials, role: Role) -> Admitted:
-    document = document_name(DocumentKind.OCW, session_id)
-    return Admitted(document, credentials.identity, role)
+async def _authenticate(token: str | None, authenticator: Authenticator) -> Credentials:
+    if token is None:
+        reason = "a token is needed: ?token=…, or the subprotocol bearer.<token>"
+        raise TurnedAway(CloseCode.UNAUTHENTICATED, reason)
+    try:
+        return await authenticator.authenticate(token)
+    except InvalidToken as error:
+        raise TurnedAway(CloseCode.UNAUTHENTICATED, str(error)) from None
+    except KeysUnavailable:
+        reason = "the issuer's keys cannot be fetched; retry later"
+        raise TurnedAway(CloseCode.TRY_LATER, reason) from None
+
+
+async def _open(document: DocumentName, directory: RoomDirectory) -> RoomHost:
+    try:
+        return await directory.open(document)
+    except StorageUnavailable:
+        raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
+    except DocumentBroken:
+        raise TurnedAway(CloseCode.INTERNAL, "") from None
 
 
 async def _take_part(
     websocket: WebSocket, host: RoomHost, admitted: Admitted, max_frame_bytes: int
 ) -> None:
-    channel = AsgiChannel(websocket, on_writable=lambda: host.writable(member))
-    member: Member = host.join(
-        channel,
-        admitted.identity,
-        admitted.role,
-        wants_receipts=websocket.query_params.get("ack") == "1",
-    )
+    """Be in the room until the socket is closed; returns at once on a direct channel."""
+    seat = Seat(host, max_frame_bytes)
+    wants_receipts = websocket.query_params.get("ack") == "1"
+    direct = websocket.scope.get("extensions", {}).get(EXTENSION)
+    if direct is not None:
+        seat.take(direct, admitted, wants_receipts=wants_receipts)
+        direct.attach(seat)
+        return
+    channel = AsgiChannel(websocket, on_writable=seat.on_writable)
+    seat.take(channel, admitted, wants_receipts=wants_receipts)
     sender = asyncio.create_task(channel.run())
     try:
-        await _receive(websocket, host, member, channel, max_frame_bytes)
+        await _receive(websocket, channel, seat)
     finally:
-        host.leave(member)
+        seat.on_lost()
         if channel.is_closing:
             # The close frame is on its way; a peer that does not read must not hold us.
             await asyncio.wait([sender], timeout=CLOSE_SECONDS)
         sender.cancel()
 
 
-async def _receive(
-    websocket: WebSocket,
-    host: RoomHost,
-    member: Member,
-    channel: AsgiChannel,
-    max_frame_bytes: int,
-) -> None:
-    """Pass frames to the room until the socket is closed from either side."""
-    while not channel.is_closing:
+async def _receive(websocket: WebSocket, channel: AsgiChannel, seat: Seat) -> None:
+    """Pass frames on until the socket is closed from either side."""
+    while True:
         await channel.readable()
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
         frame = message.get("bytes")
         if frame is None:
-            host.expel(member, CloseCode.MALFORMED, "text frames are not spoken here; send binary")
-        elif len(frame) > max_frame_bytes and not frame.startswith(STEP2_PREFIX):
-            reason = f"a frame of {len(frame)} bytes; {max_frame_bytes} are allowed"
-            host.expel(member, CloseCode.TOO_BIG, reason)
+            seat.on_text()
         else:
-            host.receive(member, frame)
+            seat.on_frame(frame)
+
+
+class Seat:
+    """A socket's place in a room: what arrives, on its way to the host."""
+
+    __slots__ = ("_host", "_max_frame_bytes", "_member")
+
+    def __init__(self, host: RoomHost, max_frame_bytes: int) -> None:
+        self._host = host
+        self._max_frame_bytes = max_frame_bytes
+        self._member: Member | None = None
+
+    def take(self, channel: Channel, admitted: Admitted, *, wants_receipts: bool) -> None:
+        """Enter the room."""
+        self._member = self._host.join(
+            channel, admitted.identity, admitted.role, wants_receipts=wants_receipts
+        )
+
+    def on_frame(self, frame: bytes) -> None:
+        """A binary message (FRM-5)."""
+        member = self._member
+        if member is None:
+            return
+        if len(frame) > self._max_frame_bytes and not frame.startswith(STEP2_PREFIX):
+            reason = f"a frame of {len(frame)} bytes; {self._max_frame_bytes} are allowed"
+            self._host.expel(member, CloseCode.TOO_BIG, reason)
+        else:
+            self._host.receive(member, frame)
+
+    def on_text(self) -> None:
+        """A text message (FRM-5)."""
+        if self._member is not None:
+            reason = "text frames are not spoken here; send binary"
+            self._host.expel(self._member, CloseCode.MALFORMED, reason)
+
+    def on_writable(self) -> None:
+        """The socket takes bytes again."""
+        if self._member is not None:
+            self._host.writable(self._member)
+
+    def on_lost(self) -> None:
+        """The socket is gone."""
+        member, self._member = self._member, None
+        if member is not None:
+            self._host.leave(member)

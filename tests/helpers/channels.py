@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from server.frames import OutgoingFrame
+
 
 class RecordingChannel:
     """Keeps what it was told to send; a test says when it is full."""
@@ -13,9 +15,9 @@ class RecordingChannel:
         self.closed: tuple[int, str] | None = None
         self.is_paused = False
 
-    def send(self, frame: bytes, now: float) -> None:
+    def write(self, frame: OutgoingFrame, now: float) -> None:
         assert self.closed is None, "nothing may be sent after the close"
-        self.sent.append(frame)
+        self.sent.append(frame.payload)
         self.last_sent = now
 
     def close(self, code: int, reason: str) -> None:
