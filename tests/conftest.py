@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from blockbuster import BlockBuster
 
-from tests.helpers.proving import is_proving
+from tests.helpers.proving import few_or_many, is_proving
 
 pytest_plugins = ["tests.helpers.database"]
+
+# No deadline: a test that is too slow is pytest-timeout's business, and machines are busy at times.
+hypothesis.settings.register_profile(
+    "collab",
+    deadline=None,
+    derandomize=not is_proving(),
+    max_examples=few_or_many(100, 2_000),
+    database=None,
+)
+hypothesis.settings.load_profile("collab")
 
 OUR_PACKAGES = ["crdt_docs", "persistence", "server"]
 
