@@ -53,6 +53,7 @@ class WorkerEnd:
     """The worker's end of the channel."""
 
     def __init__(self, channel: socket.socket) -> None:
+        channel.settimeout(0)
         self._channel = channel
 
     def fileno(self) -> int:
@@ -68,6 +69,7 @@ class WorkerEnd:
         self._say({"failed": reason})
 
     def _say(self, message: dict[str, object]) -> None:
+        # A few hundred bytes in a worker's life: they always fit into the socket's buffer.
         try:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
         except (BrokenPipeError, ConnectionResetError):
@@ -76,7 +78,7 @@ class WorkerEnd:
     def is_supervisor_gone(self) -> bool:
         """Whether the other end was closed. Does not wait."""
         try:
-            return self._channel.recv(_LARGEST_READ, socket.MSG_DONTWAIT) == b""
+            return self._channel.recv(_LARGEST_READ) == b""
         except BlockingIOError:
             return False
         except ConnectionResetError:

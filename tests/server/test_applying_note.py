@@ -27,8 +27,8 @@ from server.applying_note import (
     Suspicion,
 )
 from server.poison_list import Poison, PoisonList, digest_of, ranges_of
+from tests.helpers.proving import few_or_many
 
-PROVE = "PROVE" in os.environ
 ALICE = UUID(int=1)
 MALLORY = UUID(int=7)
 
@@ -290,7 +290,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("seed", range(100 if PROVE else 3))
+@pytest.mark.parametrize("seed", range(few_or_many(3, 100)))
 def test_a_worker_killed_at_any_moment_leaves_a_note_that_is_whole_or_absent(
     reader: NoteReader, seed: int
 ) -> None:

@@ -74,6 +74,12 @@ def test_a_worker_notices_that_its_supervisor_is_gone(ends: Ends) -> None:
     assert worker.is_supervisor_gone()
 
 
+def test_a_word_from_the_supervisor_does_not_mean_that_it_is_gone(ends: Ends) -> None:
+    supervisor, theirs = ends
+    supervisor._channel.send(b"x")
+    assert not WorkerEnd(theirs).is_supervisor_gone()
+
+
 def test_what_is_said_to_nobody_is_no_fault(ends: Ends) -> None:
     supervisor, theirs = ends
     supervisor.close()
