@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -11,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from persistence.errors import EmbeddedPostgresError
-from server.applying_note import NoteUnreadable, Suspect, Suspicion
-from server.blame import Exited, Signalled, WorkerDeath
+from server.applying_note import Suspect, Suspicion
+from server.blame import Exited, Signalled
 from server.poison_list import PoisonList, digest_of, parse_entries
 from server.restarts import ATTEMPTS, LONGEST_DELAY
 from server.settings import Settings
@@ -28,54 +27,11 @@ from server.supervision import (
     Stopping,
     Supervisor,
 )
-from server.worker_channel import ExitStatus, Failed, Message, Ready, SupervisorEnd, open_channel
+from server.worker_channel import ExitStatus, Failed, Ready
+from tests.helpers.fake_worker import FakeWorker
 
 MALLORY = UUID(int=7)
 TICK = 0.1
-
-
-@dataclass
-class FakeWorker:
-    """A worker that does what a test says."""
-
-    pid: int
-    poison_list: bytes
-    says: list[Message] = field(default_factory=list)
-    count: int = 0
-    fate: WorkerDeath | None = None
-    noted: Suspicion | None = None
-    is_note_overwritten: bool = False
-    done_to_it: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.channel: SupervisorEnd
-        self.channel, self.theirs = open_channel()
-
-    def heard(self) -> list[Message]:
-        said, self.says = self.says, []
-        return said
-
-    def beats(self) -> int:
-        return self.count
-
-    def death(self) -> WorkerDeath | None:
-        return self.fate
-
-    def suspicion(self) -> Suspicion | None:
-        if self.is_note_overwritten:
-            raise NoteUnreadable
-        return self.noted
-
-    def stop(self) -> None:
-        self.done_to_it.append("stop")
-
-    def kill(self) -> None:
-        self.done_to_it.append("kill")
-
-    def close(self) -> None:
-        self.done_to_it.append("close")
-        self.channel.close()
-        self.theirs.close()
 
 
 class FakeDatabase:
