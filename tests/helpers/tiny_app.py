@@ -1,12 +1,14 @@
 """A small application for tests of the process around it: echoes, and misbehaves when told to.
 
 WebSocket at `/ws?user=N`, binary messages. A message is noted as being applied, then its first
-word says what applying does: `hang`, `abort`, `die` (killed from outside, so to speak), `slow-die`
-(the same, after a while), anything else is echoed. `stuck` hangs outside of applying.
+word says what applying does: `hang`, `spin` (the same in C, without letting go of the
+interpreter), `abort`, `slow-die` (killed after a while), anything else is echoed. `stuck` hangs
+outside of applying.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -73,12 +75,12 @@ def misbehave(word: str) -> None:
     match word:
         case "hang":
             hang()
+        case "spin":
+            sum(itertools.count())
         case "abort":
             os.abort()
         case "slow-die":
             time.sleep(0.5)
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case _:
             return
@@ -116,7 +118,3 @@ def create_app_without_storage(_settings: Settings, _note: ApplyingNote) -> Star
 
 def create_app_that_is_misconfigured(_settings: Settings, _note: ApplyingNote) -> Starlette:
     raise ValueError("the secret is too short, token=abc")
-
-
-def create_app_that_dies(_settings: Settings, _note: ApplyingNote) -> Starlette:
-    os._exit(9)
