@@ -17,16 +17,12 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 
 from persistence.errors import DatabaseInUse
-from persistence.pool import connect, outages_translated
+from persistence.pool import Connection, connect, outages_translated
 from persistence.ports import StorageUnavailable
-
-if TYPE_CHECKING:
-    from persistence.pool import Connection
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +54,7 @@ class DatabaseLock:
         on_lost: see LCK-3.
         retry_every: seconds between attempts.
         heartbeat: seconds between looks whether the connection still stands.
+        answer_timeout: seconds for the database to answer, or for a connection to stand.
         clock: monotonic seconds.
         sleep: how the time between attempts is spent.
     """
@@ -69,6 +66,7 @@ class DatabaseLock:
         on_lost: Callable[[], None],
         retry_every: float = 0.2,
         heartbeat: float = 2.0,
+        answer_timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -76,6 +74,7 @@ class DatabaseLock:
         self._on_lost = on_lost
         self._retry_every = retry_every
         self._heartbeat = heartbeat
+        self._answer_timeout = answer_timeout
         self._clock = clock
         self._sleep = sleep
         self._name = f"collab server {secrets.token_hex(8)}"
@@ -120,7 +119,12 @@ class DatabaseLock:
 
     async def _try(self) -> _Holder | None:
         """Take the lock now, or say who has it."""
-        connection = await connect(self._dsn, application_name=self._name, command_timeout=5.0)
+        connection = await connect(
+            self._dsn,
+            application_name=self._name,
+            connect_timeout=self._answer_timeout,
+            command_timeout=self._answer_timeout,
+        )
         try:
             with outages_translated(connection):
                 if await connection.fetchval("SELECT pg_try_advisory_lock($1)", SERVER_LOCK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import Self, TypeAlias
 
 import asyncpg
 
@@ -13,11 +13,9 @@ from persistence.circuit import Circuit
 from persistence.json_values import decode_jsonb, encode_jsonb
 from persistence.ports import StorageUnavailable
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = asyncpg.Connection[asyncpg.Record]
-    BorrowedConnection = PoolConnectionProxy[asyncpg.Record]
+# Strings, as these classes are generic in their stubs only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+BorrowedConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 APPLICATION_NAME = "collab"
 

@@ -10,18 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import asyncpg
 
 from crdt_docs.identifiers import ActorKind, DocumentName
 from persistence.batches import check_consecutive
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
-from persistence.pool import DatabasePool, describe
+from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
-
-if TYPE_CHECKING:
-    from persistence.pool import BorrowedConnection
 
 _REFUSED_CLASSES = frozenset({"22", "23", "54"})  # data, integrity, program limits
 

@@ -11,13 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from persistence.errors import DatabaseTooNew
-from persistence.pool import connect, outages_translated
-
-if TYPE_CHECKING:
-    from persistence.pool import Connection
+from persistence.pool import Connection, connect, outages_translated
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql", re.ASCII)
 

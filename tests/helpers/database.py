@@ -6,6 +6,7 @@ Fixtures, usable in every test folder:
     database         dsn of a migrated database without rows (the same one, emptied)
     pool             a `DatabasePool` on `database`
     own_database     dsn of a new, migrated database: for tests that break or lock it
+    filled_database  the same, one for all tests of a module
     empty_database   dsn of a new database without tables
 """
 
@@ -85,6 +86,12 @@ def _fresh(server: EmbeddedPostgres, template: str) -> Iterator[str]:
 def empty_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     """The dsn of a database without tables, gone after the test."""
     yield from _fresh(postgres, "template1")
+
+
+@pytest.fixture(scope="module")
+def filled_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The dsn of a database with all tables, for a module that fills it once."""
+    yield from _fresh(postgres, DATABASE)
 
 
 @pytest.fixture
