@@ -30,10 +30,9 @@ or the machine was suspended. The worker did not run either, and gets a fresh pe
 START_SECONDS = 60.0
 """Seconds until a new worker must serve."""
 IN_USE_RETRY = 0.5
-IN_USE_FIRST = 3.0
-IN_USE_LATER = 15.0
-"""Seconds for the last worker's connections to leave the database: at the start, when it is most
-likely another server's, and after we have had it."""
+IN_USE_PATIENCE = 15.0
+"""Seconds for the last worker's connections to leave the database. Only if there was one: a first
+worker that finds the database in use has waited for a while itself."""
 DATABASE_LOOK = 0.5  # seconds between looks at the embedded database
 
 
@@ -341,8 +340,7 @@ class Supervisor:
         """A worker that was killed a moment ago may still have connections in the database."""
         if self._in_use_since is None:
             self._in_use_since = now
-        patience = IN_USE_LATER if self._has_served else IN_USE_FIRST
-        if now - self._in_use_since < patience:
+        if self._has_served and now - self._in_use_since < IN_USE_PATIENCE:
             return Pausing(now + IN_USE_RETRY)
         return self._give_up(ExitStatus.DATABASE_IN_USE)
 

@@ -17,8 +17,7 @@ from server.restarts import ATTEMPTS, LONGEST_DELAY
 from server.settings import Settings
 from server.supervision import (
     ASLEEP,
-    IN_USE_FIRST,
-    IN_USE_LATER,
+    IN_USE_PATIENCE,
     START_SECONDS,
     Ended,
     Pausing,
@@ -207,15 +206,24 @@ def test_a_system_without_room_for_a_process_is_tried_again(stage: Stage) -> Non
 
 
 def test_another_servers_database_is_not_fought_for(stage: Stage) -> None:
-    def fail(worker: FakeWorker) -> None:
-        worker.says.append(Failed("another server works on this database"))
-        worker.fate = Exited(ExitStatus.DATABASE_IN_USE)
-
-    stage.on_start = fail
     stage.tick()
-    stage.pass_time(IN_USE_FIRST + 1)
+    stage.worker.says.append(Failed("another server works on this database"))
+    stage.worker.fate = Exited(ExitStatus.DATABASE_IN_USE)
+    stage.tick()
     assert stage.state == Ended(ExitStatus.DATABASE_IN_USE)
     assert stage.complaints == ["another server works on this database"]
+    assert len(stage.workers) == 1
+
+
+def test_a_database_that_another_server_has_taken_over_is_left_to_it(stage: Stage) -> None:
+    def fail(worker: FakeWorker) -> None:
+        worker.fate = Exited(ExitStatus.DATABASE_IN_USE)
+
+    stage.serve().fate = Exited(ExitStatus.STOPPED)
+    stage.on_start = fail
+    stage.tick()
+    stage.pass_time(IN_USE_PATIENCE + 2)
+    assert stage.state == Ended(ExitStatus.DATABASE_IN_USE)
 
 
 def test_the_last_workers_connections_may_take_a_while_to_leave_the_database(stage: Stage) -> None:
@@ -225,7 +233,7 @@ def test_the_last_workers_connections_may_take_a_while_to_leave_the_database(sta
     stage.serve().fate = Signalled(9)
     stage.on_start = fail
     stage.tick()
-    stage.pass_time(IN_USE_LATER - 2)
+    stage.pass_time(IN_USE_PATIENCE - 2)
     assert not isinstance(stage.state, Ended)
     stage.on_start = lambda worker: worker.says.append(Ready())
     stage.pass_time(1, is_beating=True)
