@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,27 @@ class ServerProcess:
                 response.raise_for_status()
                 sessions.append(LiveSession(self, response.json()["data"]["id"]))
         return sessions
+
+
+@contextlib.contextmanager
+def running_server(
+    *, database_url: str | None = None, **environment: str
+) -> Iterator[ServerProcess]:
+    """A started server with a new data directory, both gone afterwards.
+
+    The directory lies beside those of pytest, not among them: a pytest that starts meanwhile makes
+    its common directory private again, and PostgreSQL, which runs as another user under root,
+    could not pass through it any more.
+    """
+    with tempfile.TemporaryDirectory(prefix="collab-test-") as directory:
+        server = ServerProcess(
+            Path(directory) / "data", environment=environment, database_url=database_url
+        )
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 async def stored_update(dsn: str, session_id: str) -> bytes:

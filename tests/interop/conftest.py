@@ -7,19 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.helpers.node_clients import NodeClients, NodeProcess
-from tests.helpers.server_process import LiveSession, ServerProcess
+from tests.helpers.server_process import LiveSession, ServerProcess, running_server
 
 
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = ServerProcess(
-        tmp_path_factory.mktemp("collab") / "data",
-        # Rooms leave memory soon, so that tests meet loaded documents as well as open ones.
-        environment={"COLLAB_ROOM_IDLE_SECONDS": "1"},
-    )
-    server.start()
-    yield server
-    server.stop()
+def shared_server() -> Iterator[ServerProcess]:
+    # Rooms leave memory soon, so that tests meet loaded documents as well as open ones.
+    with running_server(COLLAB_ROOM_IDLE_SECONDS="1") as server:
+        yield server
 
 
 @pytest.fixture
@@ -31,15 +26,10 @@ def server(shared_server: ServerProcess) -> ServerProcess:
 
 
 @pytest.fixture(scope="session")
-def short_clocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def short_clocks() -> Iterator[ServerProcess]:
     """A server that grows impatient soon. Its tests belong to the group `short_clocks`."""
-    server = ServerProcess(
-        tmp_path_factory.mktemp("collab-short") / "data",
-        environment={"COLLAB_KEEPALIVE_SECONDS": "1", "COLLAB_ROOM_IDLE_SECONDS": "0.2"},
-    )
-    server.start()
-    yield server
-    server.stop()
+    with running_server(COLLAB_KEEPALIVE_SECONDS="1", COLLAB_ROOM_IDLE_SECONDS="0.2") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -57,10 +57,10 @@ SCENARIOS = {
         beginning="doc.getText('text').insert(0, 'bold and italic')",
         ada="doc.getText('text').format(0, 4, { bold: true })",
         bob="doc.getText('text').format(9, 6, { italic: true });"
-        "doc.getText('text').insertEmbed(4, { image: 'x.png' })",
+        "doc.getText('text').insertEmbed(6, { image: 'x.png' })",
         outcome="JSON.stringify(contents().text) === JSON.stringify(["
-        "{insert: 'bold', attributes: {bold: true}}, {insert: {image: 'x.png'}},"
-        " {insert: ' and '}, {insert: 'italic', attributes: {italic: true}}])",
+        "{insert: 'bold', attributes: {bold: true}}, {insert: ' a'}, {insert: {image: 'x.png'}},"
+        " {insert: 'nd '}, {insert: 'italic', attributes: {italic: true}}])",
     ),
     "array": Scenario(
         beginning="doc.getArray('list').insert(0, [1, 2, 3])",
@@ -151,7 +151,11 @@ async def test_two_editors_converge(
     ada, bob = await two_editors(clients, session, version)
     await ada.run(scenario.beginning)
     await agree(session, ada, bob)
+    for person in (ada, bob):
+        await person.run("provider.ws.pause()")  # so that neither hears of the other in between
     await asyncio.gather(ada.run(scenario.ada), bob.run(scenario.bob))
+    for person in (ada, bob):
+        await person.run("provider.ws.resume()")
     await asyncio.gather(ada.until(scenario.outcome), bob.until(scenario.outcome))
     await agree(session, ada, bob)
     assert await ada.field("sockets") == await bob.field("sockets") == 1
