@@ -25,11 +25,13 @@ from crdt_docs.outline_draft import (
     OWN,
     PLACE,
     Draft,
+    check_content,
     check_cuts,
     check_deleted,
     check_overlap,
     level_at,
 )
+from crdt_docs.placement import KEYED
 from crdt_docs.update_guard import MAX_CLOCK, GuardLimits, UpdateFacts, walk_update
 from crdt_docs.varint import read_var_uint, var_uint
 
@@ -165,8 +167,8 @@ class Outline:
         if end > known:
             runs = self._runs[client]
             last = runs[-1]
-            if facts.continues_text and last & IN_ARRAY:
-                raise Malformed("characters stand in an array, not in a text")
+            if facts.continues and last & (KEYED | IN_ARRAY):
+                check_content(facts.continues, last, ranges[0], facts.deletes)
             if last & OWN:
                 runs.append(known << LEVEL_BITS | (last & PLACE or last & LEVEL_MASK))
             if facts.pairs is not None:
@@ -174,7 +176,7 @@ class Outline:
             self.clocks[client] = end
 
     def _admit_placed(self, facts: UpdateFacts, limits: DocumentLimits) -> None:
-        draft = Draft(self.clocks, self._runs, limits.max_depth)
+        draft = Draft(self.clocks, self._runs, facts.deletes, limits.max_depth)
         unknown = draft.enter(facts.ranges)
         if unknown and len(self.clocks) + unknown > limits.max_clients:
             raise LimitExceeded(

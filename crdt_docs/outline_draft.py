@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -17,10 +17,11 @@ from crdt_docs.placement import (
     ABSENT,
     ARRAY,
     CHILD,
-    FORMAT,
     GONE,
+    INLINE,
     KEYED,
     ROOT,
+    SEVERAL,
     TEXT,
     TYPE,
     Placement,
@@ -38,6 +39,9 @@ DEEPEST: Final = LEVEL_MASK >> DEPTH_SHIFT
 _NOWHERE: Final = GONE
 """A collected struct has no place, nor has what is put beside or under it."""
 
+ClockRanges = Mapping[int, Sequence[tuple[int, int]]]
+"""Per client disjoint clock ranges (start, end), ascending."""
+
 Pairs = Mapping[int, "array[int]"]
 """Per client the clocks in the middle of surrogate pairs, ascending."""
 
@@ -52,13 +56,18 @@ def level_at(runs: array[int] | list[int], clock: int) -> int:
 class Draft:
     """The levels an update would add. `runs` are those of each client that writes something new."""
 
-    __slots__ = ("_base", "_clocks", "_max_depth", "_reached", "ends", "runs")
+    __slots__ = ("_base", "_clocks", "_deletes", "_max_depth", "_reached", "ends", "runs")
 
     def __init__(
-        self, clocks: Mapping[int, int], base: Mapping[int, array[int]], max_depth: int
+        self,
+        clocks: Mapping[int, int],
+        base: Mapping[int, array[int]],
+        deletes: ClockRanges,
+        max_depth: int,
     ) -> None:
         self._clocks = clocks
         self._base = base
+        self._deletes = deletes
         self._max_depth = max_depth
         self._reached: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -123,15 +132,15 @@ class Draft:
 
     def _place(self, placement: Placement) -> int:
         """The level that a struct has by its place alone, whatever it is itself."""
-        shape = placement.shape
+        client, start, end, shape, *_ = placement
         if shape & ROOT:
-            return 1 << DEPTH_SHIFT | shape & KEYED
-        place = self._under(placement) if shape & CHILD else self._beside(placement)
-        if shape & TEXT and place & IN_ARRAY:
-            # GRD-21: yrs loops for ever over an array that holds characters beyond U+FFFF.
-            raise Malformed("characters stand in an array, not in a text")
-        if shape & FORMAT and place & KEYED:
-            raise Malformed("a formatting mark under a map key")
+            place = 1 << DEPTH_SHIFT | shape & KEYED
+        elif shape & CHILD:
+            place = self._under(placement)
+        else:
+            place = self._beside(placement)
+        if place & (KEYED | IN_ARRAY):
+            check_content(shape, place, (client, start, end), self._deletes)
         return place
 
     def _under(self, placement: Placement) -> int:
@@ -156,10 +165,44 @@ class Draft:
             place = self._level_at(left_client, left_clock) & PLACE
         if right_client != ABSENT:
             right = self._level_at(right_client, right_clock) & PLACE
+            if right & KEYED:
+                # A new value of a key goes after all others.
+                raise Malformed("a value of a map key has a right origin")
             if place and right and place != right:
                 raise Malformed("a struct lies between neighbours of different parents")
             place = place or right
         return place or _NOWHERE
+
+
+def check_content(
+    shape: int, place: int, clocks: tuple[int, int, int], deletes: ClockRanges
+) -> None:
+    """That content of this shape may stand in this place.
+
+    Args:
+        shape: of a `Placement`.
+        place: a level.
+        clocks: (client, start, end) of the struct.
+        deletes: what the same update deletes.
+
+    Raises:
+        Malformed: it may not, and no editor puts it there.
+    """
+    if not place & KEYED:
+        if shape & TEXT and place & IN_ARRAY:
+            # GRD-21: yrs loops for ever over an array that holds characters beyond U+FFFF.
+            raise Malformed("characters stand in an array, not in a text")
+        return
+    if shape & (TEXT | INLINE):
+        # GRD-12: yrs takes them and fails when the map is read.
+        raise Malformed("characters or marks stand under a map key")
+    client, start, end = clocks
+    if shape & SEVERAL and not any(
+        first <= start and end <= last for first, last in deletes.get(client, ())
+    ):
+        # GRD-22: only values that were replaced are ever joined. Of others, yrs keeps all but the
+        # last when it frees the map, and they point into freed memory.
+        raise Malformed("several values stand under a map key at once")
 
 
 def check_cuts(placements: Iterable[Placement], *pairs: Pairs) -> None:
@@ -178,7 +221,7 @@ def check_cuts(placements: Iterable[Placement], *pairs: Pairs) -> None:
                 _check_cut(known[right_client], right_clock)
 
 
-def check_deleted(deletes: Mapping[int, list[tuple[int, int]]], *pairs: Pairs) -> None:
+def check_deleted(deletes: ClockRanges, *pairs: Pairs) -> None:
     """GRD-20: no deletion begins or ends within a surrogate pair.
 
     Raises:

@@ -31,8 +31,10 @@ CHILD: Final = 64
 """`left` is its parent, not its left origin."""
 TEXT: Final = 128
 """Characters, which belong in a text."""
-FORMAT: Final = 256
-"""A formatting mark, which belongs in a sequence."""
+INLINE: Final = 256
+"""An embedded value or a formatting mark, which belong in a text too."""
+SEVERAL: Final = 512
+"""Content of several clocks that is not deleted, which belongs in a sequence."""
 
 
 class Placement(NamedTuple):

@@ -21,6 +21,7 @@ from crdt_docs.content_guard import (
     ANY_STRING,
     COLLECTED,
     DELETED,
+    EMBED,
     FORMATTING,
     SHARED_TYPE,
     SHARED_TYPE_ARRAY,
@@ -38,10 +39,11 @@ from crdt_docs.placement import (
     ABSENT,
     ARRAY,
     CHILD,
-    FORMAT,
     GONE,
+    INLINE,
     KEYED,
     ROOT,
+    SEVERAL,
     TEXT,
     TYPE,
     Placement,
@@ -86,7 +88,8 @@ class UpdateFacts(NamedTuple):
         placements: of the structs that do not simply continue the one before them, ordered so
             that each follows what it refers to.
         pairs: per client the clocks in the middle of surrogate pairs, ascending; None without any.
-        continues_text: it is a single struct of characters that continues the clock before it.
+        continues: the shape (see `Placement`) of its only struct, if that continues the clock
+            before it; else 0.
         struct_count: structs in it, skips included.
         roots: names of the root types it mentions.
     """
@@ -96,7 +99,7 @@ class UpdateFacts(NamedTuple):
     deletes: ClockRanges
     placements: list[Placement]
     pairs: dict[int, array[int]] | None
-    continues_text: bool
+    continues: int
     struct_count: int
     roots: frozenset[str]
 
@@ -160,6 +163,11 @@ def _advance(walk: Generator[None, None, UpdateFacts]) -> UpdateFacts | None:
     return None
 
 
+_ONLY_IN_TEXTS = frozenset((STRING, EMBED, FORMATTING))
+_IN_SEQUENCE = TEXT | SEVERAL
+_NO_ROOTS: frozenset[str] = frozenset()
+
+
 def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would triple its cost
     data: bytes, limits: GuardLimits, budget: int
 ) -> Generator[None, None, UpdateFacts]:
@@ -182,8 +190,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
     writers: dict[tuple[object, bytes], tuple[int, int]] | None = None
     contents: ContentWalk | None = None
     client_bytes = b"\x00"
-    client_size = client = struct_count = 0
-    crosses = placed = continues_text = False
+    client_size = client = struct_count = shape = 0
+    crosses = placed = False
 
     for _ in range(clients):
         structs = data[position]
@@ -210,7 +218,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         if clock >= 0x80:
             clock, position = read_var_uint(data, position - 1)
         first_clocks[client] = range_start = clock
-        was_text = False
+        in_sequence = False
         last_right = ABSENT
         last_right_clock = 0
 
@@ -237,7 +245,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         ranges.append((client, range_start, clock))
                     range_start = clock + length
                 clock += length
-                was_text = False
+                in_sequence = False
                 last_right = ABSENT
                 continue
 
@@ -318,6 +326,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     raise Malformed("a parent is either named (1) or given by id (0)")
                 if info & 0x20:
                     shape |= KEYED
+                    if kind in _ONLY_IN_TEXTS:
+                        raise Malformed("characters or marks under a map key")
                     length = data[position]
                     position += 1
                     if length >= 0x80:
@@ -379,21 +389,22 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     contents = ContentWalk(data, limits.contents)
                 if kind == ANY:
                     length, position = yield from contents.values(position, budget)
+                    if length > 1:
+                        shape |= SEVERAL
                 else:
                     if kind == DELETED:
                         shape |= GONE
                         placed = True
-                    elif kind == FORMATTING:
-                        if shape & KEYED:
-                            raise Malformed("a formatting mark under a map key")
-                        shape |= FORMAT
+                    elif kind in (EMBED, FORMATTING):
+                        shape |= INLINE
                         placed = True
                     elif kind == SHARED_TYPE:
                         shape |= TYPE | ARRAY if data[position] == SHARED_TYPE_ARRAY else TYPE
                         placed = True
                     length, position = contents.single(kind, position)
-            if shape & TEXT:
-                placed = placed or (not was_text and struct_count + clients > 2)
+            if shape & _IN_SEQUENCE:
+                # That it may stand where it is follows from the struct before it, or is checked.
+                placed = placed or (not in_sequence and struct_count + clients > 2)
             if placed:
                 placements.append(
                     Placement(
@@ -407,7 +418,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         right_clock,
                     )
                 )
-            was_text = shape & TEXT != 0
+            in_sequence = shape & _IN_SEQUENCE != 0
             last_right = right_client
             last_right_clock = right_clock
             clock += length
@@ -415,7 +426,6 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
             raise Malformed(f"a clock is above {MAX_CLOCK}")
         if clock > range_start:
             ranges.append((client, range_start, clock))
-        continues_text = was_text and not placed
 
     for known in references.values():
         if known > MAX_CLOCK:
@@ -435,13 +445,10 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         deletes,
         placements,
         pairs,
-        continues_text,
+        0 if placed else shape,
         struct_count,
         _NO_ROOTS if roots is None else frozenset(map(_name, roots)),
     )
-
-
-_NO_ROOTS: frozenset[str] = frozenset()
 
 
 def _name(raw: bytes) -> str:
