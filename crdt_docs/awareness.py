@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from uuid import UUID
 
 from crdt_docs.access import Role, is_seen
 from crdt_docs.errors import LimitExceeded, Malformed
@@ -52,13 +53,18 @@ class _Presence(Generic[SpeakerT]):
         return AwarenessEntry(client_id, self.clock, self.state)
 
 
+class _Departure(NamedTuple):
+    clock: int
+    user_id: UUID
+
+
 @dataclass(slots=True)
 class AwarenessTable(Generic[SpeakerT]):
     """Presence of one room. A *speaker* is whatever stands for a connection."""
 
     limits: AwarenessLimits = field(default_factory=AwarenessLimits)
     _present: dict[int, _Presence[SpeakerT]] = field(default_factory=dict)
-    _departed: dict[int, int] = field(default_factory=dict)
+    _departed: dict[int, _Departure] = field(default_factory=dict)
     _ids: dict[SpeakerT, set[int]] = field(default_factory=dict)
     _changed: dict[int, SpeakerT | None] = field(default_factory=dict)
 
@@ -89,7 +95,7 @@ class AwarenessTable(Generic[SpeakerT]):
         for entry in entries:
             known = self._present.get(entry.client_id)
             if known is None:
-                self._hear_new(speaker, identity, role, entry, now)
+                self._hear_new(speaker, identity, role, entry, now=now, is_first=is_first)
                 continue
             if known.speaker != speaker:
                 if not (is_first and known.identity.user_id == identity.user_id):
@@ -99,16 +105,31 @@ class AwarenessTable(Generic[SpeakerT]):
             self._hear_known(known, role, entry)
 
     def _hear_new(
-        self, speaker: SpeakerT, identity: Identity, role: Role, entry: AwarenessEntry, now: float
+        self,
+        speaker: SpeakerT,
+        identity: Identity,
+        role: Role,
+        entry: AwarenessEntry,
+        *,
+        now: float,
+        is_first: bool,
     ) -> None:
         client_id, clock, state = entry
         _check_clock(clock)
         if state == GONE or not is_seen(role):
             return  # AWR-8
+        departure = self._departed.get(client_id)
+        if departure is not None and not (
+            departure.user_id == identity.user_id and (is_first or clock > departure.clock)
+        ):
+            return  # AWR-2: somebody late repeats what it heard of one who has left
         state = self._with_identity(state, identity, role)
         if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
             return
-        departed_at = self._departed.pop(client_id, -1)
+        # Stock clients begin with clock 0, which other stock clients take for nothing new: without
+        # a higher one somebody who does nothing would be invisible until the renewal after 15 s.
+        departed_at = departure.clock if departure is not None else 0
+        self._departed.pop(client_id, None)
         told = clock if clock > departed_at else departed_at + 1  # AWR-6
         self._present[client_id] = _Presence(speaker, identity, told, clock, state, now)
         self._ids.setdefault(speaker, set()).add(client_id)
@@ -172,7 +193,8 @@ class AwarenessTable(Generic[SpeakerT]):
     def _entry(self, client_id: int) -> AwarenessEntry:
         presence = self._present.get(client_id)
         if presence is None:
-            return AwarenessEntry(client_id, self._departed.get(client_id, 0), GONE)
+            departure = self._departed.get(client_id)
+            return AwarenessEntry(client_id, departure.clock if departure else 0, GONE)
         return presence.entry(client_id)
 
     def _take_over(
@@ -192,7 +214,9 @@ class AwarenessTable(Generic[SpeakerT]):
         ids = self._ids.get(presence.speaker)
         if ids is not None:
             ids.discard(client_id)
-        self._departed[client_id] = max(clock, presence.clock)
+        self._departed[client_id] = _Departure(
+            max(clock, presence.clock), presence.identity.user_id
+        )
         if len(self._departed) > REMEMBERED_DEPARTURES:
             del self._departed[next(iter(self._departed))]
         self._changed[client_id] = None

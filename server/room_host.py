@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class _Line:
 
     channel: Channel
     receipts: deque[tuple[int, int]]  # (journal position, messages dealt with)
+    expires_at: float
     behind_since: float | None = None
 
 
@@ -99,12 +101,22 @@ class RoomHost:
     # From the sockets
 
     def join(
-        self, channel: Channel, identity: Identity, role: Role, *, wants_receipts: bool
+        self,
+        channel: Channel,
+        identity: Identity,
+        role: Role,
+        *,
+        wants_receipts: bool,
+        expires_at: float = math.inf,
     ) -> Member:
-        """Let a socket in; it is greeted with the next turn."""
+        """Let a socket in; it is greeted with the next turn.
+
+        Args:
+            expires_at: loop time at which it is closed with 4501.
+        """
         member = Member(identity=identity, role=role, wants_receipts=wants_receipts)
         channel.last_sent = self._loop.time()
-        self._lines[member] = _Line(channel, deque())
+        self._lines[member] = _Line(channel, deque(), expires_at)
         self.empty_since = None
         self.room.join(member)
         self._schedule()
@@ -303,7 +315,10 @@ class RoomHost:
         self.room.tick(now)
         self._shared = None
         for member, line in list(self._lines.items()):
-            if line.behind_since is not None:
+            if line.expires_at <= now:
+                reason = "your token has expired; come back with a new one"
+                self.room.expel(member, CloseCode.TOKEN_EXPIRED, reason)
+            elif line.behind_since is not None:
                 if now - line.behind_since > self._settings.slow_member:
                     reason = "too slow: you were behind for too long; reconnect"
                     self.room.expel(member, CloseCode.TRY_LATER, reason)

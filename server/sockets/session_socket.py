@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 from starlette.routing import WebSocketRoute
@@ -70,6 +71,7 @@ class Admitted:
     document: DocumentName
     identity: Identity
     role: Role
+    expires_at: datetime
 
 
 class TurnedAway(Exception):  # noqa: N818 - an outcome, not a fault
@@ -120,7 +122,7 @@ async def _admit(session_id: str, token: str | None, services: SocketServices) -
     match decide_access(credentials, session, participant):
         case Allowed(role):
             document = document_name(DocumentKind.OCW, identifier)
-            return Admitted(document, credentials.identity, role)
+            return Admitted(document, credentials.identity, role, credentials.expires_at)
         case Denied(reason):
             raise TurnedAway(CloseCode.FORBIDDEN, reason)
         case NotFound():
@@ -201,8 +203,13 @@ class Seat:
 
     def take(self, channel: Channel, admitted: Admitted, *, wants_receipts: bool) -> None:
         """Enter the room."""
+        lifetime = (admitted.expires_at - datetime.now(UTC)).total_seconds()
         self._member = self._host.join(
-            channel, admitted.identity, admitted.role, wants_receipts=wants_receipts
+            channel,
+            admitted.identity,
+            admitted.role,
+            wants_receipts=wants_receipts,
+            expires_at=asyncio.get_running_loop().time() + lifetime,
         )
 
     def on_frame(self, frame: bytes) -> None:

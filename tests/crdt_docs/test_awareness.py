@@ -118,6 +118,22 @@ def test_awr_2_even_the_first_message_of_another_user_takes_nothing(room: Speake
     assert room.users() == {7: "Ada"}
 
 
+def test_awr_2_departed_people_are_not_brought_back_by_others(room: Speakers) -> None:
+    """Complaint *ghosts*: late messages that bring departed avatars back."""
+    room.say("a", ADA, (7, 5, {}))
+    room.say("b", BEN, (8, 1, {}))
+    room.say("a2", ADA, (9, 1, {}))
+    room.table.leave("a")
+    room.told()
+    room.say("b", BEN, (7, 5, {}))
+    room.say("b", BEN, (7, 9, {}))
+    room.say("a2", ADA, (7, 5, {}))
+    assert room.told() == {}
+    assert 7 not in room.users()
+    room.say("a2", ADA, (7, 9, {}))
+    assert room.told()[7][0] == 9, "the same person, and something new"
+
+
 def test_awr_3_a_reconnect_takes_its_id_over(room: Speakers) -> None:
     room.say("a1", ADA, (7, 4, {"x": 1}))
     room.told()
@@ -189,6 +205,17 @@ def test_awr_6_the_owner_may_repeat_what_it_was_told(room: Speakers) -> None:
     assert room.told() == {}
     room.say("a2", ADA, (7, 13, {}))
     assert room.told()[7][0] == 13
+
+
+def test_awr_6_a_newcomer_that_begins_with_clock_zero_is_visible(room: Speakers) -> None:
+    room.say("a", ADA, (7, 0, {}))
+    _, but = room.table.take_changed()
+    assert but is None
+    assert room.table.everyone()[0].clock == 1
+    room.say("a", ADA, (7, 1, {}))
+    assert room.told() == {}, "its own repetition"
+    room.say("a", ADA, (7, 2, {"x": 1}))
+    assert room.told()[7][0] == 2
 
 
 def test_awr_7_a_state_that_is_not_renewed_expires(room: Speakers) -> None:

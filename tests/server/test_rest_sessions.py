@@ -223,7 +223,7 @@ async def test_a_session_nobody_knows_is_not_found(api: Api) -> None:
             assert refusal(answer) == (404, "SESSION_NOT_FOUND")
 
 
-@pytest.mark.parametrize("wrong", ["x", "7", "%00", "{}", str(uuid4()).replace("-", ""), "a" * 500])
+@pytest.mark.parametrize("wrong", ["x", "7", "%00", "{}", "0123456789abcdef" * 2, "a" * 500])
 async def test_an_id_that_is_no_uuid_is_not_found(api: Api, wrong: str) -> None:
     answer = await api.caller().get(f"{SESSIONS}/{wrong}")
     assert refusal(answer) == (404, "SESSION_NOT_FOUND")

@@ -212,3 +212,13 @@ async def test_one_can_be_closed_for_what_it_sent() -> None:
         assert seat.channel.closed == (CloseCode.TOO_BIG, "too big")
         assert house.host().connections == 0
         house.seats.clear()
+
+
+async def test_a_member_whose_token_has_expired_is_closed() -> None:
+    async with House() as house:
+        seat = await house.sit(Person(1))
+        await house.settle()
+        house.host()._lines[seat.member].expires_at = 0.0
+        house.host().tick()
+        assert seat.channel.closed is not None
+        assert seat.channel.closed[0] == CloseCode.TOKEN_EXPIRED
