@@ -117,13 +117,18 @@ def demo_token(settings: Settings, session: Session, *, clock: Clock = utc_now) 
 def demo_lines(settings: Settings, session: Session, token: str | None) -> list[str]:
     """What `serve --dev` prints. Without a token (a key set is configured) it says to bring one.
 
-    The addresses hold no token: addresses are logged, by browsers and by proxies.
+    Only the page's link holds a token, in its fragment, which browsers keep to themselves. The
+    other addresses hold none: they are logged, by browsers and by proxies.
     """
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     authority = f"{host}:{settings.port}"
     rest = f"http://{authority}/api/ocw/sessions/{session.id}"
     shown = "a token of your issuer" if token is None else token
+    fragment = f"session={session.id}&token={'<token>' if token is None else token}"
     return [
+        "Open this page twice, and it is two people on one canvas:",
+        f"  http://{authority}/#{fragment}",
+        "",
         "Demo session (everybody with a token edits):",
         f"  REST       {rest}",
         f"  WebSocket  ws://{authority}/api/ocw/sessions/{session.id}/ws",
