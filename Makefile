@@ -10,7 +10,7 @@ BIN := .venv/bin
 NODE_DIR := tests/interop/node
 JOBS ?= 2
 
-.PHONY: install run test prove lint format bench clean
+.PHONY: install run web test prove lint format bench clean
 
 install: .venv/installed
 
@@ -21,7 +21,16 @@ install: .venv/installed
 	touch $@
 
 run: install
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; \
+	else echo "No npm here: the canvas page is not built. Install Node 20 or newer for it; all else works."; fi
 	$(BIN)/collab serve --dev
+
+# The canvas page that the server shows at /.
+web: web/dist/.built
+
+web/dist/.built: web/package.json web/package-lock.json web/index.html $(shell find web/src web/public -type f 2>/dev/null) \
+	$(wildcard web/*.ts web/*.json)
+	cd web && npm ci --no-audit --no-fund --silent && npm run --silent build && touch dist/.built
 
 # Stock Yjs clients for the interop tests; without npm those tests skip and say so.
 $(NODE_DIR)/node_modules/.installed: $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json

@@ -30,6 +30,7 @@ from server.authentication import Authenticator
 from server.counters import Counters
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.live_documents import LiveRooms
+from server.pages import page_routes
 from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.room_directory import RoomDirectory
@@ -158,7 +159,9 @@ async def _build(
         max_frame_bytes=settings.max_frame_bytes,
     )
     services = Services(stores.sessions, live, authenticator, settings)
-    app.router.routes.extend([session_socket_route(sockets), *rest_routes(services)])
+    app.router.routes.extend(
+        [session_socket_route(sockets), *rest_routes(services), *page_routes()]
+    )
     app.state.directory = directory
     app.state.ready_lines = await _demo(stores.sessions, settings) if settings.dev else []
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, or else in Python
 from websockets.http11 import Request
 
 from server.channels import fitting_reason
@@ -84,7 +84,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         """Offer itself to the endpoint in the scope's extensions."""
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            self.scope["extensions"][EXTENSION] = self  # type: ignore[index]  # always a dict
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[EXTENSION] = self
 
     def attach(self, receiver: Receiver) -> None:
         """Hand the connection over; the endpoint must return then without another word."""

@@ -66,7 +66,8 @@ def uvicorn_config(
         lifespan="on",
         http="h11",
         ws=ws,
-        ws_max_size=settings.max_frame_bytes,
+        # A step 2 may be as large as a document; smaller frames are the endpoint's to judge.
+        ws_max_size=settings.max_document_bytes + 64,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
         ws_per_message_deflate=False,  # it multiplies the cost of fan-out by about five
