@@ -45,10 +45,12 @@ from persistence.postgres_cluster import (
 )
 from persistence.postgres_socket import SocketDirectory, socket_file
 from persistence.postmaster_file import (
+    await_end,
     cluster_processes,
-    end_processes,
+    end_leftovers,
     read_postmaster_file,
     running_postmaster,
+    works_in,
 )
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +75,8 @@ _FIXED_SETTINGS = {
 _KEPT_LOG_FILES = 5
 _POLL = 0.01  # seconds between looks at postmaster.pid
 _PREDECESSOR_GRACE = 1.0  # seconds in which an orphan gets its signal and says that it stops
-_LEFTOVER_GRACE = 5.0  # seconds for backends without a postmaster to end
+_LEFTOVER_GRACE = 1.0  # seconds for backends without a postmaster to end by themselves
+_SHARED_MEMORY_GRACE = 5.0  # seconds for the shared memory of a dead postmaster to be released
 _RESTART_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 _STABLE_AFTER = 30.0  # seconds of life after which the pauses start again from none
 
@@ -132,8 +135,9 @@ class EmbeddedPostgres:
         """Of the postmaster, or None when it does not run."""
         if self._child is not None:
             return self._child.pid if self._child.poll() is None else None
-        if self._adopted is not None and self._adopted.is_running():
-            return int(self._adopted.pid)
+        adopted, cluster = self._adopted, self._cluster
+        if adopted is not None and cluster is not None and works_in(adopted, cluster.path):
+            return int(adopted.pid)
         return None
 
     @property
@@ -177,8 +181,9 @@ class EmbeddedPostgres:
             if self._adopted is None:
                 cluster.prepare()
                 self._socket_dir = SocketDirectory(cluster).choose()
+                _remove_stale_files(cluster, self._socket_dir)
                 self._spawn(cluster, self._socket_dir)
-                self._await_ready(cluster)
+                self._await_ready(cluster, self._socket_dir)
         except BaseException:
             self.stop()
             raise
@@ -209,14 +214,14 @@ class EmbeddedPostgres:
         _log.error(
             "postgres_died",
             status=self._child.returncode if self._child is not None else None,
-            startup_output=self._startup_output(),
+            output=self._last_output(cluster),
             restarts=self._restarts,
         )
         self._adopted = None
         # Backends of the dead postmaster need not be waited for: PostgreSQL refuses to start
         # beside them, and the next call tries again.
         if not cluster_processes(cluster.path):
-            self._remove_stale_file(cluster)
+            _remove_stale_files(cluster, socket_dir)
         self._spawn(cluster, socket_dir)
         return True
 
@@ -224,7 +229,7 @@ class EmbeddedPostgres:
         """Fast shutdown; when that takes too long, immediate; when that does, kill."""
         signals = (
             (signal.SIGINT, self._stop_patience),
-            (signal.SIGQUIT, 5.0),
+            (signal.SIGQUIT, min(self._stop_patience, 5.0)),
             (signal.SIGKILL, 5.0),
         )
         for number, patience in signals:
@@ -245,10 +250,10 @@ class EmbeddedPostgres:
             if self._child is not None:
                 self._child.send_signal(number)
                 self._child.wait(patience)
-            elif self._adopted is not None:
+            elif self._adopted is not None and self._cluster is not None:
                 self._adopted.send_signal(number)
-                self._adopted.wait(patience)
-        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+                return await_end([self._adopted], self._cluster.path, patience=patience)
+        except subprocess.TimeoutExpired:
             return False
         except psutil.NoSuchProcess:
             pass
@@ -298,19 +303,8 @@ class EmbeddedPostgres:
                     "accepts connections: end it"
                 )
             time.sleep(_POLL)
-        end_processes(cluster_processes(cluster.path), patience=_LEFTOVER_GRACE)
-        self._remove_stale_file(cluster)
+        end_leftovers(cluster.path, patience=_LEFTOVER_GRACE)
         return None
-
-    def _remove_stale_file(self, cluster: Cluster) -> None:
-        """Remove a postmaster.pid whose number is another process's now: PostgreSQL would refuse.
-
-        Otherwise it stays: it names the shared memory that PostgreSQL checks for leftovers.
-        """
-        found = read_postmaster_file(cluster.path)
-        if found is not None and psutil.pid_exists(found.pid):
-            _log.warning("stale_postmaster_file_removed", pid=found.pid)
-            (cluster.path / "postmaster.pid").unlink(missing_ok=True)
 
     def _spawn(self, cluster: Cluster, socket_dir: Path) -> None:
         self._prune_logs(cluster)
@@ -336,36 +330,33 @@ class EmbeddedPostgres:
             )
         self._started_at = self._clock()
 
-    def _await_ready(self, cluster: Cluster) -> None:
-        deadline = self._clock() + self._start_patience
-        while self._clock() < deadline:
+    def _await_ready(self, cluster: Cluster, socket_dir: Path) -> None:
+        begun, limit = self._clock(), _SHARED_MEMORY_GRACE
+        while self._clock() - begun < self._start_patience:
             child = self._child
             if child is None or child.poll() is not None:
+                output = self._last_output(cluster)
                 # Shared memory of a killed postmaster is released when its last backend ends,
-                # which may be a moment after we looked; any other failure will repeat itself.
-                if "shared memory" not in self._startup_output() or self._socket_dir is None:
-                    break
+                # which may be a moment after we looked. Any other failure will repeat itself.
+                if "shared memory block" not in output or self._clock() - begun > limit:
+                    raise EmbeddedPostgresError(f"PostgreSQL ended while it started: {output}")
                 time.sleep(_POLL * 10)
-                self._spawn(cluster, self._socket_dir)
+                self._spawn(cluster, socket_dir)
                 continue
             found = read_postmaster_file(cluster.path)
             if found is not None and found.pid == child.pid and found.status == "ready":
                 return
             time.sleep(_POLL)
         raise EmbeddedPostgresError(
-            f"PostgreSQL did not start within {self._start_patience:g} s: "
-            f"{self._startup_output() or self._last_log_lines(cluster)}"
+            f"PostgreSQL did not accept connections within {self._start_patience:g} s: "
+            f"{self._last_output(cluster)}"
         )
 
-    def _startup_output(self) -> str:
-        try:
-            return (self._data_dir / "postgres-startup.log").read_text(errors="replace")[-2000:]
-        except OSError:
-            return ""
-
-    def _last_log_lines(self, cluster: Cluster) -> str:
-        files = _log_files(cluster)
-        return files[-1].read_text(errors="replace")[-2000:] if files else ""
+    def _last_output(self, cluster: Cluster) -> str:
+        """What the last start said, first to us, then in its own log."""
+        files = [self._data_dir / "postgres-startup.log", *_log_files(cluster)[-1:]]
+        texts = [path.read_text(errors="replace") for path in files if path.exists()]
+        return "\n".join(text[-2000:].strip() for text in texts)
 
     def _prune_logs(self, cluster: Cluster) -> None:
         for path in _log_files(cluster)[:-_KEPT_LOG_FILES]:
@@ -375,6 +366,22 @@ class EmbeddedPostgres:
 def _log_files(cluster: Cluster) -> list[Path]:
     """Oldest first: their names are times."""
     return sorted((cluster.path / "log").glob("postgresql-*.log"))
+
+
+def _remove_stale_files(cluster: Cluster, socket_dir: Path) -> None:
+    """EPG-4. Remove lock files that would keep PostgreSQL from starting, when nothing of it runs.
+
+    They name a process: one that was cut short, whose number is another's by now, or that is dead
+    and not yet collected by its parent. A postmaster.pid that names nobody stays: it also names
+    the shared memory in which PostgreSQL looks for leftovers.
+    """
+    found = read_postmaster_file(cluster.path)
+    socket_lock = socket_file(socket_dir).with_name(".s.PGSQL.5432.lock")
+    stale = [] if found is not None and not psutil.pid_exists(found.pid) else ["postmaster.pid"]
+    for path in [*(cluster.path / name for name in stale), socket_lock]:
+        if path.exists():
+            _log.warning("stale_lock_file_removed", path=str(path))
+            path.unlink(missing_ok=True)
 
 
 def _accepts(directory: Path) -> bool:

@@ -64,8 +64,10 @@ host  all all all scram-sha-256
 """
 
 
+# In single-user mode an error cannot be caught: it ends the process.
 _CREATE_OWNER = (
-    f"DO $$ BEGIN CREATE ROLE {OWNER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{OWNER}') "
+    f"THEN CREATE ROLE {OWNER} LOGIN; END IF; END $$"
 )
 
 

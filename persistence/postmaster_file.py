@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,32 +45,54 @@ def running_postmaster(cluster: Path, found: PostmasterFile | None) -> psutil.Pr
         process = psutil.Process(found.pid)
     except psutil.NoSuchProcess:
         return None
-    return process if _works_in(process, cluster) else None
+    return process if works_in(process, cluster) else None
 
 
 def cluster_processes(cluster: Path) -> Sequence[psutil.Process]:
     """All PostgreSQL processes whose working directory is this one, backends included."""
-    return [process for process in psutil.process_iter() if _works_in(process, cluster)]
+    return [process for process in psutil.process_iter() if works_in(process, cluster)]
 
 
-def end_processes(processes: Iterable[psutil.Process], *, patience: float) -> None:
-    """Wait for processes to end by themselves; kill those that don't.
+def await_end(processes: Iterable[psutil.Process], cluster: Path, *, patience: float) -> bool:
+    """Wait until processes have ended (also those that their parent has not collected yet).
 
     Args:
-        processes: backends without a postmaster: they notice, and end as soon as they can.
-        patience: seconds to wait before killing.
+        processes: PostgreSQL's, in the cluster's directory.
+        patience: seconds.
+
+    Returns:
+        Whether all have ended.
     """
-    _, alive = psutil.wait_procs(list(processes), timeout=patience)
-    for process in alive:
-        try:
+    deadline = time.monotonic() + patience
+    alive = list(processes)
+    while alive := [process for process in alive if works_in(process, cluster)]:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def end_leftovers(cluster: Path, *, patience: float) -> None:
+    """Wait for backends without a postmaster, which end when they notice; kill those that don't.
+
+    Args:
+        patience: seconds before killing. What a backend has not committed by then is undone, as
+            after any crash.
+    """
+    leftovers = cluster_processes(cluster)
+    if await_end(leftovers, cluster, patience=patience):
+        return
+    for process in leftovers:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(alive, timeout=patience)
+    await_end(leftovers, cluster, patience=patience)
 
 
-def _works_in(process: psutil.Process, cluster: Path) -> bool:
-    """A postmaster and all its children change into the data directory, and stay there."""
+def works_in(process: psutil.Process, cluster: Path) -> bool:
+    """Whether a process lives and is a PostgreSQL of this cluster.
+
+    A postmaster and all its children change into the data directory, and stay there.
+    """
     try:
         return bool(
             process.name() == "postgres"
