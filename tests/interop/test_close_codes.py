@@ -25,7 +25,7 @@ async def has_stopped(client: NodeClient, code: int) -> None:
     assert close["code"] == code
     assert close["reason"], "a close carries a reason a developer can act on"
     # A provider that retries does so after 200 ms at first.
-    await client.run("await new Promise(resolve => setTimeout(resolve, 400))")
+    await client.run("await new Promise(resolve => setTimeout(resolve, 300))")
     assert await client.run("return provider.shouldConnect") is False
     assert await client.field("sockets") == 1
 
