@@ -162,7 +162,7 @@ class Cluster:
         grant_search(BINARIES)
         for program_files in (BINARIES.parent, BINARIES.parents[1].with_suffix(".libs")):
             if program_files.exists():
-                _publish(program_files)
+                publish(program_files)
 
     def _check_version(self) -> None:
         version = (self.path / "PG_VERSION").read_text().strip()
@@ -292,7 +292,7 @@ def write_private(path: Path, text: str) -> None:
     _sync_directory(path.parent)
 
 
-def _publish(program_files: Path) -> None:
+def publish(program_files: Path) -> None:
     """Give others the owner's rights to read and run the wheel's files.
 
     A restrictive umask at installation leaves them to root alone.
