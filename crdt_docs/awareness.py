@@ -237,7 +237,7 @@ class AwarenessTable(Generic[SpeakerT]):
             "kind": identity.kind.value,
         }
         try:
-            return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
+            return _encode(fields)
         except (ValueError, RecursionError):
             raise Malformed("an awareness state holds a number that JSON cannot") from None
 
@@ -245,6 +245,15 @@ class AwarenessTable(Generic[SpeakerT]):
 def _check_clock(clock: int) -> None:
     if clock > CLOCK_LIMIT:
         raise Malformed(f"an awareness clock above {CLOCK_LIMIT} is out of range")
+
+
+def _encode(fields: dict[str, Any]) -> bytes:
+    """As JSON.stringify writes it, so that what stock clients repeat is the same bytes."""
+    try:
+        text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate: only an escape can carry it
+        return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _parse_object(state: bytes) -> dict[str, Any]:

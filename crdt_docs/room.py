@@ -39,6 +39,9 @@ from crdt_docs.update_surgery import brings_news, connecting_part, placeholder
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""
 
+MERGED_AT_ONCE = 1000
+"""Updates that wait for their interval at most: merging them costs more than proportionally."""
+
 ASK_AGAIN_SECONDS = 5.0
 """A member that does not bring what it owes is asked again after so long."""
 
@@ -528,7 +531,8 @@ class Room:
         if not self._outbox:
             return
         interval = self._pacing.between_updates(len(self.members))
-        if not self._update_gate.pass_at(self._now, interval):
+        is_due = self._update_gate.pass_at(self._now, interval)
+        if not is_due and len(self._outbox) < MERGED_AT_ONCE:
             return
         updates = [update for update, _ in self._outbox]
         merged = updates[0] if len(updates) == 1 else merge_updates(*updates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -128,7 +129,7 @@ class RoomDirectory:
                     limits=self._limits,
                     pacing=self._pacing,
                     fence=self._fence,
-                    now=asyncio.get_running_loop().time(),
+                    now=time.monotonic(),
                 )
             except DocumentBroken:
                 log.exception("a stored document cannot be opened", document=name)
@@ -191,8 +192,7 @@ class RoomDirectory:
     def _look_after(self, host: RoomHost) -> None:
         if host in self._busy:
             return
-        now = asyncio.get_running_loop().time()
-        if host.empty_since is not None and now - host.empty_since >= self._idle_seconds:
+        if host.empty_since is not None and host.now - host.empty_since >= self._idle_seconds:
             self._begin(host, self._put_away)
         elif (
             host.updates_since_snapshot >= self._snapshot_every_updates

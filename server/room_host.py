@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,11 +68,14 @@ class RoomHost:
         counters: Counters,
         settings: HostSettings,
         on_broken: Callable[[RoomHost], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             last_seq: of the document's log.
             on_broken: called once if the document fails; no new members may come afterwards.
+            clock: monotonic seconds. Not the loop's: uvloop's stands still during one round, and
+                a round that reads a flood is long.
         """
         self.name = name
         self.room = room
@@ -85,13 +89,14 @@ class RoomHost:
         self._settings = settings
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
+        self._clock = clock
         self._lines: dict[Member, _Line] = {}
         self._waiting: dict[Member, None] = {}
         self._scheduled = False
         self._received = 0
         self._shared: OutgoingFrame | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.empty_since = self._loop.time()
+        self.empty_since = self._clock()
 
     @property
     def connections(self) -> int:
@@ -112,10 +117,10 @@ class RoomHost:
         """Let a socket in; it is greeted with the next turn.
 
         Args:
-            expires_at: loop time at which it is closed with 4501.
+            expires_at: time of the host's clock at which it is closed with 4501.
         """
         member = Member(identity=identity, role=role, wants_receipts=wants_receipts)
-        channel.last_sent = self._loop.time()
+        channel.last_sent = self._clock()
         self._lines[member] = _Line(channel, deque(), expires_at)
         self.empty_since = None
         self.room.join(member)
@@ -173,6 +178,11 @@ class RoomHost:
             self._counters.count_close(CloseCode.RESTART)
             line.channel.close(CloseCode.RESTART, reason)
 
+    @property
+    def now(self) -> float:
+        """The host's clock."""
+        return self._clock()
+
     def run_turn(self) -> None:
         """End the turn now rather than with the loop's next round."""
         self._run_turn()
@@ -192,7 +202,7 @@ class RoomHost:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = self._loop.time()
+        now = self._clock()
         turn = self.room.end_turn(now)
         self._commit(turn)
         self._send(turn, now)
@@ -209,7 +219,7 @@ class RoomHost:
             if turn.wake_at <= now:
                 self._schedule()
             else:
-                self._timer = self._loop.call_at(turn.wake_at, self._run_turn)
+                self._timer = self._loop.call_later(turn.wake_at - now, self._run_turn)
         if turn.is_broken:
             self._on_broken(self)
 
@@ -273,7 +283,7 @@ class RoomHost:
         """The journal has stored everything up to `position`: send the receipts due."""
         if not self._waiting:
             return
-        now = self._loop.time()
+        now = self._clock()
         for member in list(self._waiting):
             line = self._lines.get(member)
             if line is None:
@@ -304,14 +314,14 @@ class RoomHost:
         if line is None:
             return False
         if not self._lines:
-            self.empty_since = self._loop.time()
+            self.empty_since = self._clock()
         return True
 
     # Now and then
 
     def tick(self) -> None:
         """Keep quiet sockets open, let go of hopeless ones, expire presence."""
-        now = self._loop.time()
+        now = self._clock()
         self.room.tick(now)
         self._shared = None
         for member, line in list(self._lines.items()):

@@ -209,7 +209,7 @@ class Seat:
             admitted.identity,
             admitted.role,
             wants_receipts=wants_receipts,
-            expires_at=asyncio.get_running_loop().time() + lifetime,
+            expires_at=self._host.now + lifetime,
         )
 
     def on_frame(self, frame: bytes) -> None:

@@ -271,7 +271,8 @@ def test_strange_strings_survive_as_json(room: Speakers) -> None:
     )  # fmt: skip
     state = room.table.everyone()[0].state
     assert json.loads(state)["x"] == "\ud800\x00é"
-    state.decode("ascii")
+    room.say("a", ADA, (7, 2, {"x": "é"}))
+    assert "é".encode() in room.table.everyone()[0].state
 
 
 def test_one_connection_introduces_only_so_many_ids() -> None:
