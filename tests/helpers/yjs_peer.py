@@ -146,6 +146,7 @@ class YjsPeer:
         self.denials: list[str] = []
         self.presence: dict[int, tuple[int, Any]] = {}
         self.answers_step1 = answers_step1
+        self.is_muted = False  # edits are not sent
         self.is_synced = False
         self._keeps_frames = keeps_frames
         self._state = state
@@ -254,6 +255,7 @@ class YjsPeer:
             self._home = None
         self._reading.set()
         if self.is_connected:
+            await self.sent()
             await self.wire.connection.close()
         await self._drop_tasks()
 
@@ -274,7 +276,7 @@ class YjsPeer:
     # Sending
 
     def _changed(self, event: TransactionEvent) -> None:
-        if not self._is_applying:
+        if not self._is_applying and not self.is_muted:
             self.send(sync_update(event.update))
 
     def send(self, frame: bytes) -> None:
