@@ -10,7 +10,7 @@ export function readClaims(token: string): Claims {
   const payload = decodePayload(token)
   const userId = typeof payload['sub'] === 'string' ? payload['sub'] : ''
   const name = typeof payload['name'] === 'string' ? payload['name'].trim() : ''
-  return { userId, name: name === '' ? `Guest ${userId.slice(0, 4)}` : name }
+  return { userId, name: name === '' ? `Guest ${userId.slice(0, 4)}`.trim() : name }
 }
 
 function decodePayload(token: string): Record<string, unknown> {
