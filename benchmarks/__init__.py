@@ -1,0 +1,1 @@
+"""What this server costs: `python -m benchmarks`, see `__main__`."""

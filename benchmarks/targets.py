@@ -1,0 +1,247 @@
+"""Servers to be measured, each in processes of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import uuid4
+
+from benchmarks import processes
+from benchmarks.dialects import Dialect
+from benchmarks.processes import CpuMeter
+from benchmarks.swarm import Seat
+from tests.helpers.server_process import LiveSession, ServerProcess
+
+PEERS = Path(__file__).parent / "peers"
+START_SECONDS = 20.0
+
+
+class Target(Protocol):
+    """A running server; leaving the context stops it."""
+
+    name: str
+
+    def __enter__(self) -> Self:
+        """Start it, pinned to its core, and pin this process to another."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+
+    @property
+    def pid(self) -> int:
+        """The process that serves the sockets."""
+
+    def meter(self) -> CpuMeter:
+        """Begin to count CPU time."""
+
+    def seats(
+        self, rooms: int, people: int, *, first: int = 0, with_receipts: bool = False
+    ) -> list[Seat]:
+        """Places in new rooms, so many in each; numbered from `first`."""
+
+
+class Collab:
+    """This server, as `collab serve` runs it, in a directory that is thrown away."""
+
+    name = "this server"
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """
+        Args:
+            environment: further settings, as `COLLAB_…` variables.
+        """
+        self._directory = TemporaryDirectory(prefix="collab-bench-")
+        quiet = {"COLLAB_LOG_LEVEL": "warning", **(environment or {})}
+        self.server = ServerProcess(Path(self._directory.name) / "data", environment=quiet)
+        self.sessions: list[LiveSession] = []
+        self._pid = 0
+
+    def __enter__(self) -> Self:
+        processes.allow_many_files()
+        try:
+            self.server.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        self._pid = self.server.worker().pid
+        processes.pin(self._pid, processes.SERVER_CORE)
+        processes.pin(os.getpid(), processes.GENERATOR_CORE)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        processes.unpin()
+        if error is not None:
+            error.add_note(f"the server's log ends with:\n{self.server.log()[-2000:]}")
+        try:
+            self.server.stop()
+        finally:
+            self._directory.cleanup()
+
+    @property
+    def pid(self) -> int:
+        """The worker."""
+        return self._pid
+
+    def meter(self) -> CpuMeter:
+        """The worker's CPU time; database and supervisor are counted beside it."""
+        beside = [each.pid for each in self.server.processes() if each.pid != self._pid]
+        return CpuMeter(self._pid, beside)
+
+    def seats(
+        self, rooms: int, people: int, *, first: int = 0, with_receipts: bool = False
+    ) -> list[Seat]:
+        """Places in new sessions. Everybody is a user with a token of its own."""
+        self.sessions = asyncio.run(self.server.create_sessions(rooms))
+        return self.seats_in(self.sessions, people, first=first, with_receipts=with_receipts)
+
+    def seats_in(
+        self,
+        sessions: list[LiveSession],
+        people: int,
+        *,
+        first: int = 0,
+        with_receipts: bool = False,
+    ) -> list[Seat]:
+        """Further places in sessions that are there."""
+        seats = []
+        for number in range(people * len(sessions)):
+            room = number % len(sessions)
+            token = sessions[room].invite().token
+            path = f"/api/ocw/sessions/{sessions[room].id}/ws?token={token}"
+            if with_receipts:
+                path += "&ack=1"
+            seats.append(Seat(first + number, room, self.server.port, path, Dialect()))
+        return seats
+
+
+class Peer:
+    """Another server, in Node, from `benchmarks/peers`."""
+
+    def __init__(self, name: str, directory: str, *, is_hocuspocus: bool) -> None:
+        self.name = name
+        self._directory = PEERS / directory
+        self._is_hocuspocus = is_hocuspocus
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        processes.allow_many_files()
+        install(self._directory)
+        self._port = _free_port()
+        self._process = subprocess.Popen(
+            ["node", "server.mjs"],
+            cwd=self._directory,
+            env={**os.environ, "PORT": str(self._port), "NODE_ENV": "production"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(lambda: _answers(self._port))
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        processes.pin(self.pid, processes.SERVER_CORE)
+        processes.pin(os.getpid(), processes.GENERATOR_CORE)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        processes.unpin()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The Node process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def meter(self) -> CpuMeter:
+        """The Node process's CPU time."""
+        return CpuMeter(self.pid)
+
+    def seats(
+        self,
+        rooms: int,
+        people: int,
+        *,
+        first: int = 0,
+        with_receipts: bool = False,
+    ) -> list[Seat]:
+        """Places in new rooms."""
+        names = [f"room-{uuid4()}" for _ in range(rooms)]
+        seats = []
+        for number in range(rooms * people):
+            name = names[number % rooms]
+            dialect = Dialect.of_hocuspocus(name) if self._is_hocuspocus else Dialect()
+            seats.append(Seat(first + number, number % rooms, self._port, f"/{name}", dialect))
+        return seats
+
+
+def peers() -> list[Peer]:
+    """The other servers, when they can be run here; empty without Node and npm."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return []
+    return [
+        Peer("y-websocket-server", "y-websocket-server", is_hocuspocus=False),
+        Peer("hocuspocus", "hocuspocus", is_hocuspocus=True),
+    ]
+
+
+def install(directory: Path) -> None:
+    """Install a peer's packages as its lock file has them, once.
+
+    Raises:
+        subprocess.CalledProcessError: npm failed; its output has gone to standard error.
+    """
+    mark = directory / "node_modules" / ".installed"
+    if not mark.exists():
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(command, cwd=directory, check=True)
+        mark.touch()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+        return True
+    return False
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the server does not answer after {START_SECONDS} s")
+        time.sleep(0.05)
