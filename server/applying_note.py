@@ -160,6 +160,9 @@ class ApplyingNote:
     def end(self) -> None:
         """They were applied, or failed, and the process lives."""
         self._memory[_STATE_AT] = 0
+        # A flood can keep one round of the event loop busy for longer than a heartbeat may take;
+        # whoever applies one update after the other is not stuck.
+        self.beat()
 
     def is_poisoned(self, update: bytes) -> bool:
         """Whether this update, byte for byte, stopped an earlier worker."""

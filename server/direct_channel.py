@@ -31,6 +31,12 @@ SEND_BUFFER = 128 * 1024
 NOT_SENT_LOW_WATER = 64 * 1024
 """TCP_NOTSENT_LOWAT: the kernel takes more only while less than this is unsent."""
 
+RECEIVE_BUFFER = 64 * 1024
+"""SO_RCVBUF, which Linux doubles: what a flooding client can have waiting for us."""
+
+FRAMES_AT_ONCE = 64
+"""Frames taken from one socket before the others have their turn."""
+
 GOODBYE_SECONDS = 5.0
 """How long a closing handshake may take before the connection is cut."""
 
@@ -79,6 +85,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.is_behind = False
         self.is_closing = False
         self._receiver: Receiver | None = None
+        self._waiting = b""
+        self._is_paused = False
 
     def handle_connect(self, event: Request) -> None:
         """Offer itself to the endpoint in the scope's extensions."""
@@ -116,24 +124,34 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         raw = self.transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER)
 
     # Receiving
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what arrived; whole small frames without asking the general parser."""
+        """Hand on what arrived."""
         receiver = self._receiver
-        if receiver is not None and not self.conn.reader.buffer and self.conn.current_size is None:
-            data = self._take_small_frames(data, receiver)
-            if not data:
-                return
-        super().data_received(data)
+        if receiver is None or self.conn.reader.buffer or self.conn.current_size is not None:
+            super().data_received(data)
+            return
+        if self._waiting:
+            self._waiting += data  # a transport may still deliver what it had when it was paused
+            return
+        rest = self._take_small_frames(data, receiver)
+        if rest:
+            super().data_received(rest)
 
     def _take_small_frames(self, data: bytes, receiver: Receiver) -> bytes:
         """Hand over whole, final, masked binary frames of up to 64 KiB from the front of `data`;
-        return the rest. Anything else is for the general parser, which knows all the rules."""
+        return the rest. Anything else is for the general parser, which knows all the rules.
+
+        After FRAMES_AT_ONCE the rest waits for the loop's next round, in which everybody else has
+        a turn, too.
+        """
         position, size = 0, len(data)
+        frames = 0
         while position + 6 <= size and data[position] == FINAL_BINARY and not self.is_closing:
             length = data[position + 1] - _MASKED
             mask_at = position + 2
@@ -148,9 +166,24 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             end = start + length
             if end > size:
                 break
+            if frames == FRAMES_AT_ONCE:
+                self._waiting = data[position:]
+                self.transport.pause_reading()
+                self.loop.call_soon(self._go_on)
+                return b""
             receiver.on_frame(apply_mask(data[start:end], data[mask_at:start]))
             position = end
+            frames += 1
         return data[position:] if position else data
+
+    def _go_on(self) -> None:
+        """Take what waited, unless the room has asked to wait longer."""
+        if self._is_paused or self._receiver is None or self.is_closing:
+            return
+        data, self._waiting = self._waiting, b""
+        self.data_received(data)
+        if not self._waiting and not self._is_paused:
+            self.resume_reading()
 
     def send_receive_event_to_app(self) -> None:
         """A whole message from the general parser."""
@@ -176,12 +209,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             receiver.on_lost()
 
     def pause_reading(self) -> None:
-        """Take no more from the socket; what was read already still arrives."""
+        """Take no more from the socket; a little of what was read already may still arrive."""
+        self._is_paused = True
         self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take from the socket again."""
-        if not self.transport.is_closing():
+        self._is_paused = False
+        if self._waiting:
+            self.loop.call_soon(self._go_on)
+        elif not self.transport.is_closing():
             self.transport.resume_reading()
 
     # Sending
@@ -216,6 +253,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.conn.send_close(code, fitting_reason(reason))
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
+        self._waiting = b""
         self.close_timer = self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
         self.resume_reading()
 
