@@ -62,7 +62,7 @@ _FIXED_SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "logging_collector": "on",
-    "log_directory": "log",
+    "log_directory": "server_log",  # `log` is a file where the wheel's own tools have been
     "log_filename": "postgresql-%Y%m%d-%H%M%S.log",
     "log_file_mode": "0600",
     "log_rotation_age": "1d",
@@ -365,7 +365,7 @@ class EmbeddedPostgres:
 
 def _log_files(cluster: Cluster) -> list[Path]:
     """Oldest first: their names are times."""
-    return sorted((cluster.path / "log").glob("postgresql-*.log"))
+    return sorted((cluster.path / "server_log").glob("postgresql-*.log"))
 
 
 def _remove_stale_files(cluster: Cluster, socket_dir: Path) -> None:

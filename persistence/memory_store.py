@@ -25,6 +25,7 @@ from persistence.ports import (
     SessionFilter,
     SessionStatus,
     Snapshot,
+    Standing,
     StorageUnavailable,
     StoredDocument,
 )
@@ -245,6 +246,16 @@ class MemorySessionStore(MemorySwitches):
         row = self._participants.get((session_id, user_id))
         self._leave()
         return row
+
+    async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
+        """See `ports.SessionStore.standings`."""
+        await self._enter()
+        found = [
+            Standing(self._live(session_id), self._participants.get((session_id, user_id)))
+            for session_id, user_id in wanted
+        ]
+        self._leave()
+        return found
 
     async def put_participant(self, participant: Participant) -> None:
         """See `ports.SessionStore.put_participant`.

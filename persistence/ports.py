@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from crdt_docs.access import Role
@@ -190,6 +190,13 @@ class Page(Generic[T]):
     next_cursor: str | None = None
 
 
+class Standing(NamedTuple):
+    """What decides whether somebody may open a session: as `get` and `participant` answer."""
+
+    session: Session | None
+    participant: Participant | None
+
+
 class SessionStore(Protocol):
     """OCW sessions and who takes part in them. Every method may raise StorageUnavailable."""
 
@@ -216,6 +223,9 @@ class SessionStore(Protocol):
 
     async def participant(self, session_id: UUID, user_id: UUID) -> Participant | None:
         """The row that decides this user's access, also one that records a removal."""
+
+    async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
+        """What decides about access, for (session id, user id) pairs at once, in their order."""
 
     async def put_participant(self, participant: Participant) -> None:
         """Insert or replace that row."""

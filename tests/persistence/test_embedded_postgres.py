@@ -62,10 +62,12 @@ def made() -> Iterator[Path]:
 def copied(made: Path) -> Iterator[Path]:
     """The same for tests that break it."""
     directory = Path(tempfile.mkdtemp(prefix="collab-copied-"))
-    directory.chmod(made.stat().st_mode)
-    subprocess.run(["cp", "-a", f"{made}/.", str(directory)], check=True)
-    yield directory
-    shutil.rmtree(directory)
+    try:
+        directory.chmod(made.stat().st_mode)
+        subprocess.run(["cp", "-a", f"{made}/.", str(directory)], check=True)
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 def query(dsn: str, statement: str, *arguments: object) -> Any:
@@ -287,7 +289,7 @@ def test_a_second_supervisor_is_refused(made: Path) -> None:
 
 
 def test_old_log_files_go(copied: Path) -> None:
-    log = copied / "postgres" / "log"
+    log = copied / "postgres" / "server_log"
     for number in range(10):
         (log / f"postgresql-20200101-00000{number}.log").touch()
     with EmbeddedPostgres(copied):
