@@ -157,6 +157,17 @@ test('the cursor is told 20 times a second at most, and its last place always', 
   assert.equal(shared.getLocalState()?.['cursor'], null)
 })
 
+test('a selection is told when it changes, not with every move of what is selected', (context) => {
+  const shared = awareness(5)
+  context.after(() => shared.destroy())
+  const presence = new Presence(shared, { userId: 'u', name: 'Ada' })
+  let told = 0
+  shared.on('update', () => told++)
+  for (const id of ['a', 'a', 'b', null, null]) presence.select(id)
+  assert.equal(told, 3)
+  assert.equal(shared.getLocalState()?.['selected'], null)
+})
+
 test('zooming keeps what is under the pointer under it', () => {
   const viewport = new Viewport()
   viewport.panBy(30, -20)

@@ -141,6 +141,11 @@ export class Board {
 
   // Undoing: own changes only
 
+  /** What follows is not undone together with what was before, however soon it follows. */
+  separate(): void {
+    this.#undo.stopCapturing()
+  }
+
   /** What follows, until `endGesture`, is undone as one. */
   beginGesture(): void {
     this.#undo.stopCapturing()

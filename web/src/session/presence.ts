@@ -32,6 +32,7 @@ export class Presence {
     this.#awareness.setLocalStateField('cursor', cursor)
   })
   #cursor: Point | null = null
+  #selected: string | null = null
 
   constructor(awareness: Awareness, self: Claims) {
     this.#awareness = awareness
@@ -70,6 +71,8 @@ export class Presence {
 
   /** Which object we have selected. */
   select(id: string | null): void {
+    if (id === this.#selected) return
+    this.#selected = id
     this.#awareness.setLocalStateField('selected', id)
   }
 

@@ -80,6 +80,7 @@ export class Commands {
   remove(): void {
     this.#withSelected((id) => {
       this.#editor.close()
+      this.#board.separate()
       this.#board.remove(id)
       this.#canvas.stage.focus({ preventScroll: true })
     })

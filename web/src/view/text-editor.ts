@@ -37,6 +37,7 @@ export class TextEditor {
     const frame = this.#canvas.frame(id)
     const text = this.#board.textOf(id)
     if (frame === null || text === null) return
+    this.#board.separate()
     const field = make('textarea', 'object-field')
     field.setAttribute('aria-label', 'Text')
     field.spellcheck = false
@@ -54,6 +55,7 @@ export class TextEditor {
     if (editing === null) return
     this.#editing = null // first: removing the field makes it lose the focus, which closes, too
     editing.mirror.dispose()
+    this.#board.separate()
     editing.field.remove()
     const frame = this.#canvas.frame(editing.id)
     frame?.endEdit()
