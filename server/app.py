@@ -37,6 +37,7 @@ from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
 from server.settings import Settings
 from server.sockets.session_socket import SocketServices, session_socket_route
+from server.standings import StandingReader
 
 log = structlog.get_logger(__name__)
 
@@ -153,7 +154,7 @@ async def _build(
     stack.push_async_callback(_close_rooms, directory, settings.shutdown_seconds)
     sockets = SocketServices(
         directory=directory,
-        sessions=stores.sessions,
+        standings=StandingReader(stores.sessions),
         authenticator=authenticator,
         counters=counters,
         max_frame_bytes=settings.max_frame_bytes,

@@ -26,7 +26,7 @@ from crdt_docs.identifiers import (
 )
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode, MessageType, SyncType
-from persistence.ports import SessionStore, StorageUnavailable
+from persistence.ports import StorageUnavailable
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
 from server.authentication import (
     Authenticator,
@@ -40,6 +40,7 @@ from server.direct_channel import EXTENSION
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
+from server.standings import StandingReader
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class SocketServices:
     """
 
     directory: RoomDirectory
-    sessions: SessionStore
+    standings: StandingReader
     authenticator: Authenticator
     counters: Counters
     max_frame_bytes: int
@@ -114,12 +115,10 @@ async def _admit(session_id: str, token: str | None, services: SocketServices) -
         raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None
     credentials = await _authenticate(token, services.authenticator)
     try:
-        session = await services.sessions.get(identifier)
-        user_id = credentials.identity.user_id
-        participant = await services.sessions.participant(identifier, user_id)
+        standing = await services.standings.read(identifier, credentials.identity.user_id)
     except StorageUnavailable:
         raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
-    match decide_access(credentials, session, participant):
+    match decide_access(credentials, standing.session, standing.participant):
         case Allowed(role):
             document = document_name(DocumentKind.OCW, identifier)
             return Admitted(document, credentials.identity, role, credentials.expires_at)

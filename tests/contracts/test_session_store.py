@@ -20,6 +20,7 @@ from persistence.ports import (
     SessionStatus,
     SessionStore,
     SessionType,
+    Standing,
 )
 from persistence.sessions import PostgresSessionStore
 from tests.helpers.commits import ANA, BEN
@@ -220,3 +221,17 @@ async def test_the_last_page_has_no_cursor(store: SessionStore) -> None:
 async def test_a_cursor_of_somebody_else_is_refused(store: SessionStore, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         await store.find(SessionFilter(), cursor=cursor)
+
+
+async def test_standings_answer_many_in_their_order(store: SessionStore) -> None:
+    await store.create(session(1))
+    await store.create(session(2))
+    await store.put_participant(Participant(UUID(int=1), BEN, Role.VIEWER, NOON))
+    await store.delete(UUID(int=2), LATER)
+    wanted = [(UUID(int=1), BEN), (UUID(int=2), ANA), (UUID(int=404), BEN), (UUID(int=1), ANA)]
+    wanted *= 2
+    assert list(await store.standings(wanted)) == [
+        Standing(await store.get(session_id), await store.participant(session_id, user_id))
+        for session_id, user_id in wanted
+    ]
+    assert list(await store.standings([])) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from crdt_docs.access import Role
 from crdt_docs.identifiers import ActorKind, DocumentKind, document_name
 from server.authentication import (
     MAX_TOKEN_BYTES,
+    SIGNATURES_KEPT,
     Authenticator,
     ExpiredToken,
     InvalidToken,
@@ -26,6 +27,7 @@ from server.authentication import (
     token_from_scope,
 )
 from server.settings import Settings
+from server.signing_keys import SharedSecret, VerificationKey
 from tests.helpers.proving import few_or_many
 from tests.server.token_forge import AUDIENCE, SECRET, Forge, unsigned
 
@@ -431,3 +433,31 @@ def test_the_header_goes_before_the_subprotocol_and_that_before_the_query() -> N
     assert token_from_scope(everywhere) == ("subprotocol", "bearer.subprotocol")
     everywhere["subprotocols"] = []
     assert token_from_scope(everywhere) == ("query", None)
+
+
+async def test_a_signature_is_checked_once_a_minute_and_the_times_always() -> None:
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    checked = 0
+
+    class Counting(SharedSecret):
+        async def key_for(self, key_id: str | None) -> VerificationKey:
+            nonlocal checked
+            checked += 1
+            return await super().key_for(key_id)
+
+    secret = b"s" * 32
+    authenticator = Authenticator(Counting(secret), clock=lambda: now[0])
+    token = mint(secret, uuid4(), lifetime=timedelta(seconds=90), now=now[0])
+    first = await authenticator.authenticate(token)
+    assert await authenticator.authenticate(token) == first
+    assert checked == 1
+    now[0] += timedelta(seconds=61)
+    await authenticator.authenticate(token)
+    assert checked == 2
+    now[0] += timedelta(seconds=30)
+    with pytest.raises(ExpiredToken):
+        await authenticator.authenticate(token)
+    for _ in range(SIGNATURES_KEPT + 5):
+        other = mint(secret, uuid4(), lifetime=timedelta(seconds=90), now=now[0])
+        await authenticator.authenticate(other)
+    assert len(authenticator._seen) == SIGNATURES_KEPT

@@ -1,0 +1,60 @@
+"""Asking who may come in, together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import pytest
+
+from persistence.memory_store import MemorySessionStore
+from persistence.ports import Standing, StorageUnavailable
+from server.standings import AT_ONCE, StandingReader
+
+
+class Counting(MemorySessionStore):
+    """Remembers how many were asked for at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
+        self.asked.append(len(wanted))
+        return await super().standings(wanted)
+
+
+async def test_those_who_ask_together_are_asked_for_together() -> None:
+    store = Counting()
+    reader = StandingReader(store)
+    answers = await asyncio.gather(*(reader.read(uuid4(), uuid4()) for _ in range(AT_ONCE + 7)))
+    assert set(answers) == {Standing(None, None)}
+    assert store.asked == [AT_ONCE, 7]
+    await reader.read(uuid4(), uuid4())
+    assert store.asked == [AT_ONCE, 7, 1]
+
+
+async def test_a_failure_reaches_those_who_asked_and_nobody_later() -> None:
+    store = Counting()
+    reader = StandingReader(store)
+    store.fail_with = StorageUnavailable("gone")
+    outcomes = await asyncio.gather(
+        *(reader.read(uuid4(), uuid4()) for _ in range(3)), return_exceptions=True
+    )
+    assert all(isinstance(outcome, StorageUnavailable) for outcome in outcomes)
+    store.fail_with = None
+    assert await reader.read(uuid4(), uuid4()) == Standing(None, None)
+
+
+async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
+    store = Counting()
+    reader = StandingReader(store)
+    store.pause()
+    waiting = [asyncio.create_task(reader.read(uuid4(), uuid4())) for _ in range(3)]
+    await store.until_called()
+    waiting[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[0]
+    store.resume()
+    assert await waiting[1] == await waiting[2] == Standing(None, None)
