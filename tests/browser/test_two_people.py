@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from uuid import uuid4
 
 import pytest
@@ -146,6 +145,19 @@ async def test_everything_can_be_done_by_keyboard(session: LiveSession, sit_down
     await expect(bob.objects).to_have_count(0)
 
 
+# By the page itself: a pointer moved from outside moves no faster than its moves may be sent.
+MOVE_250_TIMES = """async () => {
+  const stage = document.getElementById('stage')
+  const began = performance.now()
+  for (let step = 1; step <= 250; step++) {
+    const at = { clientX: 400 + step, clientY: 300 + step / 2, bubbles: true }
+    stage.dispatchEvent(new PointerEvent('pointermove', at))
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  return performance.now() - began
+}"""
+
+
 async def test_a_drag_is_sent_thirty_times_a_second_and_a_cursor_twenty(
     session: LiveSession, sit_down: SitDown
 ) -> None:
@@ -166,13 +178,10 @@ async def test_a_drag_is_sent_thirty_times_a_second_and_a_cursor_twenty(
     await ada.page.mouse.move(x, y)
     await ada.page.mouse.down()
     sent.clear()
-    began = time.monotonic()
-    await ada.page.mouse.move(x + 300, y + 90, steps=300)
+    seconds = await ada.page.evaluate(MOVE_250_TIMES) / 1000
     await ada.page.mouse.up()
     await expect(ada.saved).to_have_text("Saved")
-    seconds = time.monotonic() - began
     updates = sum(frame[0] == SYNC and frame[1] == UPDATE for frame in sent)
     presence = sum(frame[0] == AWARENESS for frame in sent)
-    assert seconds < 300 / 40, "too slow a machine: fewer moves than may be sent"
     assert 1 < updates <= 30.5 * seconds + 2
     assert 1 < presence <= 20 * seconds + 2
