@@ -26,6 +26,8 @@ PATIENCE = 30.0
 """Seconds a test waits for what must happen; on a quiet machine it takes milliseconds."""
 
 _REMOTE = "from the server"
+_STEP2 = bytes((SYNC, STEP2))
+_UPDATE = bytes((SYNC, UPDATE))
 
 
 # lib0's encoding, as y-protocols uses it
@@ -299,7 +301,7 @@ class YjsPeer:
             while True:
                 while self._outbox:
                     frame = self._outbox[0]
-                    if frame[0] == SYNC and frame[1] != STEP1:
+                    if frame[:2] in (_STEP2, _UPDATE):
                         wire.sent.append(frame)
                     await wire.connection.send(frame)
                     self._outbox.popleft()
