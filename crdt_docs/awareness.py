@@ -16,6 +16,7 @@ from crdt_docs.access import Role, is_seen
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.identifiers import Identity
 from crdt_docs.messages import GONE, AwarenessEntry
+from crdt_docs.varint import read_var_uint
 
 SpeakerT = TypeVar("SpeakerT", bound=Hashable)
 
@@ -152,6 +153,29 @@ class AwarenessTable(Generic[SpeakerT]):
         is_behind = clock < known.clock
         known.clock = known.clock + 1 if is_behind else clock
         self._changed[client_id] = None if is_behind else known.speaker
+
+    def is_echo(self, payload: bytes, speaker: SpeakerT) -> bool:
+        """Whether a payload only repeats what is known, told cheaply and before it is opened.
+
+        False when in doubt, so also for what is malformed: `hear` knows better then.
+        """
+        try:
+            count, position = read_var_uint(payload, 0)
+            for _ in range(count):
+                client_id, position = read_var_uint(payload, position)
+                clock, position = read_var_uint(payload, position)
+                length, position = read_var_uint(payload, position)
+                presence = self._present.get(client_id)
+                if presence is None or clock > presence.clock:
+                    return False
+                if presence.speaker == speaker and clock > presence.heard_clock:
+                    return False
+                if length == len(GONE) and payload.startswith(GONE, position):
+                    return False
+                position += length
+        except Malformed:
+            return False
+        return position == len(payload)
 
     def holder(self, client_id: int) -> Identity | None:
         """Who is present under this client id."""

@@ -169,6 +169,11 @@ def awareness(entries: Iterable[AwarenessEntry]) -> bytes:
     return b"\x01" + var_bytes(var_uint(len(encoded)) + b"".join(encoded))
 
 
+def awareness_payload(frame: bytes) -> bytes:
+    """The payload of a frame that `awareness` made."""
+    return read_var_bytes(frame, 1)[0]
+
+
 KEEPALIVE = awareness(())
 """Says nothing; keeps a stock client from closing after 30 s without a frame."""
 

@@ -11,6 +11,7 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import assert_never
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from pycrdt import merge_updates
 from crdt_docs import messages
 from crdt_docs.access import Role, may_edit
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
-from crdt_docs.document import Document, DocumentBroken, Fence, StoredState
+from crdt_docs.document import EMPTY_STATE_VECTOR, Document, DocumentBroken, Fence, StoredState
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.member import Debt, Member, PendingWalk
 from crdt_docs.messages import CloseCode
@@ -38,6 +39,15 @@ from crdt_docs.update_surgery import brings_news, connecting_part, placeholder
 
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""
+
+ANSWERED_AT_ONCE = 32
+"""Joiners answered in one turn; a storm of them is spread over several."""
+
+BASE_SECONDS = 2.0
+"""How long joiners share one encoding of the whole document."""
+
+ECHOES_KNOWN = 8
+"""Presence broadcasts whose exact repetition is dropped unseen."""
 
 MERGED_AT_ONCE = 1000
 """Updates that wait for their interval at most: merging them costs more than proportionally."""
@@ -71,6 +81,16 @@ class _Group:
     member: Member
     updates: list[bytes]
     introduced: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The whole document as an encoded step 2, which joiners share for a while."""
+
+    version: int
+    state_vector: bytes
+    frame: bytes
+    made_at: float
 
 
 class Room:
@@ -124,7 +144,9 @@ class Room:
         self._unsent_from: dict[int, int] = {}
         self._update_gate = Gate()
         self._presence_gate = Gate()
-        self._step2: tuple[int, dict[bytes, bytes]] = (-1, {})
+        self._told: dict[bytes, None] = {}
+        self._base: _Base | None = None
+        self._since_base: tuple[int, bytes] = (-1, b"")
 
     # Coming and going
 
@@ -174,9 +196,10 @@ class Room:
         """To be called every few seconds, and followed by a turn."""
         self._now = now
         self._awareness.expire(now)
-        if not self._asking and not self._greeting:
-            self._step2 = (-1, {})
-            self.document.release_full_state()
+        if self._base is not None and now - self._base.made_at > BASE_SECONDS:
+            self._base = None
+            self._since_base = (-1, b"")
+        self.document.release_full_state()
 
     # Receiving
 
@@ -212,6 +235,10 @@ class Room:
                 assert_never(message)
 
     def _take_presence(self, member: Member, payload: bytes) -> None:
+        if member.has_spoken and (
+            payload in self._told or self._awareness.is_echo(payload, member)
+        ):
+            return  # AWR-1: stock clients send back all that they are told
         entries = messages.read_awareness(payload)
         is_first = not member.has_spoken and bool(entries)
         if is_first:
@@ -388,7 +415,7 @@ class Room:
     @property
     def is_quiet(self) -> bool:
         """Nothing waits for a later turn, not even for its time."""
-        return not (self._walking or self._outbox or self._awareness.has_changed)
+        return not (self._walking or self._asking or self._outbox or self._awareness.has_changed)
 
     def end_turn(self, now: float) -> Turn:
         """Carry out what was received; `now` is any monotonic clock, in seconds."""
@@ -467,9 +494,8 @@ class Room:
         self._greeting.clear()
 
     def _answer(self, turn: Turn) -> None:
-        for member, state_vector in self._asking.items():
-            turn.replies.append((member, self._step2_for(state_vector)))
-        self._asking.clear()
+        for member in list(islice(self._asking, ANSWERED_AT_ONCE)):
+            self._answer_step1(turn, member, self._asking.pop(member))
         for member in self._present_asking:
             turn.replies.append((member, messages.awareness(self._awareness.everyone())))
         self._present_asking.clear()
@@ -481,18 +507,30 @@ class Room:
             turn.replies.append((member, messages.denied(reason)))
         self._denials.clear()
 
-    def _step2_for(self, state_vector: bytes) -> bytes:
-        """Joiners with the same state vector share one encoded answer per document version."""
-        version, frames = self._step2
-        if version != self.document.version:
-            frames = {}
-            self._step2 = (self.document.version, frames)
-        frame = frames.get(state_vector)
-        if frame is None:
-            frame = messages.sync_step2(self.document.diff(state_vector))
-            if len(frames) < 4:
-                frames[state_vector] = frame
-        return frame
+    def _answer_step1(self, turn: Turn, member: Member, state_vector: bytes) -> None:
+        if state_vector == EMPTY_STATE_VECTOR:
+            base = self._base
+            if base is None or self._now - base.made_at > BASE_SECONDS:
+                base = self._base = self._new_base()
+            turn.replies.append((member, base.frame))
+            if base.version == self.document.version:
+                return
+            # In a busy room each joiner would meet another version, and each would have to be
+            # encoded whole; what has come since the last encoding is small.
+            version, frame = self._since_base
+            if version != self.document.version:
+                frame = messages.sync_update(self.document.diff(base.state_vector))
+                self._since_base = (self.document.version, frame)
+            turn.replies.append((member, frame))
+            return
+        turn.replies.append((member, messages.sync_step2(self.document.diff(state_vector))))
+
+    def _new_base(self) -> _Base:
+        document = self.document
+        frame = messages.sync_step2(document.full_state())
+        document.release_full_state()
+        self._since_base = (document.version, b"")
+        return _Base(document.version, document.state_vector(), frame, self._now)
 
     def _catch_up(self, turn: Turn, member: Member) -> None:
         self._behind.discard(member)
@@ -554,10 +592,14 @@ class Room:
         if not self._presence_gate.pass_at(self._now, interval):
             return
         entries, speaker = self._awareness.take_changed()
-        turn.broadcasts.append(Broadcast(messages.awareness(entries), speaker))
+        frame = messages.awareness(entries)
+        self._told[messages.awareness_payload(frame)] = None
+        if len(self._told) > ECHOES_KNOWN:
+            del self._told[next(iter(self._told))]
+        turn.broadcasts.append(Broadcast(frame, speaker))
 
     def _next_wake(self) -> float | None:
-        if self._walking:
+        if self._walking or self._asking:
             return self._now
         due = []
         if self._outbox:

@@ -14,7 +14,7 @@ from crdt_docs.document import DocumentBroken, NoFence, StoredState
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
-from crdt_docs.room import Room, RoomLimits
+from crdt_docs.room import ANSWERED_AT_ONCE, Room, RoomLimits
 from tests.helpers.people import Gathering, Person
 
 
@@ -63,6 +63,41 @@ def test_rom_1_joiners_of_one_version_share_one_answer() -> None:
     turn = room.turn()
     answers = {id(frame) for _, frame in turn.replies if frame[:2] == b"\x00\x01"}
     assert len(answers) == 1
+
+
+def test_rom_1_joiners_of_a_busy_room_share_one_encoding_and_miss_nothing() -> None:
+    """Complaint *join storm*: the whole document encoded again for each joiner."""
+    ada = Person(1)
+    room = Gathering(ada)
+    ada.set("old", "x" * 100)
+    room.settle()
+    joiners = [Person(number) for number in range(2, 80)]
+    answers: set[int] = set()
+    for number, joiner in enumerate(joiners):
+        ada.set("busy", number)
+        ada.edit(lambda objects: objects.pop("gone", None))
+        ada.set("gone", number)
+        room.send(ada)
+        room.join(joiner)
+        room.send(joiner)
+        turn = room.turn(after=0.01)
+        answers |= {id(frame) for _, frame in turn.replies if frame[:2] == b"\x00\x01"}
+    assert len(answers) == 1
+    room.settle()
+    assert all(joiner.json() == ada.json() for joiner in joiners)
+
+
+def test_rom_1_a_storm_of_joiners_is_spread_over_turns() -> None:
+    room = Gathering()
+    joiners = [Person(number) for number in range(1, 101)]
+    for joiner in joiners:
+        room.join(joiner)
+        room.send(joiner)
+    turn = room.turn()
+    assert sum(frame[:2] == b"\x00\x01" for _, frame in turn.replies) == ANSWERED_AT_ONCE
+    assert turn.wake_at == room.now
+    room.settle()
+    assert all(len(joiner.present) == 100 for joiner in joiners)
 
 
 def test_rom_2_a_duplicate_is_neither_stored_nor_broadcast() -> None:
@@ -773,3 +808,18 @@ def test_presence_expires_on_a_tick() -> None:
     room.turn(after=60)
     room.deliver()
     assert ben.present == {}
+
+
+def test_awr_1_what_clients_send_back_is_not_broadcast_again() -> None:
+    """Complaint *one frame per person per message*: N clients return each broadcast N times."""
+    people = [Person(number) for number in range(1, 6)]
+    room = Gathering(*people)
+    for round_ in range(3):
+        for person in people:
+            room.send(person, person.presence({"x": round_}))
+        turn = room.turn(after=0.05)
+        (broadcast,) = turn.broadcasts
+        for person in people:
+            room.send(person, broadcast.frame)
+            room.send(person, messages.awareness(room.room._awareness.everyone()))
+        assert not room.turn(after=0.05).broadcasts
