@@ -119,8 +119,20 @@ def _session_settings(command_timeout: float | None) -> dict[str, str]:
         "idle_in_transaction_session_timeout": "60s",
     }
     if command_timeout is not None:
-        settings["statement_timeout"] = f"{round(command_timeout * 1000)}ms"
+        # Later than ours: a large batch is given more time than most commands.
+        settings["statement_timeout"] = f"{round(command_timeout * 10)}s"
     return settings
+
+
+class _PlainConnection(asyncpg.Connection):
+    """A connection that is not reset when it goes back to the pool.
+
+    Nothing here sets, listens or locks for longer than a transaction, and resetting costs a round
+    trip before every acknowledgement.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 async def _prepare(connection: Connection) -> None:
@@ -137,14 +149,23 @@ class DatabasePool:
     """A bounded number of connections, made when needed and again after the database was away.
 
     Use `open`; the constructor is its detail.
+
+    Attributes:
+        command_timeout: seconds for a command that is not given another time.
     """
 
     def __init__(
-        self, pool: asyncpg.Pool[asyncpg.Record], circuit: Circuit, acquire_timeout: float
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        circuit: Circuit,
+        *,
+        connect_timeout: float,
+        command_timeout: float,
     ) -> None:
+        self.command_timeout = command_timeout
         self._pool = pool
         self._circuit = circuit
-        self._acquire_timeout = acquire_timeout
+        self._acquire_timeout = connect_timeout
 
     @classmethod
     async def open(
@@ -175,6 +196,7 @@ class DatabasePool:
                 min_size=0,  # no background reconnecting: the next who needs one makes it
                 max_size=size,
                 init=_prepare,
+                connection_class=_PlainConnection,
                 timeout=connect_timeout,
                 command_timeout=command_timeout,
                 server_settings={
@@ -182,7 +204,12 @@ class DatabasePool:
                     **_session_settings(command_timeout),
                 },
             )
-        return cls(pool, circuit or Circuit(), connect_timeout)
+        return cls(
+            pool,
+            circuit or Circuit(),
+            connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
+        )
 
     @property
     def is_failing(self) -> bool:

@@ -121,6 +121,15 @@ DELETE FROM document_updates WHERE document_id IN (SELECT id FROM gone)
 """
 
 
+_SLOWEST_WRITE = 1024 * 1024
+"""Bytes a second. A large batch gets the time that it takes at this speed, or a slow disk or line
+would make the same attempt fail again and again."""
+
+_READING = 3
+"""Times as long as other commands may opening a document take: how large it is, is not known yet,
+and people wait."""
+
+
 class PostgresDocumentStore:
     """`ports.DocumentStore` in PostgreSQL."""
 
@@ -134,7 +143,9 @@ class PostgresDocumentStore:
             SequenceGap: the log is damaged: entries are missing from it.
         """
         async with self._pool.borrow() as connection:
-            row = await connection.fetchrow(_LOAD, document)
+            row = await connection.fetchrow(
+                _LOAD, document, timeout=self._pool.command_timeout * _READING
+            )
         if row is None:
             return StoredDocument()
         if row["snapshot_seq"] + len(row["tail"]) != row["last_seq"]:
@@ -165,7 +176,8 @@ class PostgresDocumentStore:
         check_consecutive(batch)
         async with self._pool.borrow() as connection:
             with _refusals_translated():
-                await _commit(connection, batch)
+                size = sum(len(commit.update) for commit in batch)
+                await _commit(connection, batch, within=self._time(size))
 
     async def save_snapshot(self, document: DocumentName, snapshot: Snapshot) -> None:
         """See `ports.DocumentStore.save_snapshot`.
@@ -175,7 +187,12 @@ class PostgresDocumentStore:
         """
         async with self._pool.borrow() as connection:
             outcome = await connection.execute(
-                _SAVE_SNAPSHOT, document, snapshot.seq, snapshot.state, snapshot.outline
+                _SAVE_SNAPSHOT,
+                document,
+                snapshot.seq,
+                snapshot.state,
+                snapshot.outline,
+                timeout=self._time(len(snapshot.state)),
             )
             if outcome == "UPDATE 1":
                 return
@@ -188,7 +205,9 @@ class PostgresDocumentStore:
     ) -> Sequence[Commit]:
         """See `ports.DocumentStore.read_log`."""
         async with self._pool.borrow() as connection:
-            rows = await connection.fetch(_READ_LOG, document, after, limit)
+            rows = await connection.fetch(
+                _READ_LOG, document, after, limit, timeout=self._pool.command_timeout * _READING
+            )
         return [
             Commit(
                 document=document,
@@ -201,13 +220,19 @@ class PostgresDocumentStore:
             for row in rows
         ]
 
+    def _time(self, size: int) -> float:
+        """Seconds for a command that writes so many bytes."""
+        return self._pool.command_timeout + size / _SLOWEST_WRITE
+
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""
         async with self._pool.borrow() as connection:
             await connection.execute(_DELETE, document)
 
 
-async def _commit(connection: BorrowedConnection, batch: Sequence[Commit]) -> None:
+async def _commit(
+    connection: BorrowedConnection, batch: Sequence[Commit], *, within: float | None = None
+) -> None:
     authors = [
         (commit.document, client_id, commit.user_id, commit.seq)
         for commit in batch
@@ -227,6 +252,7 @@ async def _commit(connection: BorrowedConnection, batch: Sequence[Commit]) -> No
             [commit.user_id for commit in batch],
             [commit.actor_kind.value for commit in batch],
             *([author[field] for author in authors] for field in range(4)),
+            timeout=within,
         )
         if done is None or done["documents"] != len(set(names)):
             raise await _gap(connection, batch)

@@ -36,14 +36,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def blocking_calls_fail() -> Iterator[None]:
-    """A blocking call that our code makes in an event loop fails the test."""
+def blocking_calls_fail() -> Iterator[BlockBuster]:
+    """A blocking call that our code makes in an event loop fails the test.
+
+    A test that has to run a supervisor and an event loop in one thread may switch it off.
+    """
     guard = BlockBuster(OUR_PACKAGES)
     for function in guard.functions.values():
         # Drawing a traceback reads the sources; in production one JSON line is written instead.
         function.can_block_in("structlog/_base.py", "_proxy_to_logger")
     guard.activate()
     try:
-        yield
+        yield guard
     finally:
         guard.deactivate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,17 +17,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]  # it ships no types, and we have no stubs
 import pytest
+from blockbuster import BlockBuster
 
+from crdt_docs.identifiers import DocumentKind, document_name
 from persistence import embedded_postgres, postgres_cluster
+from persistence.circuit import Circuit
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.errors import ClusterVersionMismatch, DatabaseInUse, EmbeddedPostgresError
+from persistence.journal import WriteBehindJournal
+from persistence.migrations import migrate
+from persistence.pool import DatabasePool
 from persistence.postgres_cluster import SUPERUSER
 from persistence.postmaster_file import cluster_processes, read_postmaster_file
+from persistence.update_log import PostgresDocumentStore
+from tests.helpers.commits import log_of
 from tests.helpers.database import run_once
+from tests.helpers.waiting import until as eventually
 
 SCRIPT = Path(__file__).with_name("supervisor_script.py")
 
@@ -403,6 +414,56 @@ def test_a_postmaster_that_hangs_is_killed_in_the_end(made: Path) -> None:
     assert not psutil.pid_exists(pid)
     with EmbeddedPostgres(made) as again:
         assert answers(again.dsn())
+
+
+def signal_all(data_dir: Path, number: signal.Signals) -> None:
+    """What a stopped machine, or a killed container, does to PostgreSQL as a whole."""
+    for process in cluster_processes(data_dir.resolve() / "postgres"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+@pytest.mark.parametrize("fault", ["postmaster killed", "all killed", "all stopped"])
+async def test_a_journal_under_load_loses_nothing(
+    made: Path, fault: str, blocking_calls_fail: BlockBuster
+) -> None:
+    """EPG-5, LOG-1 to LOG-4, with the real thing: what was acknowledged at the fault is there."""
+    blocking_calls_fail.deactivate()  # supervisor and journal share a thread here
+    with EmbeddedPostgres(made) as server:
+        await migrate(server.dsn())
+        pool = await DatabasePool.open(
+            server.dsn(), connect_timeout=0.3, command_timeout=0.3, circuit=Circuit(threshold=1_000)
+        )
+        store = PostgresDocumentStore(pool)
+        journal = WriteBehindJournal(
+            store, on_poisoned=lambda *_: None, retry_initial=0.01, retry_max=0.05
+        )
+        journal.start()
+        name = document_name(DocumentKind.OCW, uuid4())
+        for seq in range(1, 401):
+            journal.append(log_of(name, seq, seq))
+            if seq == 200:
+                await asyncio.sleep(0.002)
+                match fault:
+                    case "postmaster killed":
+                        os.kill(server.pid or 0, signal.SIGKILL)
+                    case "all killed":
+                        signal_all(made, signal.SIGKILL)
+                    case "all stopped":
+                        signal_all(made, signal.SIGSTOP)
+            await asyncio.sleep(0)
+        if fault == "all stopped":
+            await eventually(lambda: journal.retries > 0)
+            assert journal.committed < 400
+            signal_all(made, signal.SIGCONT)
+        while journal.committed < 400:
+            server.poll_and_restart()
+            await asyncio.sleep(0.02)
+        assert list(await store.read_log(name, limit=1000)) == log_of(name, 1, 400)
+        assert journal.poisoned == 0
+        await journal.close(1.0)
+        await store.delete(name)
+        await pool.close()
 
 
 # What earlier runs left

@@ -81,7 +81,7 @@ async def test_sessions_have_a_name_a_zone_and_deadlines_of_the_servers_own(data
         for name, value in {
             "application_name": "collab",
             "timezone": "UTC",
-            "statement_timeout": "7500ms",
+            "statement_timeout": "75s",
             "idle_in_transaction_session_timeout": "1min",
         }.items():
             assert await connection.fetchval("SELECT current_setting($1)", name) == value
