@@ -60,8 +60,8 @@ class NoFence:
 
     def brings_poison(
         self,
-        sender: bytes,  # noqa: ARG002 - the protocol's signature
-        ranges: Iterable[tuple[int, int, int]],  # noqa: ARG002
+        sender: bytes,
+        ranges: Iterable[tuple[int, int, int]],
     ) -> bool:
         """Nobody ever does."""
         return False

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crdt_docs.access import Role
+from crdt_docs.debt import Debt
 from crdt_docs.identifiers import Identity
 from crdt_docs.update_guard import GuardWalk
-
-
-@dataclass(slots=True)
-class Debt:
-    """What a member still has to bring: content of updates that did not connect (ROM-4).
-
-    Attributes:
-        clocks: client id -> the clock that the document must reach.
-        needs: client id -> the clock that must be there before asking again makes sense.
-        has_deletes: deletions were set aside, too: only a step 2 that connects can bring them.
-        asked_at: when the last step 1 was sent; None when its answer has come.
-    """
-
-    clocks: dict[int, int] = field(default_factory=dict)
-    needs: dict[int, int] = field(default_factory=dict)
-    has_deletes: bool = False
-    is_asked: bool = False
-    asked_at: float = float("-inf")
 
 
 @dataclass(slots=True)

@@ -20,9 +20,10 @@ from pycrdt import merge_updates
 from crdt_docs import messages
 from crdt_docs.access import Role, may_edit
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
-from crdt_docs.document import EMPTY_STATE_VECTOR, Document, DocumentBroken, Fence, StoredState
+from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
+from crdt_docs.document import Document, DocumentBroken, Fence, StoredState
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
-from crdt_docs.member import Debt, Member, PendingWalk
+from crdt_docs.member import Member, PendingWalk
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Gate, Pacing
@@ -36,6 +37,7 @@ from crdt_docs.update_guard import (
     walk_update,
 )
 from crdt_docs.update_surgery import brings_news, connecting_part, placeholder
+from crdt_docs.welcome import Welcome
 
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""
@@ -43,17 +45,11 @@ STRUCTS_PER_SLICE = 500
 ANSWERED_AT_ONCE = 32
 """Joiners answered in one turn; a storm of them is spread over several."""
 
-BASE_SECONDS = 2.0
-"""How long joiners share one encoding of the whole document."""
-
 ECHOES_KNOWN = 8
 """Presence broadcasts whose exact repetition is dropped unseen."""
 
 MERGED_AT_ONCE = 1000
 """Updates that wait for their interval at most: merging them costs more than proportionally."""
-
-ASK_AGAIN_SECONDS = 5.0
-"""A member that does not bring what it owes is asked again after so long."""
 
 READ_ONLY = "you may read this document but not edit it; ask its host for the editor role"
 FULL = "the document has reached its size limit; delete something, or start another session"
@@ -81,16 +77,6 @@ class _Group:
     member: Member
     updates: list[bytes]
     introduced: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """The whole document as an encoded step 2, which joiners share for a while."""
-
-    version: int
-    state_vector: bytes
-    frame: bytes
-    made_at: float
 
 
 class Room:
@@ -145,8 +131,7 @@ class Room:
         self._update_gate = Gate()
         self._presence_gate = Gate()
         self._told: dict[bytes, None] = {}
-        self._base: _Base | None = None
-        self._since_base: tuple[int, bytes] = (-1, b"")
+        self._welcome = Welcome()
 
     # Coming and going
 
@@ -196,9 +181,7 @@ class Room:
         """To be called every few seconds, and followed by a turn."""
         self._now = now
         self._awareness.expire(now)
-        if self._base is not None and now - self._base.made_at > BASE_SECONDS:
-            self._base = None
-            self._since_base = (-1, b"")
+        self._welcome.release(now)
         self.document.release_full_state()
 
     # Receiving
@@ -278,8 +261,7 @@ class Room:
             else:
                 self._accept(member, update, facts, is_step2=is_step2)
         elif is_step2 and member.debt is not None:
-            member.debt.is_asked = False
-            member.debt.has_deletes = False
+            member.debt.answer()
         self._settling[member] = None
 
     def _accept(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
@@ -287,8 +269,7 @@ class Room:
         outline = self.document.outline
         if outline.connects(facts):
             if is_step2 and member.debt is not None:
-                member.debt.is_asked = False
-                member.debt.has_deletes = False
+                member.debt.answer()
         else:
             self._set_aside(member, facts, is_step2=is_step2)
             part = connecting_part(update, outline.clocks)
@@ -341,37 +322,9 @@ class Room:
             self._settling[member] = None
         if is_step2:
             debt.is_asked = False
-        clocks = self.document.outline.clocks
-        for client, start, end in facts.ranges:
-            if end > clocks.get(client, 0):
-                debt.clocks[client] = max(end, debt.clocks.get(client, 0))
-            if start > clocks.get(client, 0):
-                debt.needs[client] = max(start, debt.needs.get(client, 0))
-        for client, clock in facts.references.items():
-            if clock > clocks.get(client, 0):
-                debt.needs[client] = max(clock, debt.needs.get(client, 0))
-        debt.has_deletes = debt.has_deletes or facts.has_deletes
-        limit = self._limits.document.max_clients
-        if len(debt.clocks) > limit or len(debt.needs) > limit:
-            raise LimitExceeded(f"what is missing names more than {limit} client ids")
-
-    def _is_paid(self, debt: Debt) -> bool:
-        clocks = self.document.outline.clocks
-        return not debt.has_deletes and all(
-            clocks.get(client, 0) >= clock for client, clock in debt.clocks.items()
-        )
-
-    def _may_ask(self, debt: Debt) -> bool:
-        """At once for a new debt; again when what was missing has come from others, but once for
-        each such occasion, so that a client that never brings it is not asked in a circle."""
-        if self._now - debt.asked_at >= ASK_AGAIN_SECONDS:
-            return True
-        clocks = self.document.outline.clocks
-        return (
-            not debt.is_asked
-            and bool(debt.needs)
-            and all(clocks.get(client, 0) >= clock for client, clock in debt.needs.items())
-        )
+        debt.add(facts, self.document.outline.clocks)
+        if len(debt) > self._limits.document.max_clients:
+            raise LimitExceeded("what is missing names more client ids than a document may have")
 
     # What was refused (ACC-3, ACC-4)
 
@@ -495,7 +448,9 @@ class Room:
 
     def _answer(self, turn: Turn) -> None:
         for member in list(islice(self._asking, ANSWERED_AT_ONCE)):
-            self._answer_step1(turn, member, self._asking.pop(member))
+            state_vector = self._asking.pop(member)
+            for frame in self._welcome.frames(self.document, state_vector, self._now):
+                turn.replies.append((member, frame))
         for member in self._present_asking:
             turn.replies.append((member, messages.awareness(self._awareness.everyone())))
         self._present_asking.clear()
@@ -506,31 +461,6 @@ class Room:
         for member, reason in self._denials.items():
             turn.replies.append((member, messages.denied(reason)))
         self._denials.clear()
-
-    def _answer_step1(self, turn: Turn, member: Member, state_vector: bytes) -> None:
-        if state_vector == EMPTY_STATE_VECTOR:
-            base = self._base
-            if base is None or self._now - base.made_at > BASE_SECONDS:
-                base = self._base = self._new_base()
-            turn.replies.append((member, base.frame))
-            if base.version == self.document.version:
-                return
-            # In a busy room each joiner would meet another version, and each would have to be
-            # encoded whole; what has come since the last encoding is small.
-            version, frame = self._since_base
-            if version != self.document.version:
-                frame = messages.sync_update(self.document.diff(base.state_vector))
-                self._since_base = (self.document.version, frame)
-            turn.replies.append((member, frame))
-            return
-        turn.replies.append((member, messages.sync_step2(self.document.diff(state_vector))))
-
-    def _new_base(self) -> _Base:
-        document = self.document
-        frame = messages.sync_step2(document.full_state())
-        document.release_full_state()
-        self._since_base = (document.version, b"")
-        return _Base(document.version, document.state_vector(), frame, self._now)
 
     def _catch_up(self, turn: Turn, member: Member) -> None:
         self._behind.discard(member)
@@ -544,16 +474,15 @@ class Room:
             turn.replies.append((member, messages.awareness(entries)))
 
     def _collect_debts(self, turn: Turn) -> None:
+        clocks = self.document.outline.clocks
         for member in list(self._owing):
             debt = member.debt
-            if debt is None or self._is_paid(debt):
+            if debt is None or debt.is_paid(clocks):
                 member.debt = None
                 self._owing.discard(member)
                 self._settling[member] = None
-            elif self._may_ask(debt):
-                debt.is_asked = True
-                debt.asked_at = self._now
-                debt.needs.clear()
+            elif debt.may_be_called_in(clocks, self._now):
+                debt.call_in(self._now)
                 step1 = messages.sync_step1(self.document.state_vector())
                 turn.replies.append((member, step1))
         for member in self._settling:
