@@ -44,18 +44,21 @@ class DocumentLimits:
         max_depth: types within types. With values nested up to 64 levels inside the deepest one,
             the sum stays below what JSON encoders take.
         max_clients: client ids that have ever written.
+        max_joined: bytes that yrs may copy to join the structs of one update.
     """
 
     max_depth: int = 100
     max_clients: int = 50_000
+    max_joined: int = 64 << 20
 
 
 _TRUSTED = GuardLimits(
     structs=UNENDING,
-    key_writers=UNENDING,
+    blind_writers=UNENDING,
+    repeated_places=UNENDING,
     contents=ContentLimits(elements=UNENDING, subdocuments=UNENDING),
 )
-_NO_LIMITS = DocumentLimits(max_depth=DEEPEST, max_clients=UNENDING)
+_NO_LIMITS = DocumentLimits(max_depth=DEEPEST, max_clients=UNENDING, max_joined=UNENDING)
 _FORMAT_VERSION = 1
 
 
@@ -158,7 +161,7 @@ class Outline:
         if self._pairs or facts.pairs is not None:
             self._check_pairs(facts)
         ranges = facts.ranges
-        if facts.placements or len(ranges) != 1:
+        if facts.placements or facts.joins or len(ranges) != 1:
             self._admit_placed(facts, limits)
             return
         # By far the most frequent: structs that continue what their client wrote before.
@@ -185,6 +188,11 @@ class Outline:
         for placement in facts.placements:
             draft.place(placement)
         draft.finish()
+        if facts.joins and draft.joined(facts.joins) > limits.max_joined:
+            raise LimitExceeded(
+                "an update holds too many structs that continue one another; send it as the"
+                " document's own diff, not as a merge of its history"
+            )
         if facts.pairs is not None:
             self._add_pairs(facts.pairs)
         for client, end in draft.ends.items():

@@ -110,6 +110,17 @@ class Draft:
             if end > reached:
                 self._continue(client, reached)
 
+    def joined(self, joins: Iterable[tuple[int, int, int]]) -> int:
+        """The bytes that yrs copies to join rows of structs; not those under map keys.
+
+        There only the last of them is not deleted, so that nothing is left to join.
+        """
+        return sum(
+            cost
+            for client, clock, cost in joins
+            if client in self.runs and not self._level_at(client, clock) & KEYED
+        )
+
     def _continue(self, client: int, start: int) -> None:
         before = (self.runs[client] or self._base[client])[-1]
         self._append(client, start, before & PLACE or _NOWHERE)

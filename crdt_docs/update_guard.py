@@ -64,12 +64,16 @@ class GuardLimits:
 
     Attributes:
         structs: per update.
-        key_writers: clients that set one map key in one update without having seen one another.
+        blind_writers: clients that, in one update, set one map key or begin one list without
+            having seen one another.
+        repeated_places: structs of one client between the same two neighbours as another of its,
+            which editors hardly ever write; yrs compares each with all between them.
         contents: of all structs together.
     """
 
     structs: int = 20_000
-    key_writers: int = 1_000
+    blind_writers: int = 1_000
+    repeated_places: int = 64
     contents: ContentLimits = field(default_factory=ContentLimits)
 
 
@@ -88,6 +92,8 @@ class UpdateFacts(NamedTuple):
         placements: of the structs that do not simply continue the one before them, ordered so
             that each follows what it refers to.
         pairs: per client the clocks in the middle of surrogate pairs, ascending; None without any.
+        joins: (client, clock, bytes) of long rows of structs that yrs will join into one: what it
+            copies while it does, all of it in memory at once.
         continues: the shape (see `Placement`) of its only struct, if that continues the clock
             before it; else 0.
         struct_count: structs in it, skips included.
@@ -99,6 +105,7 @@ class UpdateFacts(NamedTuple):
     deletes: ClockRanges
     placements: list[Placement]
     pairs: dict[int, array[int]] | None
+    joins: list[tuple[int, int, int]]
     continues: int
     struct_count: int
     roots: frozenset[str]
@@ -165,6 +172,11 @@ def _advance(walk: Generator[None, None, UpdateFacts]) -> UpdateFacts | None:
 
 _ONLY_IN_TEXTS = frozenset((STRING, EMBED, FORMATTING))
 _IN_SEQUENCE = TEXT | SEVERAL
+_PLACED = GONE | INLINE | TYPE
+_JOINED = frozenset((STRING, ANY))
+_VALUE_SIZE = 48
+"""Bytes of a value in the memory of yrs, measured."""
+_NOTED_COST = 1 << 16
 _NO_ROOTS: frozenset[str] = frozenset()
 
 
@@ -187,7 +199,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
     pairs: dict[int, array[int]] | None = None
     first_clocks: dict[int, int] = {}
     roots: set[bytes] | None = None
-    writers: dict[tuple[object, bytes], tuple[int, int]] | None = None
+    writers: dict[tuple[object, bytes | None], tuple[int, int]] | None = None
+    joins: list[tuple[int, int, int]] = []
     contents: ContentWalk | None = None
     client_bytes = b"\x00"
     client_size = client = struct_count = shape = 0
@@ -219,8 +232,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
             clock, position = read_var_uint(data, position - 1)
         first_clocks[client] = range_start = clock
         in_sequence = False
-        last_right = ABSENT
-        last_right_clock = 0
+        last_kind = last_right = ABSENT
+        last_right_clock = row = row_start = row_cost = repeated = 0
+        places: set[tuple[int, int, int, int]] | None = None
 
         for _ in range(structs):
             walked += 1
@@ -246,7 +260,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     range_start = clock + length
                 clock += length
                 in_sequence = False
-                last_right = ABSENT
+                last_kind = last_right = ABSENT
+                last_right_clock = 0
                 continue
 
             # Where it is: its origins or, without any, its parent.
@@ -324,10 +339,11 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         references[left_client] = left_clock + 1
                 else:
                     raise Malformed("a parent is either named (1) or given by id (0)")
+                key = None
                 if info & 0x20:
                     shape |= KEYED
                     if kind in _ONLY_IN_TEXTS:
-                        raise Malformed("characters or marks under a map key")
+                        raise Malformed("characters or marks stand under a map key")
                     length = data[position]
                     position += 1
                     if length >= 0x80:
@@ -339,18 +355,20 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     key = data[start:position]
                     if not key.isascii():
                         check_utf8(key)
-                    if structs > 1 or clients > 1:
-                        # GRD-11: each writer of a key is compared with all before it.
-                        if writers is None:
-                            writers = {}
-                        last, count = writers.get((owner, key), (ABSENT, 0))
-                        if last == client:
+                if structs > 1 or clients > 1:
+                    # GRD-11: yrs compares each writer of a place with all before it.
+                    if writers is None:
+                        writers = {}
+                    last, count = writers.get((owner, key), (ABSENT, 0))
+                    if last == client:
+                        if key is not None:
                             raise Malformed("a client sets a map key twice without an origin")
-                        if count == limits.key_writers:
-                            raise LimitExceeded(
-                                f"more than {count} clients set one map key in one update"
-                            )
-                        writers[owner, key] = (client, count + 1)
+                        repeated += 1
+                    elif count == limits.blind_writers:
+                        raise LimitExceeded(
+                            f"more than {count} clients write to one place without an origin"
+                        )
+                    writers[owner, key] = (client, count + 1)
 
             # What it is.
             if kind == ANY and data[position] == 1 and data[position + 1] == ANY_STRING:
@@ -394,17 +412,35 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 else:
                     if kind == DELETED:
                         shape |= GONE
-                        placed = True
                     elif kind in (EMBED, FORMATTING):
                         shape |= INLINE
-                        placed = True
                     elif kind == SHARED_TYPE:
                         shape |= TYPE | ARRAY if data[position] == SHARED_TYPE_ARRAY else TYPE
-                        placed = True
                     length, position = contents.single(kind, position)
+            if structs > 1:
+                same_right = right_client == last_right and right_clock == last_right_clock
+                if same_right and not placed and kind == last_kind and kind in _JOINED:
+                    row += 1
+                    row_cost += row * (position - start if kind == STRING else length * _VALUE_SIZE)
+                else:
+                    if row_cost > _NOTED_COST:
+                        joins.append((client, row_start, row_cost))
+                    row = row_cost = 0
+                    row_start = clock
+                last_kind = kind
+                if placed and not shape & (ROOT | CHILD):
+                    place = (left_client, left_clock, right_client, right_clock)
+                    if places is None:
+                        places = {place}
+                    elif place in places:
+                        repeated += 1
+                    else:
+                        places.add(place)
             if shape & _IN_SEQUENCE:
                 # That it may stand where it is follows from the struct before it, or is checked.
                 placed = placed or (not in_sequence and struct_count + clients > 2)
+            elif shape & _PLACED:
+                placed = True
             if placed:
                 placements.append(
                     Placement(
@@ -426,6 +462,12 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
             raise Malformed(f"a clock is above {MAX_CLOCK}")
         if clock > range_start:
             ranges.append((client, range_start, clock))
+        if row_cost > _NOTED_COST:
+            joins.append((client, row_start, row_cost))
+        if repeated > limits.repeated_places:
+            raise LimitExceeded(
+                f"a client puts more than {limits.repeated_places} structs in one place"
+            )
 
     for known in references.values():
         if known > MAX_CLOCK:
@@ -445,6 +487,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         deletes,
         placements,
         pairs,
+        joins,
         0 if placed else shape,
         struct_count,
         _NO_ROOTS if roots is None else frozenset(map(_name, roots)),

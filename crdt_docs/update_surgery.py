@@ -1,4 +1,4 @@
-"""Cutting accepted updates, as bytes: the part that connects, placeholders, what is news.
+"""Cutting accepted updates, as bytes: the part that connects, pieces, placeholders, what is news.
 
 Everything here takes updates that the guard has walked. Structs are sliced, not encoded again, so
 that a cut update says exactly what its sender said.
@@ -6,118 +6,11 @@ that a cut update says exactly what its sender said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from crdt_docs.content_guard import (
-    ANY,
-    COLLECTED,
-    SKIPPED,
-    STRING,
-    UNENDING,
-    ContentLimits,
-    ContentWalk,
-    utf16_length,
-)
 from crdt_docs.update_guard import ClockRanges, UpdateFacts
-from crdt_docs.varint import read_var_bytes, read_var_uint, var_uint
-
-EMPTY_UPDATE = b"\x00\x00"
-"""Brings nothing, deletes nothing."""
-
-_NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING)
-
-
-class Struct(NamedTuple):
-    """One struct within an update.
-
-    Attributes:
-        clock: its first clock.
-        end: one past its last clock.
-        stop: where its bytes end; the next struct begins there.
-        is_skip: it only says that something is left out.
-        references: client and clock of its origins and its parent, as many as it has.
-    """
-
-    clock: int
-    end: int
-    stop: int
-    is_skip: bool
-    references: tuple[tuple[int, int], ...]
-
-
-class Section(NamedTuple):
-    """One client's structs within an update; their bytes begin at `start`."""
-
-    client: int
-    start: int
-    structs: list[Struct]
-
-
-def read_sections(update: bytes) -> tuple[list[Section], int]:
-    """Find the structs of a walked update; return them and where its delete set begins."""
-    contents = ContentWalk(update, _NO_LIMITS)
-    clients, position = read_var_uint(update, 0)
-    sections = []
-    for _ in range(clients):
-        count, position = read_var_uint(update, position)
-        client, position = read_var_uint(update, position)
-        clock, position = read_var_uint(update, position)
-        section = Section(client, position, [])
-        for _ in range(count):
-            struct = _read_struct(update, position, clock, contents)
-            section.structs.append(struct)
-            position, clock = struct.stop, struct.end
-        sections.append(section)
-    return sections, position
-
-
-def _read_struct(update: bytes, position: int, clock: int, contents: ContentWalk) -> Struct:
-    info = update[position]
-    kind = info & 0x1F
-    position += 1
-    if kind in (COLLECTED, SKIPPED):
-        length, position = read_var_uint(update, position)
-        return Struct(clock, clock + length, position, is_skip=kind == SKIPPED, references=())
-    references = []
-    for _ in range((info >> 7) + (info >> 6 & 1)):
-        reference, position = _read_id(update, position)
-        references.append(reference)
-    if not references:
-        named, position = read_var_uint(update, position)
-        if named:
-            _, position = read_var_bytes(update, position)
-        else:
-            reference, position = _read_id(update, position)
-            references.append(reference)
-        if info & 0x20:
-            _, position = read_var_bytes(update, position)
-    length, position = _read_content(update, position, kind, contents)
-    return Struct(clock, clock + length, position, is_skip=False, references=tuple(references))
-
-
-def _read_id(update: bytes, position: int) -> tuple[tuple[int, int], int]:
-    client, position = read_var_uint(update, position)
-    clock, position = read_var_uint(update, position)
-    return (client, clock), position
-
-
-def _read_content(
-    update: bytes, position: int, kind: int, contents: ContentWalk
-) -> tuple[int, int]:
-    """How many clocks the content takes, and where it ends."""
-    if kind == STRING:
-        text, position = read_var_bytes(update, position)
-        return utf16_length(text)[0], position
-    if kind != ANY:
-        return contents.single(kind, position)
-    walk = contents.values(position, UNENDING)
-    try:
-        next(walk)
-    except StopIteration as done:
-        found: tuple[int, int] = done.value
-        return found
-    raise AssertionError("a walk without a budget does not pause")
+from crdt_docs.update_structs import Section, Struct, read_sections
+from crdt_docs.varint import read_var_uint, var_uint
 
 
 def connecting_part(update: bytes, clocks: Mapping[int, int]) -> bytes | None:
@@ -128,61 +21,108 @@ def connecting_part(update: bytes, clocks: Mapping[int, int]) -> bytes | None:
     wholly known are left out. None if nothing is left.
     """
     sections, delete_set_at = read_sections(update)
-    reached = _connected(sections, clocks)
-    parts = [b""]
-    for client, start, structs in sections:
-        known = clocks.get(client, 0)
-        kept = [struct for struct in structs if known < struct.end <= reached[client]]
-        while kept and kept[0].is_skip:
-            kept.pop(0)
-        if not kept:
-            continue
-        first = structs.index(kept[0])
-        begin = structs[first - 1].stop if first else start
-        header = var_uint(len(kept)) + var_uint(client) + var_uint(kept[0].clock)
-        parts.append(header + update[begin : kept[-1].stop])
+    reached = {section.client: clocks.get(section.client, 0) for section in sections}
+    kept: dict[int, list[int]] = {}
+    for client, index in _connect(sections, reached, clocks):
+        kept.setdefault(client, []).append(index)
     deletes = {
         client: cut
         for client, spans in _read_spans(update, delete_set_at).items()
-        if (cut := _cut(spans, reached.get(client) or clocks.get(client, 0)))
+        if (cut := _before(spans, reached.get(client) or clocks.get(client, 0)))
     }
-    if len(parts) == 1 and not deletes:
+    if not kept and not deletes:
         return None
-    parts[0] = var_uint(len(parts) - 1)
-    return b"".join(parts) + _write_spans(deletes)
+    return _assemble(update, sections, kept, deletes)
 
 
-def _connected(sections: list[Section], clocks: Mapping[int, int]) -> dict[int, int]:
-    """Per client of the update how far its structs connect."""
-    queues = {section.client: iter(section.structs) for section in sections}
-    heads = {client: next(queue, None) for client, queue in queues.items()}
-    reached = {client: clocks.get(client, 0) for client in queues}
+def in_pieces(update: bytes, clocks: Mapping[int, int], structs: int) -> Iterator[bytes]:
+    """Cut a walked update that connects to a document with these clocks into smaller updates.
+
+    Each holds about `structs` structs or delete ranges and connects once those before it are
+    applied; applied one transaction each, they come to the same as the whole. What one of them
+    costs yrs is bounded. For a long update it is not: to place one struct may take a pass over
+    the document, and to join many takes memory that grows with the square of their number.
+
+    What the update deletes of its own structs goes with the structs (GRD-22 asks for that).
+    """
+    sections, delete_set_at = read_sections(update)
+    reached = {section.client: clocks.get(section.client, 0) for section in sections}
+    deletes = _read_spans(update, delete_set_at)
+    later = {client: _from(spans, reached.get(client, 0)) for client, spans in deletes.items()}
+    kept: dict[int, list[int]] = {}
+    count = 0
+    for client, index in _connect(sections, reached, clocks):
+        kept.setdefault(client, []).append(index)
+        count += 1
+        if count >= structs:
+            yield _assemble(update, sections, kept, _take(later, kept, reached))
+            kept, count = {}, 0
+    if kept:
+        yield _assemble(update, sections, kept, _take(later, kept, reached))
+    for client, spans in deletes.items():
+        known = _before(spans, clocks.get(client, 0))
+        for start in range(0, len(known), structs):
+            yield _assemble(update, sections, {}, {client: known[start : start + structs]})
+
+
+def _connect(
+    sections: list[Section], reached: dict[int, int], clocks: Mapping[int, int]
+) -> Iterator[tuple[int, int]]:
+    """Take structs in an order in which each connects, as long as there are any.
+
+    Yields client and index of each that is not wholly known, and moves `reached` on with it.
+    `clocks` is for the clients that the update has no structs of.
+    """
+    queues = {section.client: section.structs for section in sections}
+    heads = dict.fromkeys(queues, 0)
     waiting: dict[int, list[int]] = {}
     ready = list(queues)
     while ready:
         client = ready.pop()
-        while (struct := heads[client]) is not None:
+        structs = queues[client]
+        while heads[client] < len(structs):
+            struct = structs[heads[client]]
             if struct.end > reached[client]:
                 if struct.is_skip or struct.clock > reached[client]:
                     break
-                needed = _first_unknown(struct.references, reached, clocks)
+                needed = _first_unknown(struct, reached, clocks)
                 if needed is not None:
                     waiting.setdefault(needed, []).append(client)
                     break
                 reached[client] = struct.end
-            heads[client] = next(queues[client], None)
-            ready += waiting.pop(client, ())
-    return reached
+                ready += waiting.pop(client, ())
+                yield client, heads[client]
+            heads[client] += 1
 
 
 def _first_unknown(
-    references: Iterable[tuple[int, int]], reached: Mapping[int, int], clocks: Mapping[int, int]
+    struct: Struct, reached: Mapping[int, int], clocks: Mapping[int, int]
 ) -> int | None:
-    for client, clock in references:
+    """A client of which the struct needs more than there is."""
+    for client, clock in struct.references:
         known = reached.get(client)
         if clock >= (clocks.get(client, 0) if known is None else known):
             return client
     return None
+
+
+def _assemble(
+    update: bytes, sections: Iterable[Section], kept: Mapping[int, list[int]], deletes: ClockRanges
+) -> bytes:
+    """An update of consecutive structs of some clients, given by their indexes, and deletes."""
+    parts = [var_uint(len(kept))]
+    for client, start, structs in sections:
+        indexes = kept.get(client)
+        if indexes:
+            first, last = indexes[0], indexes[-1]
+            begin = structs[first - 1].stop if first else start
+            parts.append(var_uint(len(indexes)) + var_uint(client) + var_uint(structs[first].clock))
+            parts.append(update[begin : structs[last].stop])
+    parts.append(var_uint(len(deletes)))
+    for client, spans in deletes.items():
+        parts.append(var_uint(client) + var_uint(len(spans)))
+        parts += [var_uint(start) + var_uint(end - start) for start, end in spans]
+    return b"".join(parts)
 
 
 def placeholder(ranges: Iterable[tuple[int, int, int]]) -> bytes:
@@ -219,7 +159,7 @@ def is_deleted_already(deletes: ClockRanges, delete_set: ClockRanges) -> bool:
     """Whether every clock of `deletes` is in `delete_set`."""
     for client, spans in deletes.items():
         known = iter(delete_set.get(client, ()))
-        start, end = 0, 0
+        start = end = 0
         for wanted_start, wanted_end in spans:
             while end < wanted_end:
                 if (span := next(known, None)) is None:
@@ -256,17 +196,20 @@ def _read_spans(update: bytes, position: int) -> ClockRanges:
     return deletes
 
 
-def _cut(spans: Iterable[tuple[int, int]], known: int) -> list[tuple[int, int]]:
-    return [(start, min(end, known)) for start, end in spans if start < known]
+def _before(spans: Sequence[tuple[int, int]], clock: int) -> list[tuple[int, int]]:
+    return [(start, min(end, clock)) for start, end in spans if start < clock]
 
 
-def _write_spans(deletes: ClockRanges) -> bytes:
-    return b"".join(_spans_of(deletes))
+def _from(spans: Sequence[tuple[int, int]], clock: int) -> list[tuple[int, int]]:
+    return [(max(start, clock), end) for start, end in spans if end > clock]
 
 
-def _spans_of(deletes: ClockRanges) -> Iterator[bytes]:
-    yield var_uint(len(deletes))
-    for client, spans in deletes.items():
-        yield var_uint(client) + var_uint(len(spans))
-        for start, end in spans:
-            yield var_uint(start) + var_uint(end - start)
+def _take(deletes: ClockRanges, clients: Iterable[int], reached: Mapping[int, int]) -> ClockRanges:
+    """Take out of `deletes` what these clients have written by now."""
+    taken: ClockRanges = {}
+    for client in clients:
+        spans = deletes.get(client)
+        if spans and (ripe := _before(spans, reached[client])):
+            taken[client] = ripe
+            deletes[client] = _from(spans, reached[client])
+    return taken
