@@ -28,9 +28,12 @@ run: install
 # The canvas page that the server shows at /.
 web: web/dist/.built
 
-web/dist/.built: web/package.json web/package-lock.json web/index.html $(shell find web/src web/public -type f 2>/dev/null) \
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --silent && touch node_modules/.installed
+
+web/dist/.built: web/node_modules/.installed web/package.json web/package-lock.json web/index.html $(shell find web/src web/public -type f 2>/dev/null) \
 	$(wildcard web/*.ts web/*.json)
-	cd web && npm ci --no-audit --no-fund --silent && npm run --silent build && touch dist/.built
+	cd web && npm run --silent build && touch dist/.built
 
 # Stock Yjs clients for the interop tests; without npm those tests skip and say so.
 $(NODE_DIR)/node_modules/.installed: $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json
@@ -58,4 +61,4 @@ bench: install
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(NODE_DIR)/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(NODE_DIR)/node_modules web/node_modules web/dist web/build
