@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator
@@ -140,32 +141,48 @@ async def test_every_prefix_of_an_update_is_refused(pair: Pair) -> None:
             assert (await mallory.until_closed())[0] == MALFORMED, length
 
 
+SMALL = [step1(b"\x00"), b"\x01\x01\x00", sync_update(b"\x00\x00"), b"\x03"]
+
+
+@pytest.mark.timeout(300)
 async def test_a_million_small_messages(pair: Pair) -> None:
     """One socket that never pauses; the others' edits still arrive soon."""
-    count = few_or_many(30_000, 1_000_000)
     server = pair.session.server
     memory = server.memory()
-    small = [step1(b"\x00"), b"\x01\x01\x00", sync_update(b"\x00\x00"), b"\x03"]
     async with await YjsPeer.join(pair.session.invite().url) as mallory:
-        mallory.pause_reading()
-        flood = asyncio.create_task(_flood(mallory, small, count))
+        flood = asyncio.create_task(_flood(mallory, few_or_many(30_000, 1_000_000)))
         while not flood.done():
             await pair.works_on()
             await asyncio.sleep(0.05)
         await flood
-        mallory.resume_reading()
         await pair.works_on()
     assert server.memory() - memory < 32 * 1024 * 1024
 
 
-async def _flood(mallory: YjsPeer, frames: list[bytes], count: int) -> None:
+async def test_questions_of_somebody_who_does_not_read_the_answers(pair: Pair) -> None:
+    """What is answered must not pile up: the server stops listening, or closes."""
+    server = pair.session.server
+    await pair.ada.run("doc.getText('text').insert(0, 'x'.repeat(20_000))")
+    await agree(pair.session, pair.ada, pair.bob)
+    memory = server.memory()
+    async with await YjsPeer.join(pair.session.invite().url) as mallory:
+        mallory.pause_reading()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(few_or_many(2, 20)):
+                await _flood(mallory, few_or_many(20_000, 200_000))
+        await pair.works_on()
+        assert server.memory() - memory < 32 * 1024 * 1024
+        mallory.resume_reading()
+        await mallory.cut()
+
+
+async def _flood(mallory: YjsPeer, count: int) -> None:
     for number in range(count):
-        mallory.send(frames[number % len(frames)])
+        mallory.send(SMALL[number % len(SMALL)])
         if number % 200 == 0:
             if not mallory.is_connected:
                 return  # sent away for it: just as good
-            async with asyncio.timeout(30):
-                await mallory.sent()
+            await mallory.sent()
 
 
 async def test_deep_nesting_by_many_tiny_updates(server: ServerProcess, pair: Pair) -> None:
