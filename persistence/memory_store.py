@@ -247,6 +247,28 @@ class MemorySessionStore(MemorySwitches):
         self._leave()
         return row
 
+    async def deleted_before(self, moment: datetime, *, limit: int = 100) -> Sequence[UUID]:
+        """See `ports.SessionStore.deleted_before`."""
+        await self._enter()
+        gone = sorted(
+            (session.deleted_at, session.id)
+            for session in self._sessions.values()
+            if session.deleted_at is not None and session.deleted_at < moment
+        )
+        self._leave()
+        return [session_id for _, session_id in gone[:limit]]
+
+    async def forget(self, session_ids: Sequence[UUID]) -> None:
+        """See `ports.SessionStore.forget`."""
+        await self._enter()
+        for session_id in session_ids:
+            session = self._sessions.get(session_id)
+            if session is not None and session.deleted_at is not None:
+                del self._sessions[session_id]
+                for key in [key for key in self._participants if key[0] == session_id]:
+                    del self._participants[key]
+        self._leave()
+
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
         """See `ports.SessionStore.standings`."""
         await self._enter()

@@ -224,6 +224,12 @@ class SessionStore(Protocol):
     async def participant(self, session_id: UUID, user_id: UUID) -> Participant | None:
         """The row that decides this user's access, also one that records a removal."""
 
+    async def deleted_before(self, moment: datetime, *, limit: int = 100) -> Sequence[UUID]:
+        """Sessions that were deleted before a moment, longest ago first."""
+
+    async def forget(self, session_ids: Sequence[UUID]) -> None:
+        """Remove deleted sessions with their participants for good; others are left alone."""
+
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
         """What decides about access, for (session id, user id) pairs at once, in their order."""
 

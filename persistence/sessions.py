@@ -115,6 +115,12 @@ _PARTICIPANTS = """
         USING (session_id, user_id)
 """
 
+_DELETED_BEFORE = """
+    SELECT id FROM ocw_sessions WHERE deleted_at < $1 ORDER BY deleted_at, id LIMIT $2
+"""
+
+_FORGET = "DELETE FROM ocw_sessions WHERE id = ANY ($1::uuid[]) AND deleted_at IS NOT NULL"
+
 _PUT_PARTICIPANT = """
     INSERT INTO ocw_participants (session_id, user_id, role, joined_at, left_at, removed_at)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -192,6 +198,17 @@ class PostgresSessionStore:
         async with self._pool.borrow() as connection:
             row = await connection.fetchrow(_PARTICIPANT, session_id, user_id)
         return _participant(row) if row is not None else None
+
+    async def deleted_before(self, moment: datetime, *, limit: int = 100) -> Sequence[UUID]:
+        """See `ports.SessionStore.deleted_before`."""
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(_DELETED_BEFORE, moment, limit)
+        return [row["id"] for row in rows]
+
+    async def forget(self, session_ids: Sequence[UUID]) -> None:
+        """See `ports.SessionStore.forget`."""
+        async with self._pool.borrow() as connection:
+            await connection.execute(_FORGET, list(session_ids))
 
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
         """See `ports.SessionStore.standings`."""

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from starlette.applications import Starlette
@@ -29,6 +30,7 @@ from persistence.update_log import PostgresDocumentStore
 from server.authentication import Authenticator
 from server.counters import Counters
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
+from server.housekeeping import keep_house
 from server.live_documents import LiveRooms
 from server.pages import page_routes
 from server.rest.routes import rest_routes
@@ -152,6 +154,9 @@ async def _build(
     stack.push_async_callback(journal.close, settings.shutdown_seconds)
     directory.start()
     stack.push_async_callback(_close_rooms, directory, settings.shutdown_seconds)
+    grace = timedelta(days=settings.delete_grace_days)
+    housekeeping = asyncio.create_task(keep_house(stores.sessions, stores.documents, grace))
+    stack.callback(housekeeping.cancel)
     sockets = SocketServices(
         directory=directory,
         standings=StandingReader(stores.sessions),

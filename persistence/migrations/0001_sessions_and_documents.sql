@@ -27,6 +27,9 @@ CREATE INDEX ocw_sessions_newest ON ocw_sessions (started_at DESC, id DESC)
 CREATE INDEX ocw_sessions_by_host ON ocw_sessions (host_user_id)
     WHERE deleted_at IS NULL;
 
+-- The deleted ones whose grace time is over.
+CREATE INDEX ocw_sessions_deleted ON ocw_sessions (deleted_at) WHERE deleted_at IS NOT NULL;
+
 CREATE TABLE ocw_participants (
     id              uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
     session_id      uuid        NOT NULL REFERENCES ocw_sessions (id) ON DELETE CASCADE,

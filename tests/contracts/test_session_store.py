@@ -235,3 +235,18 @@ async def test_standings_answer_many_in_their_order(store: SessionStore) -> None
         for session_id, user_id in wanted
     ]
     assert list(await store.standings([])) == []
+
+
+async def test_deleted_sessions_are_found_and_forgotten_for_good(store: SessionStore) -> None:
+    for number in (1, 2, 3):
+        await store.create(session(number))
+    await store.delete(UUID(int=2), NOON)
+    await store.delete(UUID(int=1), LATER)
+    assert list(await store.deleted_before(NOON)) == []
+    much_later = LATER + timedelta(days=1)
+    assert list(await store.deleted_before(much_later)) == [UUID(int=2), UUID(int=1)]
+    assert list(await store.deleted_before(much_later, limit=1)) == [UUID(int=2)]
+    await store.forget([UUID(int=2), UUID(int=3), UUID(int=404)])
+    assert list(await store.deleted_before(much_later)) == [UUID(int=1)]
+    assert await store.participant(UUID(int=2), ANA) is None
+    assert await store.get(UUID(int=3)) is not None

@@ -1,0 +1,48 @@
+"""What is done now and then: the contents of deleted sessions go after a grace time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from crdt_docs.identifiers import DocumentKind, document_name
+from persistence.ports import DocumentStore, SessionStore, StorageUnavailable
+from server.clock import Clock, utc_now
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 3600.0
+AT_ONCE = 100
+
+
+async def forget_deleted(
+    sessions: SessionStore, documents: DocumentStore, grace: timedelta, clock: Clock = utc_now
+) -> int:
+    """Remove sessions deleted longer ago than `grace`; return how many.
+
+    The document goes first: if this is interrupted, the session is still there to be found again.
+
+    Raises:
+        StorageUnavailable: not all of them could be removed.
+    """
+    forgotten = 0
+    while due := await sessions.deleted_before(clock() - grace, limit=AT_ONCE):
+        for session_id in due:
+            await documents.delete(document_name(DocumentKind.OCW, session_id))
+        await sessions.forget(due)
+        forgotten += len(due)
+    return forgotten
+
+
+async def keep_house(sessions: SessionStore, documents: DocumentStore, grace: timedelta) -> None:
+    """Do it at once and then every hour, until cancelled."""
+    while True:
+        try:
+            forgotten = await forget_deleted(sessions, documents, grace)
+            if forgotten:
+                log.info("deleted sessions forgotten", count=forgotten)
+        except StorageUnavailable:
+            log.warning("storage is not available; deleted sessions stay for now")
+        await asyncio.sleep(EVERY_SECONDS)

@@ -1,0 +1,69 @@
+"""Contents of deleted sessions go after a grace time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from crdt_docs.identifiers import DocumentKind, document_name
+from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.ports import Commit, Session, SessionStatus, SessionType, StorageUnavailable
+from server.housekeeping import forget_deleted, keep_house
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+GRACE = timedelta(days=30)
+
+
+async def _store(count: int) -> tuple[MemorySessionStore, MemoryDocumentStore]:
+    sessions, documents = MemorySessionStore(), MemoryDocumentStore()
+    for number in range(count):
+        await sessions.create(
+            Session(
+                id=UUID(int=number),
+                workspace_id=UUID(int=9),
+                session_type=SessionType.WHITEBOARD,
+                host_user_id=UUID(int=8),
+                status=SessionStatus.ACTIVE,
+                config={},
+                max_participants=5,
+                is_recording=False,
+                started_at=NOON,
+            )
+        )
+        name = document_name(DocumentKind.OCW, UUID(int=number))
+        await documents.commit([Commit(name, 1, b"x", None)])
+    return sessions, documents
+
+
+async def _stored(documents: MemoryDocumentStore, number: int) -> int:
+    stored = await documents.load(document_name(DocumentKind.OCW, UUID(int=number)))
+    return stored.last_seq
+
+
+async def test_only_what_was_deleted_long_ago_goes() -> None:
+    sessions, documents = await _store(3)
+    await sessions.delete(UUID(int=0), NOON)
+    await sessions.delete(UUID(int=1), NOON + timedelta(days=1))
+    later = NOON + GRACE + timedelta(hours=1)
+    assert await forget_deleted(sessions, documents, GRACE, clock=lambda: later) == 1
+    assert [await _stored(documents, number) for number in range(3)] == [0, 1, 1]
+    assert await forget_deleted(sessions, documents, GRACE, clock=lambda: later) == 0
+
+
+async def test_many_are_forgotten_in_portions() -> None:
+    sessions, documents = await _store(250)
+    for number in range(250):
+        await sessions.delete(UUID(int=number), NOON)
+    later = NOON + GRACE * 2
+    assert await forget_deleted(sessions, documents, GRACE, clock=lambda: later) == 250
+    assert await _stored(documents, 249) == 0
+
+
+async def test_an_outage_is_waited_out() -> None:
+    sessions, documents = await _store(1)
+    sessions.fail_with = StorageUnavailable("gone")
+    keeping = asyncio.create_task(keep_house(sessions, documents, GRACE))
+    await asyncio.sleep(0.01)
+    assert not keeping.done()
+    keeping.cancel()
