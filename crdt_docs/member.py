@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crdt_docs.access import Role
 from crdt_docs.debt import Debt
@@ -30,6 +30,7 @@ class Member:
         settled: how many of them, from the first, are applied or refused.
         own_client: the Yjs client id it introduced itself with in its first presence message.
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
+        sender: the user id as 16 bytes.
         missed_from: state vector of what it was last sent, while it is behind.
     """
 
@@ -47,6 +48,10 @@ class Member:
     inbox: deque[bytes] | None = None
     is_behind: bool = False
     missed_from: bytes | None = None
+    sender: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sender = self.identity.user_id.bytes  # asked for with every update
 
     @property
     def is_busy(self) -> bool:

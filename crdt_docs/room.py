@@ -72,11 +72,12 @@ class RoomLimits:
 
 @dataclass(slots=True)
 class _Group:
-    """Consecutive updates of one member: one transaction, one commit."""
+    """Consecutive updates of one member, or one step 2: one transaction, one commit."""
 
     member: Member
-    updates: list[bytes]
-    introduced: list[int]
+    is_step2: bool
+    updates: list[bytes] = field(default_factory=list)
+    introduced: list[int] = field(default_factory=list)
 
 
 class Room:
@@ -248,8 +249,8 @@ class Room:
     def _judge(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
         """Decide once, before applying, what becomes of an update that the guard has walked."""
         if not facts.is_empty:
-            fence, sender = self.document.fence, member.identity.user_id.bytes
-            if fence.is_poisoned(update) or fence.brings_poison(sender, facts.ranges):
+            fence = self.document.fence
+            if fence.is_poisoned(update) or fence.brings_poison(member.sender, facts.ranges):
                 raise Malformed("this update has stopped the server before and is not taken again")
             if not may_edit(member.role):
                 self._refuse(member, facts, READ_ONLY)
@@ -276,9 +277,11 @@ class Room:
             if part is None:
                 return
             update, facts = part, walk_update(part, self._limits.guard)
-        self._queue(member, update, facts)
+        self._queue(member, update, facts, is_step2=is_step2)
 
-    def _queue(self, member: Member, update: bytes, facts: UpdateFacts) -> None:
+    def _queue(
+        self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool = False
+    ) -> None:
         """An update that connects is applied at the end of the turn, in order of arrival."""
         outline = self.document.outline
         unsent_from = self._unsent_from
@@ -288,12 +291,11 @@ class Room:
         for client, clock in before:
             unsent_from.setdefault(client, clock)
         self._size += len(update)
-        if self._pending and self._pending[-1].member is member:
-            group = self._pending[-1]
-            group.updates.append(update)
-        else:
-            group = _Group(member, [update], [])
+        group = self._pending[-1] if self._pending else None
+        if group is None or group.member is not member or is_step2 or group.is_step2:
+            group = _Group(member, is_step2)
             self._pending.append(group)
+        group.updates.append(update)
         for client, _ in before:
             if client not in self.authors:
                 self.authors[client] = member.identity.user_id
@@ -418,13 +420,16 @@ class Room:
         for group in pending:
             member = group.member
             try:
-                emitted = self.document.apply(group.updates, member.identity.user_id.bytes)
+                emitted = self.document.apply(group.updates, member.sender)
             except DocumentBroken:
                 self._break(member)
                 return
             if emitted is not None:
                 turn.commits.append(Emitted(emitted, member.identity, tuple(group.introduced)))
-                self._outbox.append((emitted, member))
+                # What a later update of the same transaction overwrote is no longer in what the
+                # transaction emitted. The others are shown every step all the same.
+                steps = group.updates if len(group.updates) > 1 else (emitted,)
+                self._outbox.extend((step, member) for step in steps)
 
     def _break(self, culprit: Member) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""

@@ -397,6 +397,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 if not text.isascii():
                     length, units = utf16_length(text)
                     if units is not None:
+                        if clock + length > MAX_CLOCK:
+                            raise Malformed(f"a clock is above {MAX_CLOCK}")
                         if pairs is None:
                             pairs = {}
                         found = pairs.setdefault(client, array("I"))

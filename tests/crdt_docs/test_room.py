@@ -126,6 +126,30 @@ def test_rom_3_a_members_updates_of_one_turn_are_one_entry() -> None:
     assert turn.broadcasts[0].but is None
 
 
+def test_rom_3_the_others_are_sent_every_step_of_a_transaction() -> None:
+    ada, ben = Person(1), Person(2)
+    room = Gathering(ada, ben)
+    for number in range(5):
+        ada.set("a", f"step {number}")
+    room.send(ada)
+    turn = room.turn()
+    assert all(f"step {number}".encode() in turn.broadcasts[0].frame for number in range(5))
+    room.settle()
+    assert ben.json() == {"a": "step 4"} == room.reopened()
+    assert ben.doc.get_state() == room.room.document.state_vector()
+
+
+def test_rom_3_a_step_2_is_an_entry_of_its_own() -> None:
+    ada, ben = Person(1), Person(2)
+    room = Gathering(ada, ben)
+    ada.set("a", 1)
+    ada.outbox.append(messages.sync_step2(ada.doc.get_update()))
+    ada.set("a", 2)
+    room.send(ada)
+    turn = room.turn()
+    assert len(turn.commits) == 2, "the step 2 repeats what the first update said"
+
+
 def test_rom_3_the_log_says_who_introduced_a_client_id() -> None:
     ada = Person(1)
     room = Gathering(ada)
