@@ -119,28 +119,31 @@ class HostileWriter:
         return client, self.random.randrange(max(0, newest - 12), newest)
 
     def _content(self) -> tuple[bytes, int]:
-        choice = self.random.randrange(16)
-        if choice < 5:
-            characters = self.random.choice(("a", "ab", "abcd", "é日", "x\U0001f600"))
-            return text(characters), len(characters.encode("utf-16-le")) // 2
-        if choice < 8:
-            kinds = (NULL, TRUE, string("s"), array(NULL, array()))
-            length = self.random.randint(1, 3)
-            return values(*(self.random.choice(kinds) for _ in range(length))), length
-        if choice < 11:
-            reference = self.random.choice((0, 1, 1, 2, 2, 3, 4, 6))
-            return shared_type(reference, "p" if reference == 3 else None), 1
-        if choice == 11:
-            return embed(self.random.choice(("1", '{"a":[1]}', "null"))), 1
-        if choice == 12:
-            mark = self.random.choice(("true", "null", '"x"'))
-            return formatting(self.random.choice("bi"), mark), 1
-        if choice == 13:
-            length = self.random.randint(1, 3)
-            return deleted(length), length
-        if choice == 14:
-            return subdocument("guid"), 1
-        return binary(b"xyz"), 1
+        """Content and how many clocks it takes."""
+        length = self.random.randint(1, 3)
+        match self.random.randrange(16):
+            case 0 | 1 | 2 | 3 | 4:
+                characters = self.random.choice(("a", "ab", "abcd", "é日", "x\U0001f600"))
+                content, length = text(characters), len(characters.encode("utf-16-le")) // 2
+            case 5 | 6 | 7:
+                kinds = (NULL, TRUE, string("s"), array(NULL, array()))
+                content = values(*(self.random.choice(kinds) for _ in range(length)))
+            case 8 | 9 | 10:
+                reference = self.random.choice((0, 1, 1, 2, 2, 3, 4, 6))
+                content = shared_type(reference, "p" if reference == 3 else None)
+                length = 1
+            case 11:
+                content, length = embed(self.random.choice(("1", '{"a":[1]}', "null"))), 1
+            case 12:
+                mark = self.random.choice(("true", "null", '"x"'))
+                content, length = formatting(self.random.choice("bi"), mark), 1
+            case 13:
+                content = deleted(length)
+            case 14:
+                content, length = subdocument("guid"), 1
+            case _:
+                content, length = binary(b"xyz"), 1
+        return content, length
 
     def _deletes(self, clocks: dict[int, int]) -> dict[int, list[Id]]:
         deletes: dict[int, list[Id]] = {}
@@ -164,5 +167,3 @@ def _assemble(
 ) -> bytes:
     sections = [section(client, starts[client], *written) for client, written in structs.items()]
     return update(*sections, deletes={client: spans for client, spans in deletes.items() if spans})
-
-

@@ -1,0 +1,252 @@
+"""GRD-6 to GRD-10: what structs contain."""
+
+from __future__ import annotations
+
+from array import array as numbers
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crdt_docs.content_guard import (
+    ContentLimits,
+    ContentWalk,
+    check_json,
+    low_surrogates,
+    utf16_length,
+)
+from crdt_docs.errors import LimitExceeded, Malformed, Refusal
+from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
+from tests.helpers.raw_updates import (
+    NULL,
+    array,
+    binary,
+    deleted,
+    embed,
+    formatting,
+    item,
+    json_texts,
+    section,
+    shared_type,
+    string,
+    subdocument,
+    text,
+    update,
+    values,
+)
+
+
+def _of(content: bytes, root: str = "root") -> bytes:
+    return update(section(7, 0, item(content, parent=root)))
+
+
+def _length(content: bytes) -> int:
+    """How many clocks the guard counts for a struct."""
+    (_, start, end) = walk_update(_of(content)).ranges[0]
+    return end - start
+
+
+def _nested(levels: int) -> bytes:
+    value = NULL
+    for _ in range(levels):
+        value = array(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("content", "length"),
+    [
+        (deleted(5), 5),
+        (binary(b""), 1),
+        (binary(b"\x00\xff"), 1),
+        (text("abc"), 3),
+        (text("é"), 1),
+        (text("a\U0001f600b"), 4),
+        (text("nul \0"), 5),
+        (embed('{"image":"é"}'), 1),
+        (formatting("bold", "true"), 1),
+        (formatting("bold", "null"), 1),
+        (shared_type(0), 1),
+        (shared_type(1), 1),
+        (shared_type(2), 1),
+        (shared_type(3, "p"), 1),
+        (shared_type(4), 1),
+        (shared_type(6), 1),
+        (values(NULL), 1),
+        (values(NULL, string("é"), string("x")), 3),
+        (values(*(bytes((tag,)) for tag in (120, 121, 126, 127))), 4),
+        (values(b"\x7d\x41", b"\x7d\xbf\xff\xff\xff\xff\xff\xff\x0f"), 2),
+        (values(b"\x7b" + bytes(8), b"\x7a" + bytes(8), b"\x7c" + bytes(4)), 3),
+        (values(b"\x76\x02\x01a\x7e\x01b\x75\x00", b"\x74\x02\x00\xff"), 2),
+        (values(string("only one")), 1),
+        (subdocument("guid"), 1),
+        (subdocument("é", b"\x76\x01\x04meta\x77\x01x"), 1),
+    ],
+)
+def test_content_takes_the_clocks_that_yjs_counts(content: bytes, length: int) -> None:
+    assert _length(content) == length
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        deleted(0),
+        text(""),
+        values(),
+        b"\x04\x02\xff\xfe",
+        b"\x04\x03\xed\xa0\xbd",
+        b"\x08\x01\x77\x02\xc3\x28",
+        b"\x08\x02\x77\x02\xc3\x28\x7e",
+        b"\x08\x01\x76\x01\x01\xff\x7e",
+        b"\x06\x01\xff\x04true",
+        b"\x07\x03\x01\xff",
+        b"\x09\x01\xff\x76\x00",
+        b"\x08\x01\x73",
+        b"\x08\x01\x00",
+        b"\x08\x01\x7d" + b"\xff" * 12 + b"\x01",
+        b"\x08\x01\x75\x7f",
+        b"\x08\x7f\x7e",
+        b"\x08\x01\x7b\x00",
+        b"\x08\x01\x74\x7f\x00",
+        b"\x03\x7f",
+        b"\x05\x7f1",
+        shared_type(5, "hook"),
+        shared_type(7),
+        shared_type(9),
+        shared_type(15),
+        *(bytes((kind, 0, 0, 0)) for kind in (11, 12, 15, 31)),
+    ],
+    ids=lambda content: content[:12].hex(),
+)
+def test_content_that_no_editor_writes_is_malformed(content: bytes) -> None:
+    with pytest.raises(Malformed):
+        walk_update(_of(content))
+
+
+def test_lists_of_json_texts_are_malformed() -> None:
+    # yrs reads one text more than there are: whatever follows it reads otherwise than the guard.
+    with pytest.raises(Malformed, match="JSON texts"):
+        walk_update(_of(json_texts("1", "2")))
+
+
+@pytest.mark.parametrize("content", [embed, lambda json: formatting("key", json)])
+@pytest.mark.parametrize(
+    "json",
+    [
+        "",
+        "undefined",
+        "tru",
+        "{bad",
+        "[1",
+        "[1}",
+        "'x'",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "9" * 400,
+        '"\\ud83d"',
+        '["\\ude00"]',
+        '{"\\ud83d":1}',
+        '"\x01"',
+        "\ufeff1",
+        "1 2",
+    ],
+)
+def test_json_that_some_side_cannot_read_is_malformed(content: object, json: str) -> None:
+    assert callable(content)
+    with pytest.raises(Malformed, match="JSON"):
+        walk_update(_of(content(json)))
+
+
+@pytest.mark.parametrize(
+    "json",
+    ["null", "true", ' {"a" : [1.5, -2e3, "é\\u00e9\\ud83d\\ude00\\\\ud83d"]} ', '"[[[{{{"', "0"],
+)
+def test_json_that_every_side_reads_is_taken(json: str) -> None:
+    assert _length(embed(json)) == 1
+
+
+def test_values_may_be_nested_64_levels_and_no_deeper() -> None:
+    assert _length(values(_nested(64))) == 1
+    with pytest.raises(LimitExceeded, match="64"):
+        walk_update(_of(values(_nested(65))))
+    with pytest.raises(LimitExceeded):
+        walk_update(_of(values(_nested(100_000))))
+    with pytest.raises(LimitExceeded):
+        walk_update(_of(subdocument("guid", _nested(65))))
+
+
+def test_json_may_be_nested_64_levels_and_no_deeper() -> None:
+    check_json(b"[" * 64 + b"]" * 64, 64)
+    check_json(b'{"a":' * 64 + b"1" + b"}" * 64, 64)
+    for deep in (b"[" * 65 + b"]" * 65, b'[{"a":' * 33 + b"1" + b"}]" * 33):
+        with pytest.raises(LimitExceeded, match="64"):
+            check_json(deep, 64)
+    with pytest.raises(LimitExceeded):
+        walk_update(_of(embed("[" * 100_000 + "]" * 100_000)))
+
+
+def test_members_of_arrays_and_objects_are_counted_over_the_update() -> None:
+    limits = GuardLimits(contents=ContentLimits(elements=10))
+    four = values(array(NULL, NULL, NULL))
+    within = section(7, 0, *(item(four, parent=f"root{number}") for number in range(2)))
+    walk_update(update(within), limits)
+    above = section(7, 0, *(item(four, parent=f"root{number}") for number in range(3)))
+    with pytest.raises(LimitExceeded, match="10 array and object members"):
+        walk_update(update(above), limits)
+    with pytest.raises(LimitExceeded):
+        walk_update(_of(values(b"\x76\x0b" + (b"\x01a" + NULL) * 11)), limits)
+    with pytest.raises(LimitExceeded):
+        walk_update(_of(embed("[" + "1," * 11 + "1]")), limits)
+
+
+def test_subdocuments_are_counted_over_the_update() -> None:
+    many = [item(subdocument("guid"), parent="documents", key=f"{n}") for n in range(17)]
+    walk_update(update(section(7, 0, *many[:16])))
+    with pytest.raises(LimitExceeded, match="16 subdocuments"):
+        walk_update(update(section(7, 0, *many)))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_utf16_length_is_what_javascript_counts(value: str) -> None:
+    encoded = value.encode("utf-16-le")
+    length, units = utf16_length(value.encode())
+    assert length == len(encoded) // 2
+    assert units == (encoded if any(character > "\uffff" for character in value) else None)
+
+
+@given(st.text(st.sampled_from("aé\U0001f600\U00010000\U0010ffff"), min_size=1), st.integers(1, 9))
+def test_low_surrogates_are_found_in_slices_too(value: str, budget: int) -> None:
+    units = value.encode("utf-16-le")
+    expected = [
+        100 + index
+        for index in range(len(units) // 2)
+        if 0xDC00 <= int.from_bytes(units[2 * index : 2 * index + 2], "little") <= 0xDFFF
+    ]
+    found = numbers("I")
+    pauses = len(list(low_surrogates(units, 100, found, budget)))
+    assert list(found) == expected
+    assert pauses == (len(units) // 2 - 1) // budget
+
+
+def test_a_long_value_is_walked_in_slices() -> None:
+    data = _of(values(array(*[array(NULL)] * 500)))
+    walk = GuardWalk(data)
+    pauses = 0
+    while (facts := walk.advance(100)) is None:
+        pauses += 1
+    assert facts == walk_update(data)
+    assert pauses == 10
+
+
+@given(st.binary(max_size=60))
+def test_arbitrary_bytes_as_values_are_refused_or_end_where_they_say(data: bytes) -> None:
+    walk = ContentWalk(data, ContentLimits()).values(0, 1 << 62)
+    try:
+        next(walk)
+    except StopIteration as done:
+        count, end = done.value
+        assert 0 < count <= end <= len(data)
+    except (Refusal, IndexError):
+        pass
