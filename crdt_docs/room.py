@@ -150,7 +150,7 @@ class Room:
         self._awareness.leave(member)
         self._behind.discard(member)
         self._owing.discard(member)
-        for waiting in (self._asking, self._present_asking, self._settling):
+        for waiting in (self._asking, self._present_asking, self._settling, self._denials):
             waiting.pop(member, None)
         if member.walking is not None:
             self._walking.remove(member)

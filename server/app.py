@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,11 +23,12 @@ from persistence.database_lock import DatabaseLock
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
 from persistence.pool import DatabasePool
-from persistence.ports import DocumentStore, SessionStore, StorageUnavailable
+from persistence.ports import DocumentStore, SessionStore
 from persistence.sessions import PostgresSessionStore
 from persistence.update_log import PostgresDocumentStore
 from server.authentication import Authenticator
 from server.counters import Counters
+from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.housekeeping import keep_house
 from server.live_documents import LiveRooms
@@ -60,10 +60,6 @@ class Stores:
 OpenStores = Callable[[Settings, AsyncExitStack], Awaitable[Stores]]
 
 
-DATABASE_LOOK_SECONDS = 2.0
-"""How often an idle server asks whether the database is there, for `/api/health/ready`."""
-
-
 async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Stores in PostgreSQL; nobody else may serve the same database.
 
@@ -79,18 +75,10 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
     stack.push_async_callback(lock.release)
     pool = await DatabasePool.open(settings.database_url, size=settings.database_pool_size)
     stack.push_async_callback(pool.close)
-    looking = asyncio.create_task(_look_at(pool))
-    stack.callback(looking.cancel)
-    return Stores(
-        PostgresDocumentStore(pool), PostgresSessionStore(pool), lambda: not pool.is_failing
-    )
-
-
-async def _look_at(pool: DatabasePool) -> None:
-    while True:
-        with contextlib.suppress(StorageUnavailable):
-            await pool.ping()
-        await asyncio.sleep(DATABASE_LOOK_SECONDS)
+    watch = DatabaseWatch(pool.ping)
+    watching = asyncio.create_task(watch.run())
+    stack.callback(watching.cancel)
+    return Stores(PostgresDocumentStore(pool), PostgresSessionStore(pool), lambda: watch.is_up)
 
 
 async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:

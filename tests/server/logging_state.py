@@ -16,6 +16,8 @@ def logging_put_back() -> Iterator[None]:
     """Whatever is configured inside is undone afterwards."""
     loggers = [logging.getLogger(), *map(logging.getLogger, UVICORN_LOGGERS)]
     before = [(log, log.handlers, log.filters, log.level, log.propagate) for log in loggers]
+    for log in loggers[1:]:
+        log.setLevel(logging.NOTSET)  # another test may have left uvicorn's own configuration
     structlog.reset_defaults()
     try:
         yield

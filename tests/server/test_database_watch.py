@@ -1,0 +1,32 @@
+"""Readiness follows the database, also when nobody edits."""
+
+from __future__ import annotations
+
+import asyncio
+
+from persistence.ports import StorageUnavailable
+from server.database_watch import DatabaseWatch
+
+
+async def _until(watch: DatabaseWatch, *, is_up: bool) -> None:
+    async with asyncio.timeout(5):
+        while watch.is_up is not is_up:
+            await asyncio.sleep(0.002)
+
+
+async def test_an_outage_a_silence_and_the_return_are_noticed() -> None:
+    mood = "well"
+
+    async def ping() -> None:
+        if mood == "gone":
+            raise StorageUnavailable("gone")
+        if mood == "silent":
+            await asyncio.Event().wait()
+
+    watch = DatabaseWatch(ping, every=0.002, answer=0.01)
+    running = asyncio.create_task(watch.run())
+    for mood, is_up in [("gone", False), ("well", True), ("silent", False), ("well", True)]:
+        await _until(watch, is_up=is_up)
+    await asyncio.sleep(0.02)
+    assert watch.is_up
+    running.cancel()
