@@ -7,6 +7,11 @@ from typing import Any
 
 from pycrdt import Array, Doc, Map, Text
 
+PLAIN = tuple(f"plain{number}" for number in range(8))
+NESTED = tuple(f"nested{number}" for number in range(3))
+OWN_KEYS = frozenset(PLAIN + NESTED)
+"""Keys of `objects` that are set and deleted; others are left alone."""
+
 
 def random_edit(doc: Doc[Any], rng: random.Random) -> None:
     """One edit of the roots `objects`, `list` and `text`, or of what is nested in them.
@@ -18,14 +23,14 @@ def random_edit(doc: Doc[Any], rng: random.Random) -> None:
     items = doc.get("list", type=Array)
     match rng.randrange(10):
         case 0 | 1:
-            objects[f"k{rng.randrange(8)}"] = rng.choice([rng.random(), None, "ü", [1, {"a": 2}]])
+            objects[rng.choice(PLAIN)] = rng.choice([rng.random(), None, "ü", [1, {"a": 2}]])
         case 2:
             inner = Map({"n": rng.randrange(100), "t": Text("x"), "a": Array([1, 2])})
-            objects[f"nested{rng.randrange(3)}"] = inner
+            objects[rng.choice(NESTED)] = inner
         case 3:
             _edit_nested(objects, rng)
         case 4:
-            keys = sorted(objects.keys())
+            keys = sorted(key for key in objects if key in OWN_KEYS)
             if keys:
                 del objects[rng.choice(keys)]
         case 5 | 6:
@@ -42,7 +47,7 @@ def random_edit(doc: Doc[Any], rng: random.Random) -> None:
 
 
 def _edit_nested(objects: Map[Any], rng: random.Random) -> None:
-    nested = [objects[key] for key in sorted(objects.keys()) if key.startswith("nested")]
+    nested = [objects[key] for key in NESTED if key in objects]
     if not nested:
         return
     inner = rng.choice(nested)
