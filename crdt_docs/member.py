@@ -29,6 +29,7 @@ class Member:
         received: step 2 and update messages so far.
         settled: how many of them, from the first, are applied or refused.
         own_client: the Yjs client id it introduced itself with in its first presence message.
+        is_synced: its first step 1 was answered; before, edits of others would leave a gap in it.
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
         sender: the user id as 16 bytes.
         missed_from: state vector of what it was last sent, while it is behind.
@@ -46,6 +47,7 @@ class Member:
     debt: Debt | None = None
     walking: PendingWalk | None = None
     inbox: deque[bytes] | None = None
+    is_synced: bool = False
     is_behind: bool = False
     missed_from: bytes | None = None
     sender: bytes = field(init=False)

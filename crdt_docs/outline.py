@@ -252,8 +252,10 @@ class Outline:
             clock, position = read_var_uint(content, position)
             runs, position = _unpack("Q", content, position)
             pairs, position = _unpack("I", content, position)
-            if not runs or runs[0] >> LEVEL_BITS or runs[-1] >> LEVEL_BITS >= clock > MAX_CLOCK:
-                raise Malformed("an outline whose clocks do not fit")
+            if client in outline.clocks or clock > MAX_CLOCK:
+                raise Malformed("an outline with a client or clock that cannot be")
+            if not runs or runs[0] >> LEVEL_BITS or runs[-1] >> LEVEL_BITS >= clock:
+                raise Malformed("an outline that does not cover its clocks")
             outline.clocks[client] = clock
             outline._runs[client] = runs
             if pairs:

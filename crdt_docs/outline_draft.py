@@ -132,12 +132,10 @@ class Draft:
 
     def _level_at(self, client: int, clock: int) -> int:
         runs: list[int] | array[int] | None = self.runs.get(client)
-        if runs and clock >= runs[0] >> LEVEL_BITS:
-            continues = clock >= self._reached[client]
-        else:
+        if not runs or clock < runs[0] >> LEVEL_BITS:
             runs = self._base[client]
-            continues = clock >= self._clocks[client]
-        if continues:
+        if clock >= self._reached.get(client, clock + 1):
+            # Not noted yet, since it continues the struct before it.
             return runs[-1] & PLACE or _NOWHERE
         return level_at(runs, clock)
 

@@ -456,6 +456,7 @@ class Room:
             state_vector = self._asking.pop(member)
             for frame in self._welcome.frames(self.document, state_vector, self._now):
                 turn.replies.append((member, frame))
+            member.is_synced = True
         for member in self._present_asking:
             turn.replies.append((member, messages.awareness(self._awareness.everyone())))
         self._present_asking.clear()
@@ -510,7 +511,11 @@ class Room:
         merged = updates[0] if len(updates) == 1 else merge_updates(*updates)
         authors = {member for _, member in self._outbox}
         turn.broadcasts.append(
-            Broadcast(messages.sync_update(merged), authors.pop() if len(authors) == 1 else None)
+            Broadcast(
+                messages.sync_update(merged),
+                authors.pop() if len(authors) == 1 else None,
+                is_update=True,
+            )
         )
         for member in self._behind:
             if member.missed_from is None:
@@ -530,7 +535,7 @@ class Room:
         self._told[messages.awareness_payload(frame)] = None
         if len(self._told) > ECHOES_KNOWN:
             del self._told[next(iter(self._told))]
-        turn.broadcasts.append(Broadcast(frame, speaker))
+        turn.broadcasts.append(Broadcast(frame, speaker, is_update=False))
 
     def _next_wake(self) -> float | None:
         if self._walking or self._asking:

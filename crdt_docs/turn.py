@@ -13,10 +13,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """One frame for everybody, less the member who knows already."""
+    """One frame for everybody, less those whom `concerns` leaves out.
+
+    Attributes:
+        but: the member who knows already.
+        is_update: an edit, and not presence.
+    """
 
     frame: bytes
     but: Member | None
+    is_update: bool
+
+    def concerns(self, member: Member) -> bool:
+        """Whether a member is to be sent it (ROM-1, ROM-8)."""
+        return (
+            member is not self.but
+            and not member.is_behind
+            and (member.is_synced or not self.is_update)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,9 +251,9 @@ class RoomHost:
             if line is not None:
                 self._send_to(member, line, self._frame_of(payload), now)
         for broadcast in turn.broadcasts:
-            frame, but = OutgoingFrame(broadcast.frame), broadcast.but
+            frame = OutgoingFrame(broadcast.frame)
             for member, line in lines.items():
-                if member is not but and not member.is_behind:
+                if broadcast.concerns(member):
                     self._send_to(member, line, frame, now)
 
     def _frame_of(self, payload: bytes) -> OutgoingFrame:

@@ -174,7 +174,7 @@ class Gathering:
             for person in self.people:
                 member = person.member
                 is_in = member in self.room.members or any(c.member is member for c in turn.closes)
-                if is_in and member is not broadcast.but and not member.is_behind:
+                if is_in and broadcast.concerns(member):
                     person.inbox.append(broadcast.frame)
         for member, count in turn.receipts:
             by_member[member].inbox.append(messages.stored(count))
