@@ -283,6 +283,23 @@ class WriteBehindJournal:
         """Send entries until they are stored. Returns why not when they are refused."""
         commits = [entry.commit for entry in entries]
         try:
+            # The apparatus for retrying costs as much as a small commit: only when it is needed.
+            await self._store.commit(commits)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged there
+            refusal = await self._commit_again(commits, error)
+            if refusal is not None:
+                return refusal
+        self._commits += 1
+        self._last_error = None
+        return None
+
+    async def _commit_again(self, commits: Sequence[Commit], first: Exception) -> Exception | None:
+        """Go on after a first attempt that failed."""
+        if _is_refusal(first):
+            return first
+        self._note_failure(first)
+        await self._sleep(self._retry_initial)
+        try:
             async for attempt in stamina.retry_context(
                 on=self._is_worth_retrying,
                 attempts=None,
@@ -297,8 +314,6 @@ class WriteBehindJournal:
             if not _is_refusal(error):
                 raise
             return error
-        self._commits += 1
-        self._last_error = None
         return None
 
     def _is_worth_retrying(self, error: BaseException) -> bool:
