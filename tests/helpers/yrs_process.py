@@ -7,7 +7,6 @@ with YrsProcess() as yrs:
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import resource
@@ -15,16 +14,18 @@ import selectors
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from pycrdt import Doc, Map, Text, TransactionEvent, merge_updates
+import psutil  # type: ignore[import-untyped]  # has no types
+from pycrdt import Doc, TransactionEvent, merge_updates
+
+from tests.helpers.contents import contents
 
 ROOT = Path(__file__).parent.parent.parent
 MEMORY = 2 << 30
-TYPELESS = "no Python equivalent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Outcome:
         contents: all roots of the document that hold anything, as far as they can be read.
         copied_contents: those of the copy.
         seconds: what applying the updates took.
+        memory: bytes by which the process grew meanwhile.
     """
 
     fault: str | None
@@ -46,6 +48,7 @@ class Outcome:
     contents: str = ""
     copied_contents: str = ""
     seconds: float = 0.0
+    memory: int = 0
 
 
 class YrsProcess:
@@ -79,12 +82,11 @@ class YrsProcess:
                 self._stop()
                 return Outcome("hangs")
         try:
-            outcome = pickle.load(process.stdout)
+            answer = pickle.load(process.stdout)
         except EOFError:
             self._stop()
             return Outcome(f"dies ({process.returncode})")
-        assert isinstance(outcome, Outcome)
-        return outcome
+        return Outcome(*answer)
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(
@@ -116,37 +118,25 @@ def _outcome(updates: list[bytes]) -> Outcome:
 
     doc: Doc[Any] = Doc()
     subscription = doc.observe(collect)
+    resident = _resident()
     started = time.perf_counter()
     for update in updates:
         doc.apply_update(update)
     seconds = time.perf_counter() - started
+    memory = _resident() - resident
     whole = doc.get_update()
     copy: Doc[Any] = Doc()
     copy.apply_update(whole)
     merge_updates(*updates, *emitted)
-    contents = _read(doc)
+    seen = contents(doc)
     doc.unobserve(subscription)
-    return Outcome(None, doc.get_state(), copy.get_state(), contents, _read(copy), seconds)
+    return Outcome(None, doc.get_state(), copy.get_state(), seen, contents(copy), seconds, memory)
 
 
-def _read(doc: Doc[Any]) -> str:
-    """All roots as maps and as texts, so far as each can be read as that, without empty ones."""
-    parts = []
-    for name in sorted(doc.keys()):
-        root = doc.get(name, type=Map)
-        with doc.transaction() as transaction:
-            encoded = root.integrated.to_json(transaction._txn)
-        # yrs keeps the members of maps in no order.
-        parts.append(json.dumps(json.loads(encoded), sort_keys=True))
-        try:
-            root.to_py()
-        except ValueError as error:
-            if TYPELESS not in str(error):
-                raise
-        text = doc.get(name, type=Text)
-        parts.append(str(text))
-        text.diff()
-    return "|".join(part for part in parts if part not in ("", "{}"))
+def _resident() -> int:
+    """Bytes of this process in memory."""
+    resident: int = psutil.Process().memory_info().rss
+    return resident
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -159,7 +149,8 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             outcome = _outcome(updates)
         except BaseException as error:  # noqa: BLE001 - a Rust panic is no Exception
             outcome = Outcome(f"{type(error).__name__}: {error}")
-        pickle.dump(outcome, answers)
+        # As a tuple: this module has another name here than where the answer is read.
+        pickle.dump(astuple(outcome), answers)
         answers.flush()
 
 
