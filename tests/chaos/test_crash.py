@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -56,25 +55,22 @@ class Writer:
             await asyncio.sleep(0.01)
 
 
-@contextlib.asynccontextmanager
-async def in_thread(
-    manager: contextlib.AbstractContextManager[ServerProcess],
-) -> AsyncIterator[ServerProcess]:
-    """A server that starts and stops without holding up the event loop."""
-    server = await asyncio.to_thread(manager.__enter__)
-    try:
-        yield server
-    finally:
-        await asyncio.to_thread(manager.__exit__, None, None, None)
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """One for all of these tests, which kill it and leave it running."""
+    with running_server() as started:
+        yield started
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_everybody_and_the_database_converge_on_the_union_of_all_edits(seed: int) -> None:
+async def test_everybody_and_the_database_converge_on_the_union_of_all_edits(
+    server: ServerProcess, seed: int
+) -> None:
     rng = random.Random(seed)
     node = await asyncio.to_thread(NodeProcess)
     try:
-        async with in_thread(running_server()) as server, NodeClients(node) as browsers:
+        async with NodeClients(node) as browsers:
             session = await server.create_session()
             writers = await gather_writers(session, rng)
             pages = await open_pages(session, browsers)
@@ -135,33 +131,32 @@ async def has_returned(peer: YjsPeer) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_what_was_acknowledged_to_a_client_that_died_too_is_in_the_database(
-    seed: int,
+    server: ServerProcess, seed: int
 ) -> None:
     """Each alone in a session, so that nobody else can bring the edits back."""
     rng = random.Random(1000 + seed)
-    async with in_thread(running_server()) as server:
-        sessions = await server.create_sessions(4)
-        doomed = []
-        for number, session in enumerate(sessions):
-            peer = await YjsPeer.join(session.invite().url_with(ack="1"))
-            doomed.append(Writer(f"doomed{number}", peer, random.Random(rng.random())))
-        tasks = [asyncio.create_task(writer.type()) for writer in doomed]
-        await asyncio.sleep(rng.uniform(0.3, 1.0))
-        await asyncio.to_thread(server.kill, everything=bool(seed % 2))
-        promised = []
-        for writer, task in zip(doomed, tasks, strict=True):
-            await writer.peer.until(lambda p=writer.peer: not p.is_connected)  # type: ignore[misc] # mypy does not infer lambdas with defaults
-            writer.is_typing = False
-            await task
-            promised.append(acknowledged_keys(writer))
-            writer.peer.forget()
-        assert all(promised), "the test is about acknowledged edits: there must be some"
-        await asyncio.to_thread(server.start)
-        for session, keys in zip(sessions, promised, strict=True):
-            stored = set(contents(await session.stored())["objects"])
-            assert keys <= stored
-            opened = set(contents(await session.update())["objects"])
-            assert keys <= opened
+    sessions = await server.create_sessions(4)
+    doomed = []
+    for number, session in enumerate(sessions):
+        peer = await YjsPeer.join(session.invite().url_with(ack="1"))
+        doomed.append(Writer(f"doomed{number}", peer, random.Random(rng.random())))
+    tasks = [asyncio.create_task(writer.type()) for writer in doomed]
+    await asyncio.sleep(rng.uniform(0.3, 1.0))
+    await asyncio.to_thread(server.kill, everything=bool(seed % 2))
+    promised = []
+    for writer, task in zip(doomed, tasks, strict=True):
+        await writer.peer.until(lambda p=writer.peer: not p.is_connected)  # type: ignore[misc] # mypy does not infer lambdas with defaults
+        writer.is_typing = False
+        await task
+        promised.append(acknowledged_keys(writer))
+        writer.peer.forget()
+    assert all(promised), "the test is about acknowledged edits: there must be some"
+    await asyncio.to_thread(server.start)
+    for session, keys in zip(sessions, promised, strict=True):
+        stored = set(contents(await session.stored())["objects"])
+        assert keys <= stored
+        opened = set(contents(await session.update())["objects"])
+        assert keys <= opened
 
 
 def acknowledged_keys(writer: Writer) -> set[str]:

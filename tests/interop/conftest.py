@@ -26,13 +26,6 @@ def server(shared_server: ServerProcess) -> ServerProcess:
 
 
 @pytest.fixture(scope="session")
-def short_clocks() -> Iterator[ServerProcess]:
-    """A server that grows impatient soon. Its tests belong to the group `short_clocks`."""
-    with running_server(COLLAB_KEEPALIVE_SECONDS="1", COLLAB_ROOM_IDLE_SECONDS="0.2") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def node_process() -> Iterator[NodeProcess]:
     process = NodeProcess()
     yield process

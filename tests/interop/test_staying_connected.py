@@ -7,23 +7,28 @@ server that breaks the silence after 1 s instead of 20, and clients that lose pa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.helpers.node_clients import NodeClient, NodeClients
-from tests.helpers.server_process import Invitation, ServerProcess
+from tests.helpers.server_process import Invitation, ServerProcess, running_server
 from tests.helpers.yjs_peer import YjsPeer
-
-pytestmark = pytest.mark.xdist_group("short_clocks")
 
 PATIENCE = 2.5
 """Seconds of silence after which the hastened provider reconnects; it looks every 3 s."""
 
 LONG_ENOUGH = 9.5
 """Seconds in which it looks three times."""
+
+
+@pytest.fixture(scope="module")
+def short_clocks() -> Iterator[ServerProcess]:
+    """A server that breaks the silence soon."""
+    with running_server(COLLAB_KEEPALIVE_SECONDS="1") as server:
+        yield server
 
 
 @pytest.fixture
