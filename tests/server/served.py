@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from crdt_docs.access import Role
@@ -88,7 +89,7 @@ async def served(channel: str, **settings: Any) -> AsyncIterator[Served]:
     async def open_stores(*_: object) -> Stores:
         return stores
 
-    given = Settings(jwt_secret=SECRET, room_idle_seconds=0.2, **settings)
+    given = Settings(jwt_secret=SecretStr(SECRET), room_idle_seconds=0.2, **settings)
     app = create_app(given, open_stores=open_stores)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

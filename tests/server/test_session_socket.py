@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentName
 from crdt_docs.messages import KEEPALIVE, CloseCode
-from persistence.ports import StorageUnavailable
+from persistence.ports import Session, StorageUnavailable
 from tests.helpers.yjs_peer import YjsPeer, step1, step2, sync_update
 from tests.server.served import Served, served
 
@@ -148,8 +149,8 @@ async def test_who_may_not_come_in_is_told_why(server: Served) -> None:
     assert all(reason for _, reason in outcomes.values())
 
 
-async def _get(server: Served, session: object) -> object:
-    found = await server.sessions.get(session)  # type: ignore[arg-type]  # a UUID
+async def _get(server: Served, session: UUID) -> Session:
+    found = await server.sessions.get(session)
     assert found is not None
     return found
 
@@ -223,14 +224,16 @@ async def test_a_member_that_does_not_read_is_resynced_and_costs_little(server: 
                 await ada.sent()
                 await asyncio.sleep(0.01)
         await ada.sent()
-        members = list(server.directory.find(_only(server)).room.members)  # type: ignore[union-attr]
+        host = server.directory.find(_only(server))
+        assert host is not None
+        members = list(host.room.members)
         await ada.until(lambda: any(member.is_behind for member in members))
         slow.resume_reading()
         await slow.until(lambda: slow.contents() == ada.contents())
         assert not any(member.is_behind for member in members)
 
 
-def _only(server: Served) -> object:
+def _only(server: Served) -> DocumentName:
     (name,) = server.directory._hosts
     return name
 
@@ -239,7 +242,7 @@ async def test_the_end_of_a_session_closes_its_sockets(server: Served) -> None:
     session = await server.session()
     ada = await YjsPeer.join(server.url(session, server.token()))
     await server.directory.close_document(
-        _only(server),  # type: ignore[arg-type]
+        _only(server),
         CloseCode.ENDED,
         "the session has ended",
     )
