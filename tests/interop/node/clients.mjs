@@ -91,6 +91,7 @@ const create = ({ name, base, room, options = {}, version = '3.1', watchdog, cli
     awareness,
     statuses: [],
     syncs: 0,
+    syncedWith: null,
     closes: [],
     ended: [],
     errors: 0,
@@ -117,7 +118,11 @@ const create = ({ name, base, room, options = {}, version = '3.1', watchdog, cli
   )
   if (watchdog !== undefined) hasten(provider, watchdog)
   provider.on('status', ({ status }) => client.statuses.push(status))
-  provider.on('sync', (isSynced) => { if (isSynced) client.syncs++ })
+  provider.on('sync', (isSynced) => {
+    if (!isSynced) return
+    client.syncs++
+    client.syncedWith = contents(doc)
+  })
   provider.on('connection-close', (event) =>
     client.closes.push(event === null ? null : { code: event.code, reason: event.reason }))
   provider.on('closed', (event) => client.ended.push(event))
