@@ -46,9 +46,10 @@ class _Presence(Generic[SpeakerT]):
     speaker: SpeakerT
     identity: Identity
     clock: int
-    heard_clock: int  # what the speaker itself counts; behind `clock` after a return (AWR-6)
+    heard_clock: int  # what the speaker itself counts; may be behind `clock` (AWR-6)
     state: bytes
     heard_at: float
+    told_clock: int = -1  # the latest that everybody was told, the speaker included
 
     def entry(self, client_id: int) -> AwarenessEntry:
         return AwarenessEntry(client_id, self.clock, self.state)
@@ -147,10 +148,10 @@ class AwarenessTable(Generic[SpeakerT]):
             return  # AWR-1
         _check_clock(clock)
         known.heard_clock = clock
-        if clock == known.clock:
+        if clock == known.told_clock:
             return  # it repeats what the server told it (AWR-6)
         known.state = self._with_identity(state, known.identity, role)
-        is_behind = clock < known.clock
+        is_behind = clock <= known.clock
         known.clock = known.clock + 1 if is_behind else clock
         self._changed[client_id] = None if is_behind else known.speaker
 
@@ -197,6 +198,9 @@ class AwarenessTable(Generic[SpeakerT]):
         """What changed since the last call, latest state only, and the one speaker who need not
         be told (None when several changed, or when it must be told, too)."""
         entries = [self._entry(client_id) for client_id in self._changed]
+        for client_id, clock, _ in entries:
+            if client_id in self._present:
+                self._present[client_id].told_clock = clock
         speakers = set(self._changed.values())
         self._changed.clear()
         return entries, speakers.pop() if len(speakers) == 1 else None
@@ -209,6 +213,16 @@ class AwarenessTable(Generic[SpeakerT]):
     def everyone(self) -> list[AwarenessEntry]:
         """All states, for a joiner."""
         return [presence.entry(client_id) for client_id, presence in self._present.items()]
+
+    def everyone_anew(self) -> list[AwarenessEntry]:
+        """All states, each with its next clock, for a joiner (AWR-12).
+
+        One who was here before has forgotten the states but not the clocks, and believes only
+        later ones. The others need not know: the next change of each goes on from there.
+        """
+        for presence in self._present.values():
+            presence.clock += 1
+        return self.everyone()
 
     def everyone_and_departed(self) -> list[AwarenessEntry]:
         """All states and all remembered departures, for one who missed some."""

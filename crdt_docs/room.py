@@ -255,8 +255,10 @@ class Room:
             if not may_edit(member.role):
                 self._refuse(member, facts, READ_ONLY)
             elif not self.accepts_edits and self._is_news(facts):
-                self.expel(member, CloseCode.TRY_LATER, BEHIND)
-                return
+                if not is_step2:
+                    self.expel(member, CloseCode.TRY_LATER, BEHIND)
+                    return
+                self._set_aside(member, facts, is_step2=True)  # ROM-13: it came back to read
             elif facts.ranges and not self._has_room_for(len(update)):
                 self._refuse(member, facts, FULL)
             else:
@@ -442,7 +444,7 @@ class Room:
         if not self._greeting:
             return
         step1 = messages.sync_step1(self.document.state_vector())
-        present = self._awareness.everyone()
+        present = self._awareness.everyone_anew()
         presence = messages.awareness(present) if present else None
         for member in self._greeting:
             if member in self.members:
@@ -487,7 +489,7 @@ class Room:
                 member.debt = None
                 self._owing.discard(member)
                 self._settling[member] = None
-            elif debt.may_be_called_in(clocks, self._now):
+            elif self.accepts_edits and debt.may_be_called_in(clocks, self._now):
                 debt.call_in(self._now)
                 step1 = messages.sync_step1(self.document.state_vector())
                 turn.replies.append((member, step1))

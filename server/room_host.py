@@ -203,6 +203,7 @@ class RoomHost:
             self._timer.cancel()
             self._timer = None
         now = self._clock()
+        self.room.accepts_edits = not self._journal.is_full
         turn = self.room.end_turn(now)
         self._commit(turn)
         self._send(turn, now)

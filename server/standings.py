@@ -10,10 +10,16 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from persistence.ports import SessionStore, Standing
+from persistence.ports import SessionStore, Standing, StorageUnavailable
 
 AT_ONCE = 500
 """Pairs in one question."""
+
+ANSWER_SECONDS = 2.0
+"""How long the database may take; afterwards what it said last counts."""
+
+REMEMBERED = 10_000
+"""Standings kept for the time when the database is away: those who were in may come back."""
 
 
 class StandingReader:
@@ -23,15 +29,33 @@ class StandingReader:
         self._sessions = sessions
         self._waiting: list[tuple[tuple[UUID, UUID], asyncio.Future[Standing]]] = []
         self._asker: asyncio.Task[None] | None = None
+        self._last: dict[tuple[UUID, UUID], Standing] = {}
 
     async def read(self, session_id: UUID, user_id: UUID) -> Standing:
-        """The session and the user's row in it, as they are after this call began.
+        """The session and the user's row in it, as they are after this call began; while the
+        database is away, as they were when they were last read.
 
         Raises:
-            StorageUnavailable: they could not be read.
+            StorageUnavailable: they could not be read, and never were.
         """
+        pair = (session_id, user_id)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                standing = await self._read(pair)
+        except (StorageUnavailable, TimeoutError):
+            known = self._last.get(pair)
+            if known is None:
+                raise StorageUnavailable("it is not known who may come in") from None
+            return known
+        self._last.pop(pair, None)
+        self._last[pair] = standing
+        if len(self._last) > REMEMBERED:
+            del self._last[next(iter(self._last))]
+        return standing
+
+    async def _read(self, pair: tuple[UUID, UUID]) -> Standing:
         answer: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((session_id, user_id), answer))
+        self._waiting.append((pair, answer))
         if self._asker is None:
             self._asker = asyncio.create_task(self._ask())
         return await answer

@@ -286,7 +286,6 @@ async def test_with_the_backlog_full_writers_are_sent_away_and_nobody_else(
         await agree(people.session, people.reader, people.writer, people.filler, people.silent)
 
 
-@pytest.mark.xfail(strict=True, reason="open: whoever comes back needs the database to be let in")
 @pytest.mark.timeout(180)
 async def test_with_the_backlog_full_writers_may_come_back_to_read(
     server: ServerProcess, node: NodeProcess

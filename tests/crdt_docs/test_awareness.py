@@ -336,3 +336,23 @@ def test_awr_6_what_the_owner_says_before_it_heard_its_clock_is_no_echo(room: Sp
     payload = awareness_payload(awareness([AwarenessEntry(7, 11, b"{}")]))
     assert not room.table.is_echo(payload, "a2")
     assert room.table.is_echo(payload, "b")
+
+
+def test_awr_12_one_who_comes_back_believes_what_it_is_told_of_the_others(
+    room: Speakers,
+) -> None:
+    room.say("a", ADA, (7, 5, {"x": 1}))
+    room.told()
+    assert [entry.clock for entry in room.table.everyone_anew()] == [6]
+    room.say("a", ADA, (7, 6, {"x": 2}))
+    clock, state = room.told()[7]
+    assert clock == 7, "later than what the joiner was told"
+    assert isinstance(state, dict)
+    assert state["x"] == 2
+    room.say("a", ADA, (7, 7, {"x": 2}))
+    assert room.told() == {}, "its own repetition of what it was told"
+    room.say("a", ADA, (7, 8, {"x": 3}))
+    assert room.told()[7][0] == 8
+    room.table.everyone_anew()
+    room.table.leave("a")
+    assert room.told()[7] == (10, None)

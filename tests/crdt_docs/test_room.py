@@ -713,6 +713,27 @@ class TestFaults:
         assert cleo.closed is None
         assert cleo.json() == {"a": 1}
 
+    def test_with_a_full_backlog_writers_may_come_back_to_read(self) -> None:
+        ada, ben = Person(1, wants_receipts=True), Person(2)
+        room = Gathering(ada, ben)
+        room.room.accepts_edits = False
+        ada.set("late", 1)
+        room.send(ada)
+        room.turn()
+        room.people.remove(ada)
+        ada.inbox.clear()
+        room.return_(ada)
+        room.settle()
+        room.turn(after=30)
+        assert ada.closed is None
+        assert ben.json() == {}
+        room.room.accepts_edits = True
+        room.turn(after=1)
+        room.deliver()
+        room.settle()
+        assert ben.json() == {"late": 1}
+        assert ada.stored == ada.member.received
+
     def test_with_a_full_backlog_nothing_new_is_still_no_edit(self) -> None:
         ada, ben = Person(1), Person(2)
         room = Gathering(ada, ben)

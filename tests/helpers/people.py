@@ -100,7 +100,9 @@ class Person:
                 self.doc.apply_update(update)
                 self._applying = False
             case messages.AwarenessUpdate(payload):
-                for client_id, _, state in messages.read_awareness(payload):
+                for client_id, clock, state in messages.read_awareness(payload):
+                    if client_id == self.client_id:
+                        self.clock = max(self.clock, clock)  # as awareness.js goes on counting
                     if state == messages.GONE:
                         self.present.pop(client_id, None)
                     else:

@@ -170,10 +170,6 @@ async def test_a_returning_client_is_visible_at_once(
     await ada.until("awareness.getStates().get(args.bob).cursor === 2", bob=bob.client_id)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="open: presence that has not changed meanwhile comes with a clock the client knows",
-)
 async def test_a_returning_client_sees_the_others_at_once(
     clients: NodeClients, session: LiveSession
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from persistence.memory_store import MemorySessionStore
 from persistence.ports import Standing, StorageUnavailable
+from server import standings
 from server.standings import AT_ONCE, StandingReader
 
 
@@ -58,3 +59,23 @@ async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
         await waiting[0]
     store.resume()
     assert await waiting[1] == await waiting[2] == Standing(None, None)
+
+
+async def test_those_who_were_in_may_come_back_while_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standings, "ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr(standings, "REMEMBERED", 3)
+    store = Counting()
+    reader = StandingReader(store)
+    pairs = [(uuid4(), uuid4()) for _ in range(4)]
+    for pair in pairs:
+        await reader.read(*pair)
+    store.fail_with = StorageUnavailable("gone")
+    assert await reader.read(*pairs[3]) == Standing(None, None)
+    with pytest.raises(StorageUnavailable):
+        await reader.read(*pairs[0])
+    store.fail_with = None
+    store.pause()
+    assert await reader.read(*pairs[2]) == Standing(None, None)
+    store.resume()
