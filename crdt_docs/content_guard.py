@@ -47,22 +47,24 @@ class ContentLimits:
     Attributes:
         value_depth: nesting of arrays and objects within one value, JSON included.
         elements: members of arrays and objects, counted over the update.
+        json_elements: the same for JSON, which is read at once.
         subdocuments: counted over the update.
     """
 
     value_depth: int = 64
     elements: int = 100_000
+    json_elements: int = 20_000
     subdocuments: int = 16
 
 
-def check_utf8(raw: bytes) -> None:
+def decode(raw: bytes) -> str:
     """GRD-7: a text is UTF-8, without surrogates.
 
     Raises:
         Malformed: it is not; yrs and browsers would disagree on what it says, or fail.
     """
     try:
-        raw.decode()
+        return raw.decode()
     except UnicodeDecodeError:
         raise Malformed("a text is not valid UTF-8") from None
 
@@ -75,10 +77,7 @@ def utf16_length(raw: bytes) -> tuple[int, bytes | None]:
     Raises:
         Malformed: not valid UTF-8.
     """
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        raise Malformed("a text is not valid UTF-8") from None
+    text = decode(raw)
     units = text.encode("utf-16-le")
     length = len(units) >> 1
     return length, (units if length > len(text) else None)
@@ -108,12 +107,13 @@ def check_json(raw: bytes, max_depth: int) -> None:
         Malformed: not JSON, or with numbers or characters that one of them refuses.
         LimitExceeded: nested deeper than `max_depth`.
     """
-    if _json_depth(raw) > max_depth:
+    if _is_deeper(raw, max_depth):
         raise LimitExceeded(f"JSON is nested deeper than {max_depth} levels")
+    decoder = _CAREFUL if _LONG in raw.translate(_DIGITS) else _DECODER
     try:
-        value = _JSON.decode(raw.decode())
+        value = decoder.decode(raw.decode())
         if b"\\u" in raw:
-            # Escapes may spell half a surrogate pair, which this cannot encode.
+            # An escape can spell half a surrogate pair, which does not encode again.
             json.dumps(value, ensure_ascii=False).encode()
     except ValueError:
         raise Malformed(
@@ -121,17 +121,15 @@ def check_json(raw: bytes, max_depth: int) -> None:
         ) from None
 
 
-def _json_depth(raw: bytes) -> int:
-    """How deep brackets nest, or more where brackets stand in strings."""
+def _is_deeper(raw: bytes, levels: int) -> bool:
+    """Whether brackets nest deeper; those within strings count too."""
     brackets = raw.translate(_BRACKETS, _NOT_BRACKETS)
-    deepest = depth = 0
-    for bracket in brackets:
-        if bracket == 0x5B:
-            depth += 1
-            deepest = max(deepest, depth)
-        else:
-            depth -= 1
-    return deepest
+    if brackets.count(b"[") <= levels:
+        return False
+    for _ in range(levels):
+        # Takes away the innermost level.
+        brackets = brackets.replace(b"[]", b"")
+    return b"[" in brackets
 
 
 def _finite(number: str) -> float:
@@ -146,22 +144,27 @@ def _refuse(constant: str) -> float:
     raise ValueError(constant)
 
 
-_JSON = json.JSONDecoder(parse_float=_finite, parse_int=_finite, parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_CAREFUL = json.JSONDecoder(parse_float=_finite, parse_int=_finite, parse_constant=_refuse)
+"""The same, also for integers of so many digits that browsers read them as infinite."""
+_LONG = b"0" * 300
+_DIGITS = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
 
 
 class ContentWalk:
     """Walks the contents of one update's structs; they share its limits."""
 
-    __slots__ = ("_data", "_elements_left", "_limits", "_subdocuments_left")
+    __slots__ = ("_data", "_elements_left", "_json_left", "_limits", "_subdocuments_left")
 
     def __init__(self, data: bytes, limits: ContentLimits) -> None:
         self._data = data
         self._limits = limits
         self._elements_left = limits.elements
+        self._json_left = limits.json_elements
         self._subdocuments_left = limits.subdocuments
 
     def single(self, kind: int, position: int) -> tuple[int, int]:
-        """Walk content other than text and lists of values; return its clock length and its end.
+        """Walk content other than text, values and subdocuments; return its clock length and end.
 
         Raises:
             Malformed, LimitExceeded: as the update guard does.
@@ -183,8 +186,6 @@ class ContentWalk:
                 return 1, self._json(self._text(position))
             case 7:  # shared type
                 return 1, self._shared_type(position)
-            case 9:  # subdocument
-                return 1, self._subdocument(position)
             case _:
                 raise Malformed(f"content kind {kind} does not exist")
 
@@ -205,6 +206,14 @@ class ContentWalk:
         position = yield from self._any(position, count, budget)
         return count, position
 
+    def subdocument(self, position: int, budget: int) -> Generator[None, None, tuple[int, int]]:
+        """Walk a subdocument: its name and a value with its options; otherwise as `values`."""
+        self._subdocuments_left -= 1
+        if self._subdocuments_left < 0:
+            raise LimitExceeded(f"more than {self._limits.subdocuments} subdocuments in one update")
+        position = yield from self._any(self._text(position), 1, budget)
+        return 1, position
+
     def _span(self, position: int) -> tuple[int, int]:
         """Where the bytes lie that follow their length."""
         length, start = read_var_uint(self._data, position)
@@ -217,13 +226,17 @@ class ContentWalk:
         start, end = self._span(position)
         text = self._data[start:end]
         if not text.isascii():
-            check_utf8(text)
+            decode(text)
         return end
 
     def _json(self, position: int) -> int:
         start, end = self._span(position)
         raw = self._data[start:end]
-        self._spend(raw.count(b",") + raw.count(b"[") + raw.count(b"{"))
+        self._json_left -= raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+        if self._json_left < 0:
+            raise LimitExceeded(
+                f"an update may hold {self._limits.json_elements} array and object members in JSON"
+            )
         check_json(raw, self._limits.value_depth)
         return end
 
@@ -232,18 +245,6 @@ class ContentWalk:
         if reference not in _SHARED_TYPES:
             raise Malformed(f"shared type {reference} is not supported")
         return self._text(position) if reference == _XML_ELEMENT else position
-
-    def _subdocument(self, position: int) -> int:
-        self._subdocuments_left -= 1
-        if self._subdocuments_left < 0:
-            raise LimitExceeded(f"more than {self._limits.subdocuments} subdocuments in one update")
-        walk = self._any(self._text(position), 1, UNENDING)
-        try:
-            next(walk)
-        except StopIteration as done:
-            end: int = done.value
-            return end
-        raise AssertionError("a walk without a budget does not pause")
 
     def _spend(self, elements: int) -> None:
         self._elements_left -= elements

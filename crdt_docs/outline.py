@@ -56,7 +56,7 @@ _TRUSTED = GuardLimits(
     structs=UNENDING,
     blind_writers=UNENDING,
     repeated_places=UNENDING,
-    contents=ContentLimits(elements=UNENDING, subdocuments=UNENDING),
+    contents=ContentLimits(elements=UNENDING, json_elements=UNENDING, subdocuments=UNENDING),
 )
 _NO_LIMITS = DocumentLimits(max_depth=DEEPEST, max_clients=UNENDING, max_joined=UNENDING)
 _FORMAT_VERSION = 1

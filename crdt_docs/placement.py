@@ -67,7 +67,7 @@ def causally_ordered(
 ) -> Generator[None, None, list[Placement]]:
     """Order placements so that each follows the structs of this update that it refers to.
 
-    A generator, so that the caller can pause: it yields after each placement it has put in place.
+    A generator, so that the caller can pause: it yields twice for each placement.
 
     Args:
         placements: of one update, each client's own in order of their clocks.
@@ -80,6 +80,7 @@ def causally_ordered(
     queues: dict[int, list[Placement]] = {}
     for placement in placements:
         queues.setdefault(placement.client, []).append(placement)
+        yield
     heads = dict.fromkeys(queues, 0)
     ordered: list[Placement] = []
 

@@ -12,7 +12,7 @@ structs, its id, the first clock, the structs; then the delete set.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,10 +27,11 @@ from crdt_docs.content_guard import (
     SHARED_TYPE_ARRAY,
     SKIPPED,
     STRING,
+    SUBDOCUMENT,
     UNENDING,
     ContentLimits,
     ContentWalk,
-    check_utf8,
+    decode,
     low_surrogates,
     utf16_length,
 )
@@ -105,7 +106,7 @@ class UpdateFacts(NamedTuple):
     deletes: ClockRanges
     placements: list[Placement]
     pairs: dict[int, array[int]] | None
-    joins: list[tuple[int, int, int]]
+    joins: Sequence[tuple[int, int, int]]
     continues: int
     struct_count: int
     roots: frozenset[str]
@@ -198,9 +199,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
     placements: list[Placement] = []
     pairs: dict[int, array[int]] | None = None
     first_clocks: dict[int, int] = {}
-    roots: set[bytes] | None = None
+    roots: dict[bytes, str] | None = None
     writers: dict[tuple[object, bytes | None], tuple[int, int]] | None = None
-    joins: list[tuple[int, int, int]] = []
+    joins: list[tuple[int, int, int]] | None = None
     contents: ContentWalk | None = None
     client_bytes = b"\x00"
     client_size = client = struct_count = shape = 0
@@ -224,13 +225,15 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         client, position = read_var_uint(data, position)
         client_bytes = data[start:position]
         client_size = position - start
-        if client in first_clocks:
-            raise Malformed(f"client {client} is listed twice")
         clock = data[position]
         position += 1
         if clock >= 0x80:
             clock, position = read_var_uint(data, position - 1)
-        first_clocks[client] = range_start = clock
+        range_start = clock
+        if clients > 1:
+            if client in first_clocks:
+                raise Malformed(f"client {client} is listed twice")
+            first_clocks[client] = clock
         in_sequence = False
         last_kind = last_right = ABSENT
         last_right_clock = row = row_start = row_cost = repeated = 0
@@ -323,9 +326,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         raise Malformed("the name of a root type does not fit in what remains")
                     owner = name = data[start:position]
                     if roots is None:
-                        roots = {name}
-                    else:
-                        roots.add(name)
+                        roots = {name: decode(name)}
+                    elif name not in roots:
+                        roots[name] = decode(name)
                 elif named == 0:
                     shape = CHILD
                     left_client, position = read_var_uint(data, position)
@@ -354,7 +357,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         raise Malformed("a map key does not fit in what remains")
                     key = data[start:position]
                     if not key.isascii():
-                        check_utf8(key)
+                        decode(key)
                 if structs > 1 or clients > 1:
                     # GRD-11: yrs compares each writer of a place with all before it.
                     if writers is None:
@@ -383,7 +386,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     raise Malformed("a string does not fit in the bytes that remain")
                 text = data[start:position]
                 if not text.isascii():
-                    check_utf8(text)
+                    decode(text)
                 length = 1
             elif kind == STRING:
                 length, position = read_var_uint(data, position)
@@ -411,6 +414,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     length, position = yield from contents.values(position, budget)
                     if length > 1:
                         shape |= SEVERAL
+                elif kind == SUBDOCUMENT:
+                    length, position = yield from contents.subdocument(position, budget)
                 else:
                     if kind == DELETED:
                         shape |= GONE
@@ -426,6 +431,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     row_cost += row * (position - start if kind == STRING else length * _VALUE_SIZE)
                 else:
                     if row_cost > _NOTED_COST:
+                        joins = joins or []
                         joins.append((client, row_start, row_cost))
                     row = row_cost = 0
                     row_start = clock
@@ -465,6 +471,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         if clock > range_start:
             ranges.append((client, range_start, clock))
         if row_cost > _NOTED_COST:
+            joins = joins or []
             joins.append((client, row_start, row_cost))
         if repeated > limits.repeated_places:
             raise LimitExceeded(
@@ -477,8 +484,12 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
     deletes: ClockRanges = {}
     if data[position] == 0:
         position += 1
+    elif data.startswith(b"\x01" + client_bytes + b"\x01", position):
+        # One range of the client that writes: it replaces a value of its own.
+        span, position = _read_span(data, position + client_size + 2, 0)
+        deletes[client] = [span]
     else:
-        position = yield from _walk_deletes(data, position, deletes, (client_bytes, client), budget)
+        position = yield from _walk_deletes(data, position, deletes, budget)
     if position != size:
         raise Malformed(f"{size - position} bytes follow the update")
     if crosses and clients > 1:
@@ -489,82 +500,69 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         deletes,
         placements,
         pairs,
-        joins,
+        joins or (),
         0 if placed else shape,
         struct_count,
-        _NO_ROOTS if roots is None else frozenset(map(_name, roots)),
+        _NO_ROOTS if roots is None else frozenset(roots.values()),
     )
 
 
-def _name(raw: bytes) -> str:
-    check_utf8(raw)
-    return raw.decode()
-
-
 def _walk_deletes(
-    data: bytes, position: int, deletes: ClockRanges, likely: tuple[bytes, int], budget: int
+    data: bytes, position: int, deletes: ClockRanges, budget: int
 ) -> Generator[None, None, int]:
-    """Walk the delete set into `deletes`; return where it ends.
-
-    `likely` is a client whose deletes are to be expected, in bytes and as a number.
-    """
-    likely_bytes, likely_client = likely
+    """Walk the delete set into `deletes`; return where it ends."""
     clients, position = read_var_uint(data, position)
     # GRD-1: a client takes four bytes at least: id, count, and one range of two.
     if clients * 4 > len(data) - position:
         raise Malformed(f"{clients} clients that delete do not fit in what remains")
+    walked = 0
     for _ in range(clients):
-        if data.startswith(likely_bytes, position):
-            client = likely_client
-            position += len(likely_bytes)
-        else:
-            client, position = read_var_uint(data, position)
+        client, position = read_var_uint(data, position)
+        count, position = read_var_uint(data, position)
         if client in deletes:
             raise Malformed(f"client {client} is listed twice in the delete set")
+        if count == 0:
+            raise Malformed("a client is listed in the delete set without ranges")
+        if count * 2 > len(data) - position:
+            raise Malformed(f"{count} delete ranges do not fit in the bytes that remain")
         spans: list[tuple[int, int]] = []
         deletes[client] = spans
-        position = yield from _walk_spans(data, position, spans, budget)
+        end = 0
+        for _ in range(count):
+            walked += 1
+            if walked >= budget:
+                walked = 0
+                yield
+            span, position = _read_span(data, position, end)
+            spans.append(span)
+            end = span[1]
     return position
 
 
-def _walk_spans(
-    data: bytes, position: int, spans: list[tuple[int, int]], budget: int
-) -> Generator[None, None, int]:
-    """Walk one client's delete ranges into `spans`; return where they end."""
-    count, position = read_var_uint(data, position)
-    if count == 0:
-        raise Malformed("a client is listed in the delete set without ranges")
-    if count * 2 > len(data) - position:
-        raise Malformed(f"{count} delete ranges do not fit in the bytes that remain")
-    end = walked = 0
-    for _ in range(count):
-        walked += 1
-        if walked >= budget:
-            walked = 0
-            yield
-        clock = data[position]
-        position += 1
-        if clock >= 0x80:
-            clock, position = read_var_uint(data, position - 1)
-        length = data[position]
-        position += 1
-        if length >= 0x80:
-            length, position = read_var_uint(data, position - 1)
-        if clock < end or length == 0:
-            raise Malformed("delete ranges are empty, overlap or are out of order")
-        end = clock + length
-        spans.append((clock, end))
+def _read_span(data: bytes, position: int, before: int) -> tuple[tuple[int, int], int]:
+    """Read one delete range, which begins at `before` at the earliest."""
+    clock = data[position]
+    position += 1
+    if clock >= 0x80:
+        clock, position = read_var_uint(data, position - 1)
+    length = data[position]
+    position += 1
+    if length >= 0x80:
+        length, position = read_var_uint(data, position - 1)
+    end = clock + length
+    if clock < before or length == 0:
+        raise Malformed("delete ranges are empty, overlap or are out of order")
     if end > MAX_CLOCK:
         raise Malformed(f"a clock that is deleted is above {MAX_CLOCK}")
-    return position
+    return (clock, end), position
 
 
 def _in_causal_order(
     placements: list[Placement], first_clocks: dict[int, int], budget: int
 ) -> Generator[None, None, list[Placement]]:
-    """`causally_ordered`, pausing after every `budget` placements."""
+    """`causally_ordered`, pausing after every `budget` of its steps."""
     walk = causally_ordered(placements, first_clocks)
-    pause = min(budget, len(placements) + 1)
+    pause = min(budget, 2 * len(placements) + 1)
     while True:
         try:
             for _ in range(pause):

@@ -9,6 +9,7 @@ from crdt_docs.content_guard import (
     COLLECTED,
     SKIPPED,
     STRING,
+    SUBDOCUMENT,
     UNENDING,
     ContentLimits,
     ContentWalk,
@@ -16,7 +17,7 @@ from crdt_docs.content_guard import (
 )
 from crdt_docs.varint import read_var_bytes, read_var_uint
 
-_NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING)
+_NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING, UNENDING)
 
 
 class Struct(NamedTuple):
@@ -100,9 +101,12 @@ def _read_content(
     if kind == STRING:
         text, position = read_var_bytes(update, position)
         return utf16_length(text)[0], position
-    if kind != ANY:
+    if kind == ANY:
+        walk = contents.values(position, UNENDING)
+    elif kind == SUBDOCUMENT:
+        walk = contents.subdocument(position, UNENDING)
+    else:
         return contents.single(kind, position)
-    walk = contents.values(position, UNENDING)
     try:
         next(walk)
     except StopIteration as done:

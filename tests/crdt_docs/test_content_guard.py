@@ -161,7 +161,15 @@ def test_json_that_some_side_cannot_read_is_malformed(content: object, json: str
 
 @pytest.mark.parametrize(
     "json",
-    ["null", "true", ' {"a" : [1.5, -2e3, "é\\u00e9\\ud83d\\ude00\\\\ud83d"]} ', '"[[[{{{"', "0"],
+    [
+        "null",
+        "true",
+        "1" * 300,
+        f'"{"9" * 999}"',
+        ' {"a" : [1.5, -2e3, "é\\u00e9\\ud83d\\ude00\\\\ud83d"]} ',
+        '"[[[{{{"',
+        "0",
+    ],
 )
 def test_json_that_every_side_reads_is_taken(json: str) -> None:
     assert _length(embed(json)) == 1
@@ -197,8 +205,12 @@ def test_members_of_arrays_and_objects_are_counted_over_the_update() -> None:
         walk_update(update(above), limits)
     with pytest.raises(LimitExceeded):
         walk_update(_of(values(b"\x76\x0b" + (b"\x01a" + NULL) * 11)), limits)
-    with pytest.raises(LimitExceeded):
-        walk_update(_of(embed("[" + "1," * 11 + "1]")), limits)
+    limits = GuardLimits(contents=ContentLimits(json_elements=10))
+    ten = embed("[" + "1," * 9 + "1]")
+    walk_update(_of(ten), limits)
+    twice = section(7, 0, item(ten, parent="a"), item(formatting("b", "[]"), parent="a"))
+    with pytest.raises(LimitExceeded, match="10 array and object members in JSON"):
+        walk_update(update(twice), limits)
 
 
 def test_subdocuments_are_counted_over_the_update() -> None:

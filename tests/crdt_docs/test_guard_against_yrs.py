@@ -39,7 +39,7 @@ from tests.helpers.yrs_process import Outcome, YrsProcess
 SECONDS = 1.0
 """What one update may cost yrs; a third of it on a quiet machine."""
 MEMORY = 96 << 20
-"""What it may take beyond ten times its bytes: joining has its own limit, and the heap is coarse."""
+"""What it may take beyond ten times its bytes: joining has a limit of its own, heaps are coarse."""
 LIMITS = DocumentLimits()
 BATCH = 25
 

@@ -23,7 +23,7 @@ def _ordered(placements: list[Placement], first_clocks: dict[int, int]) -> list[
             next(walk)
         except StopIteration as done:
             ordered: list[Placement] = done.value
-            assert pauses == len(placements)
+            assert pauses == 2 * len(placements)
             return ordered
         pauses += 1
 

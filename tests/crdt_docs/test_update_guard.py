@@ -94,7 +94,7 @@ def test_an_ordinary_update_brings_one_clock_that_continues_its_client() -> None
         [],
         frozenset(),
         None,
-        [],
+        (),
     )
 
 
@@ -207,8 +207,8 @@ def test_long_rows_of_structs_that_will_be_joined_are_noted() -> None:
     assert cost == 48 * 1000 * 999 // 2
     ((_, _, cost),) = walk_update(row(text("x" * 100), 1000, 100)).joins
     assert cost == 100 * 1000 * 999 // 2
-    assert walk_update(row(values(NULL), 20)).joins == []
-    assert walk_update(row(embed("1"), 1000)).joins == []
+    assert walk_update(row(values(NULL), 20)).joins == ()
+    assert walk_update(row(embed("1"), 1000)).joins == ()
 
 
 # What it refuses

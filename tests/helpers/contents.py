@@ -25,8 +25,10 @@ def contents(doc: Doc[Any]) -> str:
             encoded = root.integrated.to_json(transaction._txn)
         # yrs keeps the members of maps in no order.
         seen.append(json.dumps(json.loads(encoded), sort_keys=True))
-        seen.append(_formatted(doc.get(name, type=Text)))
-        seen.append(str(doc.get(name, type=XmlFragment)))
+        formatted = _formatted(doc.get(name, type=Text))
+        seen.append(formatted)
+        if "Xml" in formatted:
+            seen.append(str(doc.get(name, type=XmlFragment)))
     return _SUBDOCUMENT.sub("Doc(", "|".join(each for each in seen if each not in ("{}", "")))
 
 
@@ -34,6 +36,6 @@ def _formatted(text: Text) -> str:
     """A text with its formats; types embedded in it by their names only."""
     parts = []
     for part, attributes in text.diff():
-        shown = type(part).__name__ if isinstance(part, BaseType) else repr(part)
-        parts.append(shown + json.dumps(attributes or {}, sort_keys=True))
+        shown = type(part).__name__ if isinstance(part, BaseType) else part
+        parts.append(json.dumps([shown, attributes], sort_keys=True, default=repr))
     return "".join(parts)
