@@ -22,7 +22,7 @@ from crdt_docs.outline_draft import (
     IN_ARRAY,
     LEVEL_BITS,
     LEVEL_MASK,
-    OWN,
+    NOWHERE,
     PLACE,
     Draft,
     check_content,
@@ -87,13 +87,15 @@ class Outline:
     def absorb(self, update: bytes) -> None:
         """Record a trusted update that connects, such as one from the log.
 
+        Nothing but that it connects is checked: what the document has taken must always load.
+
         Raises:
             Malformed: something is missing before what it holds.
         """
         facts = walk_update(update, _TRUSTED)
         if not self.connects(facts):
             raise Malformed("a stored update refers to what is not stored before it")
-        self.admit(facts, _NO_LIMITS)
+        self._place(facts, _NO_LIMITS, is_trusted=True)
 
     @property
     def client_count(self) -> int:
@@ -153,16 +155,17 @@ class Outline:
 
         Raises:
             LimitExceeded: types would nest too deeply (GRD-16), too many client ids would have
-                written (GRD-17), or a surrogate pair would be torn apart (GRD-20).
+                written (GRD-17), a surrogate pair would be torn apart (GRD-20), joining structs
+                would cost too much (GRD-23), or a struct builds on a collected one (GRD-24).
             Malformed: a struct names as its parent what is no type (GRD-18), as its neighbours
                 what has different parents (GRD-19), or has content that does not go where it is
-                (GRD-12, GRD-21).
+                (GRD-12, GRD-21, GRD-22).
         """
         if self._pairs or facts.pairs is not None:
             self._check_pairs(facts)
         ranges = facts.ranges
         if facts.placements or facts.joins or len(ranges) != 1:
-            self._admit_placed(facts, limits)
+            self._place(facts, limits, is_trusted=False)
             return
         # By far the most frequent: structs that continue what their client wrote before.
         client, _, end = ranges[0]
@@ -172,14 +175,17 @@ class Outline:
             last = runs[-1]
             if facts.continues and last & (KEYED | IN_ARRAY):
                 check_content(facts.continues, last, ranges[0], facts.deletes)
-            if last & OWN:
-                runs.append(known << LEVEL_BITS | (last & PLACE or last & LEVEL_MASK))
+            level = last & PLACE or NOWHERE
+            if level != last & LEVEL_MASK:
+                runs.append(known << LEVEL_BITS | level)
             if facts.pairs is not None:
                 self._add_pairs(facts.pairs)
             self.clocks[client] = end
 
-    def _admit_placed(self, facts: UpdateFacts, limits: DocumentLimits) -> None:
-        draft = Draft(self.clocks, self._runs, facts.deletes, limits.max_depth)
+    def _place(self, facts: UpdateFacts, limits: DocumentLimits, *, is_trusted: bool) -> None:
+        draft = Draft(
+            self.clocks, self._runs, facts.deletes, limits.max_depth, is_trusted=is_trusted
+        )
         unknown = draft.enter(facts.ranges)
         if unknown and len(self.clocks) + unknown > limits.max_clients:
             raise LimitExceeded(

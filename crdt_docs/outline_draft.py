@@ -36,7 +36,7 @@ OWN: Final = GONE | TYPE | ARRAY
 """What a struct is itself; the rest of its level it shares with its neighbours."""
 PLACE: Final = LEVEL_MASK & ~OWN
 DEEPEST: Final = LEVEL_MASK >> DEPTH_SHIFT
-_NOWHERE: Final = GONE
+NOWHERE: Final = GONE
 """A collected struct has no place, nor has what is put beside or under it."""
 
 ClockRanges = Mapping[int, Sequence[tuple[int, int]]]
@@ -56,7 +56,16 @@ def level_at(runs: array[int] | list[int], clock: int) -> int:
 class Draft:
     """The levels an update would add. `runs` are those of each client that writes something new."""
 
-    __slots__ = ("_base", "_clocks", "_deletes", "_max_depth", "_reached", "ends", "runs")
+    __slots__ = (
+        "_base",
+        "_clocks",
+        "_deletes",
+        "_is_trusted",
+        "_max_depth",
+        "_reached",
+        "ends",
+        "runs",
+    )
 
     def __init__(
         self,
@@ -64,11 +73,14 @@ class Draft:
         base: Mapping[int, array[int]],
         deletes: ClockRanges,
         max_depth: int,
+        *,
+        is_trusted: bool = False,
     ) -> None:
         self._clocks = clocks
         self._base = base
         self._deletes = deletes
         self._max_depth = max_depth
+        self._is_trusted = is_trusted
         self._reached: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         """Per client the next clock after the update."""
@@ -123,7 +135,7 @@ class Draft:
 
     def _continue(self, client: int, start: int) -> None:
         before = (self.runs[client] or self._base[client])[-1]
-        self._append(client, start, before & PLACE or _NOWHERE)
+        self._append(client, start, before & PLACE or NOWHERE)
 
     def _append(self, client: int, start: int, level: int) -> None:
         runs = self.runs[client] or self._base.get(client)
@@ -136,7 +148,7 @@ class Draft:
             runs = self._base[client]
         if clock >= self._reached.get(client, clock + 1):
             # Not noted yet, since it continues the struct before it.
-            return runs[-1] & PLACE or _NOWHERE
+            return runs[-1] & PLACE or NOWHERE
         return level_at(runs, clock)
 
     def _place(self, placement: Placement) -> int:
@@ -148,7 +160,7 @@ class Draft:
             place = self._under(placement)
         else:
             place = self._beside(placement)
-        if place & (KEYED | IN_ARRAY):
+        if place & (KEYED | IN_ARRAY) and not self._is_trusted:
             check_content(shape, place, (client, start, end), self._deletes)
         return place
 
@@ -156,8 +168,10 @@ class Draft:
         """The place of a child of the type that the placement names."""
         parent = self._level_at(placement.left_client, placement.left_clock)
         if parent & GONE:
-            return _NOWHERE
+            return NOWHERE
         if not parent & TYPE:
+            if self._is_trusted:
+                return NOWHERE
             raise Malformed("a struct names as its parent what is not a shared type")
         depth = (parent >> DEPTH_SHIFT) + 1
         if depth > self._max_depth:
@@ -169,18 +183,32 @@ class Draft:
     def _beside(self, placement: Placement) -> int:
         """The place between the neighbours that the placement names, of which one may be gone."""
         _, _, _, _, left_client, left_clock, right_client, right_clock = placement
-        place = 0
-        if left_client != ABSENT:
-            place = self._level_at(left_client, left_clock) & PLACE
-        if right_client != ABSENT:
-            right = self._level_at(right_client, right_clock) & PLACE
-            if right & KEYED:
-                # A new value of a key goes after all others.
-                raise Malformed("a value of a map key has a right origin")
-            if place and right and place != right:
-                raise Malformed("a struct lies between neighbours of different parents")
-            place = place or right
-        return place or _NOWHERE
+        if right_client == ABSENT:
+            if left_client == ABSENT:
+                return NOWHERE
+            return self._level_at(left_client, left_clock) & PLACE or NOWHERE
+        right = self._level_at(right_client, right_clock)
+        left = right if left_client == ABSENT else self._level_at(left_client, left_clock)
+        if not self._is_trusted:
+            _check_neighbours(left, right)
+        return left & PLACE or right & PLACE or NOWHERE
+
+
+def _check_neighbours(left: int, right: int) -> None:
+    """That a struct may stand between these levels; they are equal where it names only one."""
+    if right & KEYED:
+        # A new value of a key goes after all others.
+        raise Malformed("a value of a map key has a right origin")
+    if not (left ^ right) & PLACE:
+        return
+    if left & PLACE and right & PLACE:
+        raise Malformed("a struct lies between neighbours of different parents")
+    present = left if left & PLACE else right
+    if not present & GONE:
+        # GRD-24: Yjs collects such a struct, yrs does not: what is seen would differ.
+        raise LimitExceeded(
+            "an edit builds on one that was refused or is gone; reload the document to go on"
+        )
 
 
 def check_content(

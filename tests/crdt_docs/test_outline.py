@@ -357,8 +357,8 @@ def test_structs_that_do_not_belong_where_they_are_are_malformed(
         item(values(NULL), parent=(7, 9), key="k"),
         item(text("x"), parent=(7, 11)),
         item(text("x"), origin=(7, 12)),
-        item(text("x"), origin=(7, 12), right=(7, 2)),
-        item(text("x"), origin=(7, 4), right=(7, 11)),
+        item(text("x"), origin=(7, 12), right=(7, 11)),
+        item(text("x"), right=(7, 11)),
     ],
 )
 def test_structs_that_belong_where_they_are_are_admitted(struct: bytes) -> None:
@@ -430,11 +430,43 @@ def test_collected_structs_have_no_place_nor_what_is_beside_them() -> None:
                 0,
                 item(shared_type(1), origin=(7, 12)),
                 item(values(NULL), parent=(8, 0), key="k"),
-                item(values(NULL), origin=(7, 12), right=(7, 6)),
+                item(values(NULL), origin=(8, 1)),
             )
         ),
     )
-    assert [outline.depth_of(8, clock) for clock in range(3)] == [0, 0, 3]
+    assert [outline.depth_of(8, clock) for clock in range(3)] == [0, 0, 0]
+    before = _state(outline)
+    for clock in (3, 4):
+        _admit(outline, update(section(8, clock, item(text("x"), origin=(8, clock - 1)))))
+        assert outline.depth_of(8, clock) == 0
+    assert len(_state(outline)) <= len(before) + 8
+
+
+@pytest.mark.parametrize(
+    "struct",
+    [
+        item(text("x"), origin=(7, 12), right=(7, 2)),
+        item(text("x"), origin=(7, 4), right=(7, 11)),
+        item(values(NULL), origin=(7, 12), right=(7, 6)),
+    ],
+)
+def test_grd_24_nothing_stands_between_a_collected_struct_and_one_that_is_there(
+    struct: bytes,
+) -> None:
+    # Yjs collects it, yrs shows it: browsers and database would differ.
+    outline = _outline(DOCUMENT)
+    before = _state(outline)
+    with pytest.raises(LimitExceeded, match="reload"):
+        _admit(outline, update(section(8, 0, struct)))
+    assert _state(outline) == before
+
+
+def test_grd_24_a_neighbour_that_is_deleted_too_is_no_contradiction() -> None:
+    outline = _outline(
+        update(section(7, 0, item(deleted(2), parent="list"), collected(1))),
+        update(section(8, 0, item(values(NULL), origin=(7, 1), right=(7, 2)))),
+    )
+    assert outline.depth_of(8, 0) == 1
 
 
 # Characters that are two units long
@@ -627,6 +659,21 @@ def test_a_trusted_state_is_taken_whatever_its_size() -> None:
 def test_a_trusted_state_with_a_gap_is_malformed() -> None:
     with pytest.raises(Malformed, match="not stored before it"):
         Outline.of_update(update(section(7, 1, item(text("x"), origin=(7, 0)))))
+
+
+def test_what_a_document_has_taken_once_is_always_absorbed() -> None:
+    def absorbed(struct: bytes) -> int:
+        outline = _outline(DOCUMENT)
+        outline.absorb(update(section(8, 0, struct)))
+        return outline.depth_of(8, 0)
+
+    assert absorbed(item(text("x"), parent=(7, 2))) == 0
+    assert absorbed(item(text("x"), origin=(7, 2), right=(7, 13))) == 3
+    assert absorbed(item(text("x"), origin=(7, 12), right=(7, 13))) == 1
+    assert absorbed(item(text("x"), parent=(7, 5))) == 3
+    assert absorbed(item(values(NULL, NULL), parent="objects", key="k")) == 1
+    outline = _outline(update(section(7, 0, item(text(SMILE), parent="t"))))
+    outline.absorb(update(deletes={7: [(0, 1)]}))
 
 
 def test_the_log_after_a_snapshot_is_absorbed() -> None:
