@@ -48,8 +48,7 @@ def _steady(target: Target, scale: Scale) -> float:
 
 
 def _presence(target: Target, scale: Scale) -> float:
-    people, seconds = scale.pick((100, 5.0), (6, 0.6))
-    return workloads.moving_crowd(target, people, 10.0, seconds).server_share
+    return workloads.moving_crowd(target, scale.pick(100, 6), 10.0, scale).server_share
 
 
 def _small_rooms(target: Target, scale: Scale) -> float:

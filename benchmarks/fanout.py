@@ -56,8 +56,8 @@ def _steady(outcome: Outcome) -> Iterator[Row]:
 
 def other_note(outcome: Outcome) -> str:
     """A warning when somebody else was using the machine."""
-    share = 100 * outcome.cpu.other / outcome.seconds
-    return f"(others used {share:.0f} % of a core)" if share > 10 else ""
+    share = outcome.others_share
+    return f"(others used {share:.0f} % of a core)" if share > workloads.DISTURBED else ""
 
 
 def _acknowledged(server: Collab, scale: Scale) -> Outcome:
@@ -83,6 +83,8 @@ def _saturated(server: Collab, scale: Scale) -> Iterator[Row]:
         f" {other_note(outcome)}",
         details,
     )
+    covered = outcome.covered_per_second
+    yield Row("  the same, counting values that newer ones replaced on the way", covered, "/s")
     yield Row("  CPU a delivered update there", outcome.cpu_per_delivered, "us")
     yield Row("  delay there, p99", outcome.delays.percentile(0.99), "ms")
     beyond = workloads.busy_room(

@@ -78,8 +78,10 @@ class Outcome:
         seconds: that were measured.
         sent: messages sent in them.
         delivered: marks that others than their senders received in them.
-        arrived_share: of all edits ever sent, times receivers: so many arrived by the end.
-            Presence of which only the newest counts may stay below 1.
+        due: marks that others were to receive of what was sent in them.
+        arrived_share: of all that was ever sent, times receivers: so much arrived by the end. Less
+            than 1 without anybody lost means that newer values took the place of older ones on
+            the way: presence of which the newest counts, one key set twice in a transaction.
         lost: people whose newest write never reached the first member of their room.
         lateness: milliseconds by which the sending was late, 99th percentile.
         stored: delays from an edit to its acknowledgement.
@@ -87,6 +89,7 @@ class Outcome:
 
     seconds: float
     sent: int
+    due: int
     delivered: int
     frames: int
     received_bytes: int
@@ -104,6 +107,11 @@ class Outcome:
         return self.delivered / self.seconds
 
     @property
+    def covered_per_second(self) -> float:
+        """Marks received by others, a second, or made up for by newer ones of the same sender."""
+        return self.due / self.seconds if self.lost == 0 else self.delivered_per_second
+
+    @property
     def cpu_per_delivered(self) -> float:
         """Microseconds of the server's CPU time for each of them."""
         return self.cpu.server / self.delivered * 1e6 if self.delivered else math.nan
@@ -113,12 +121,18 @@ class Outcome:
         """Percent of a core that the server used."""
         return 100 * self.cpu.server / self.seconds
 
+    @property
+    def others_share(self) -> float:
+        """Percent of a core that processes took which have nothing to do with this."""
+        return 100 * self.cpu.other / self.seconds
+
     def details(self) -> dict[str, float]:
         """All of it, for the record."""
         return {
             "seconds": self.seconds,
             "sent_per_s": self.sent / self.seconds,
             "delivered_per_s": self.delivered_per_second,
+            "covered_per_s": self.covered_per_second,
             "frames_per_s": self.frames / self.seconds,
             "bytes_per_s": self.received_bytes / self.seconds,
             "arrived_share": self.arrived_share,
@@ -133,7 +147,7 @@ class Outcome:
             "server_share": self.server_share,
             "database_share": 100 * self.cpu.beside / self.seconds,
             "generator_share": 100 * self.cpu.generator / self.seconds,
-            "other_share": 100 * self.cpu.other / self.seconds,
+            "others_share": self.others_share,
         }
 
 
@@ -220,7 +234,7 @@ class _Run:
         swarm.on_marks = self._note_marks
         begin = monotonic()
         self._send_until(begin, begin + load.warmup)
-        before = self._counts()
+        before, due_before = self._counts(), self._expected()
         self._sent_at_start = self._next
         cpu = meter()
         self._is_measuring = True
@@ -232,12 +246,13 @@ class _Run:
         self._is_measuring = False
         use = cpu.use()
         after = self._counts()
-        sent = self._next - self._sent_at_start
+        sent, due = self._next - self._sent_at_start, self._expected() - due_before
         swarm.run(load.drain, until=self._has_all_arrived)
         marks, own, frames, size = (b - a for a, b in zip(before, after, strict=True))
         return Outcome(
             seconds=seconds,
             sent=sent,
+            due=due,
             delivered=marks - own,
             frames=frames,
             received_bytes=size,

@@ -18,7 +18,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     """Crowds of different size and speed in one room."""
     with Collab() as server:
         for people, rate, share in scale.pick(CROWDS, ((6, 10.0, 10.0),)):
-            outcome = workloads.moving_crowd(server, people, rate, scale.pick(6.0, 0.6))
+            outcome = workloads.moving_crowd(server, people, rate, scale)
             name = f"{people} people at {rate:.0f} Hz"
             yield Row(
                 f"{name}: share of a core",

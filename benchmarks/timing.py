@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from statistics import median
 from time import perf_counter_ns
 from typing import TypeVar
 
@@ -14,9 +13,7 @@ SLICES = 9
 
 
 def cost_each(work: Callable[[T], object], inputs: Sequence[T]) -> float:
-    """Microseconds that `work` takes for one input: the median over slices of the inputs, so that
-    a moment in which somebody else had the core does not count.
-    """
+    """Microseconds that `work` takes for one input, in the least disturbed slice of the inputs."""
     size = max(1, len(inputs) // SLICES)
     costs = []
     gc.collect()
@@ -30,7 +27,7 @@ def cost_each(work: Callable[[T], object], inputs: Sequence[T]) -> float:
             costs.append((perf_counter_ns() - begin) / len(part) / 1000)
     finally:
         gc.enable()
-    return median(costs)
+    return min(costs)
 
 
 def cost(work: Callable[[], object], times: int) -> float:

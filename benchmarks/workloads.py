@@ -16,11 +16,16 @@ from benchmarks.targets import Target
 
 WRITERS = 50
 STEADY_RATE = 5.0
-PASSING_SHARE = 0.99
 PASSING_P99 = 100.0
 PASSING_SENT = 0.985
 FIRST_RATE = 40.0
 LAST_RATE = 5000.0
+
+DISTURBED = 10.0
+"""Percent of a core from which on others make a measurement doubtful."""
+
+AGAIN = 2
+"""How often a disturbed measurement is repeated."""
 
 
 @contextmanager
@@ -43,32 +48,53 @@ def settle(target: Target, seconds: float = 5.0) -> None:
         before = now
 
 
+def put_on(
+    target: Target,
+    rooms: int,
+    people: int,
+    load: Load,
+    *,
+    senders: int | None = None,
+    again: int = 0,
+) -> Outcome:
+    """Fill new rooms and put a load on them.
+
+    Args:
+        senders: how many of the people write; None for all.
+        again: how often this is repeated while others are using the machine.
+    """
+    with crowd(target, rooms, people) as (swarm, members):
+        outcome = run_load(swarm, members[:senders], load, target.meter)
+    if again == 0 or outcome.others_share <= DISTURBED:
+        return outcome
+    other = put_on(target, rooms, people, load, senders=senders, again=again - 1)
+    return min(outcome, other, key=lambda each: each.others_share)
+
+
 def steady_room(target: Target, scale: Scale) -> Outcome:
     """One room of 50, everybody writes five times a second."""
-    with crowd(target, 1, scale.pick(WRITERS, 6)) as (swarm, people):
-        load = Load(STEADY_RATE, scale.pick(6.0, 0.6), warmup=scale.pick(1.5, 0.2))
-        return run_load(swarm, people, load, target.meter)
+    load = Load(STEADY_RATE, scale.pick(6.0, 0.6), warmup=scale.pick(1.5, 0.2))
+    return put_on(target, 1, scale.pick(WRITERS, 6), load, again=scale.pick(AGAIN, 0))
 
 
 def quiet_room(target: Target, scale: Scale) -> Outcome:
     """The same room, where only one of them writes now and then."""
-    with crowd(target, 1, scale.pick(WRITERS, 6)) as (swarm, people):
-        load = Load(STEADY_RATE, scale.pick(5.0, 0.6), warmup=scale.pick(1.0, 0.2))
-        return run_load(swarm, people[-1:], load, target.meter)
+    load = Load(STEADY_RATE, scale.pick(5.0, 0.6), warmup=scale.pick(1.0, 0.2))
+    people = scale.pick(WRITERS, 6)
+    return put_on(target, 1, people, load, senders=1, again=scale.pick(AGAIN, 0))
 
 
 def busy_room(target: Target, rate: float, seconds: float, *, people: int = WRITERS) -> Outcome:
     """One room in which everybody writes at a rate."""
-    with crowd(target, 1, people) as (swarm, members):
-        load = Load(rate, seconds, warmup=min(0.8, seconds / 2), drain=1.0)
-        return run_load(swarm, members, load, target.meter)
+    return put_on(target, 1, people, Load(rate, seconds, warmup=min(0.8, seconds / 2), drain=1.0))
 
 
 def passes(outcome: Outcome, rate: float, people: int) -> bool:
-    """Whether a server has kept up: nearly all arrived, in time, nobody was thrown out."""
+    """Whether a server has kept up: everybody's newest write arrived, in time, and nobody was
+    thrown out. That older ones were left out on the way is no fault."""
     wanted = rate * people * outcome.seconds
     return (
-        outcome.arrived_share >= PASSING_SHARE
+        outcome.lost == 0
         and outcome.delays.percentile(0.99) <= PASSING_P99
         and outcome.disconnected == 0
         and outcome.sent >= PASSING_SENT * wanted
@@ -85,7 +111,7 @@ def saturation(target: Target, scale: Scale) -> tuple[float, Outcome] | None:
     too_much: float | None = None
     rate = FIRST_RATE
     while rate <= scale.pick(LAST_RATE, FIRST_RATE):
-        outcome = busy_room(target, rate, scale.pick(2.0, 0.5), people=people)
+        outcome = _tried(target, rate, people, scale)
         if passes(outcome, rate, people):
             best = (rate, outcome)
         else:
@@ -98,6 +124,14 @@ def saturation(target: Target, scale: Scale) -> tuple[float, Outcome] | None:
             break
         rate = (low + too_much) / 2
     return _confirmed(target, best, people, scale) if best is not None else None
+
+
+def _tried(target: Target, rate: float, people: int, scale: Scale) -> Outcome:
+    """A short run; a second chance for one that failed while others were using the machine."""
+    outcome = busy_room(target, rate, scale.pick(2.0, 0.5), people=people)
+    if not passes(outcome, rate, people) and outcome.others_share > DISTURBED:
+        return busy_room(target, rate, scale.pick(2.0, 0.5), people=people)
+    return outcome
 
 
 def _confirmed(
@@ -113,18 +147,16 @@ def _confirmed(
     return rate, outcome
 
 
-def moving_crowd(target: Target, people: int, rate: float, seconds: float) -> Outcome:
+def moving_crowd(target: Target, people: int, rate: float, scale: Scale) -> Outcome:
     """One room, presence only."""
-    with crowd(target, 1, people) as (swarm, members):
-        load = Load(rate, seconds, Kind.PRESENCE, warmup=seconds / 4, drain=0.5)
-        return run_load(swarm, members, load, target.meter)
+    load = Load(rate, scale.pick(6.0, 0.6), Kind.PRESENCE, warmup=scale.pick(1.5, 0.2), drain=0.5)
+    return put_on(target, 1, people, load, again=scale.pick(AGAIN, 0))
 
 
 def small_rooms(target: Target, scale: Scale) -> Outcome:
     """40 rooms of five, a tenth edits, the rest presence, ten times a second."""
-    with crowd(target, scale.pick(40, 2), scale.pick(5, 3)) as (swarm, people):
-        load = Load(10.0, scale.pick(6.0, 0.6), Kind.MIXED, warmup=scale.pick(1.5, 0.2))
-        return run_load(swarm, people, load, target.meter)
+    load = Load(10.0, scale.pick(6.0, 0.6), Kind.MIXED, warmup=scale.pick(1.5, 0.2))
+    return put_on(target, scale.pick(40, 2), scale.pick(5, 3), load, again=scale.pick(AGAIN, 0))
 
 
 @dataclass(frozen=True, slots=True)
