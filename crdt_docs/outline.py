@@ -23,15 +23,17 @@ from crdt_docs.outline_draft import (
     LEVEL_BITS,
     LEVEL_MASK,
     NOWHERE,
+    OWN,
     PLACE,
     Draft,
     check_content,
     check_cuts,
     check_deleted,
+    check_neighbours,
     check_overlap,
     level_at,
 )
-from crdt_docs.placement import KEYED
+from crdt_docs.placement import ABSENT, KEYED, Placement
 from crdt_docs.update_guard import MAX_CLOCK, GuardLimits, UpdateFacts, walk_update
 from crdt_docs.varint import read_var_uint, var_uint
 
@@ -163,24 +165,54 @@ class Outline:
         """
         if self._pairs or facts.pairs is not None:
             self._check_pairs(facts)
-        ranges = facts.ranges
-        if facts.placements or facts.joins or len(ranges) != 1:
+        ranges, placements = facts.ranges, facts.placements
+        if len(ranges) != 1 or len(placements) > 1 or facts.joins:
             self._place(facts, limits, is_trusted=False)
-            return
-        # By far the most frequent: structs that continue what their client wrote before.
-        client, _, end = ranges[0]
+        elif not placements:
+            self._continue(facts)
+        elif facts.struct_count > 1 or not self._insert(placements[0], facts):
+            self._place(facts, limits, is_trusted=False)
+
+    def _continue(self, facts: UpdateFacts) -> None:
+        """By far the most frequent: structs that continue what their client wrote before."""
+        client, _, end = facts.ranges[0]
         known = self.clocks.get(client, 0)
         if end > known:
             runs = self._runs[client]
             last = runs[-1]
             if facts.continues and last & (KEYED | IN_ARRAY):
-                check_content(facts.continues, last, ranges[0], facts.deletes)
+                check_content(facts.continues, last, facts.ranges[0], facts.deletes)
             level = last & PLACE or NOWHERE
             if level != last & LEVEL_MASK:
                 runs.append(known << LEVEL_BITS | level)
             if facts.pairs is not None:
                 self._add_pairs(facts.pairs)
             self.clocks[client] = end
+
+    def _insert(self, placement: Placement, facts: UpdateFacts) -> bool:
+        """The next in frequency: one struct of a known client with a right neighbour.
+
+        Returns False, and has done nothing, for any other.
+        """
+        client, start, end, shape, left_client, left_clock, right_client, right_clock = placement
+        if right_client == ABSENT or start == 0 or start != self.clocks.get(client):
+            return False
+        runs = self._runs
+        left = right = level_at(runs[right_client], right_clock)
+        if left_client != ABSENT:
+            left = level_at(runs[left_client], left_clock)
+        check_neighbours(left, right)
+        place = left & PLACE or right & PLACE or NOWHERE
+        if place & IN_ARRAY:
+            check_content(shape, place, facts.ranges[0], facts.deletes)
+        own = runs[client]
+        level = place | shape & OWN
+        if level != own[-1] & LEVEL_MASK:
+            own.append(start << LEVEL_BITS | level)
+        if facts.pairs is not None:
+            self._add_pairs(facts.pairs)
+        self.clocks[client] = end
+        return True
 
     def _place(self, facts: UpdateFacts, limits: DocumentLimits, *, is_trusted: bool) -> None:
         draft = Draft(

@@ -181,21 +181,27 @@ class Draft:
         return depth << DEPTH_SHIFT | (IN_ARRAY if parent & ARRAY else 0)
 
     def _beside(self, placement: Placement) -> int:
-        """The place between the neighbours that the placement names, of which one may be gone."""
+        """The place between the neighbours that the placement names."""
         _, _, _, _, left_client, left_clock, right_client, right_clock = placement
-        if right_client == ABSENT:
+        left = right = NOWHERE
+        if left_client != ABSENT:
+            left = right = self._level_at(left_client, left_clock)
+        if right_client != ABSENT:
+            right = self._level_at(right_client, right_clock)
             if left_client == ABSENT:
-                return NOWHERE
-            return self._level_at(left_client, left_clock) & PLACE or NOWHERE
-        right = self._level_at(right_client, right_clock)
-        left = right if left_client == ABSENT else self._level_at(left_client, left_clock)
-        if not self._is_trusted:
-            _check_neighbours(left, right)
+                left = right
+            if not self._is_trusted:
+                check_neighbours(left, right)
         return left & PLACE or right & PLACE or NOWHERE
 
 
-def _check_neighbours(left: int, right: int) -> None:
-    """That a struct may stand between these levels; they are equal where it names only one."""
+def check_neighbours(left: int, right: int) -> None:
+    """That a struct may name neighbours of these levels; without a left one they are the same.
+
+    Raises:
+        Malformed: they have different parents (GRD-19).
+        LimitExceeded: one of them is collected and the other is there (GRD-24).
+    """
     if right & KEYED:
         # A new value of a key goes after all others.
         raise Malformed("a value of a map key has a right origin")

@@ -282,8 +282,8 @@ HEAVY: dict[str, list[bytes]] = {
             section(1, 0, *[item(shared_type(1), parent="o", key=f"{n}") for n in range(20_000)])
         )
     ],
-    "20,000 roots": [
-        update(section(1, 0, *[item(values(NULL), parent=f"root {n}") for n in range(20_000)]))
+    "5,000 roots": [
+        update(section(1, 0, *[item(values(NULL), parent=f"root {n}") for n in range(5_000)]))
     ],
     "1,000 clients set one key": [
         update(*[section(n, 0, item(values(NULL), parent="o", key="k")) for n in range(1_000)])
