@@ -26,12 +26,11 @@ OUTAGE = float(few_or_many(3, 15))
 """Seconds without a database."""
 
 MIB = 1024 * 1024
+BACKLOG = 2 * MIB
+"""Bytes of edits that may wait for the database: more than an outage brings in these tests."""
+
 SEEN = 2.0
 """Seconds within which an edit must reach the others, outage or not."""
-
-
-BACKLOG = 512 * 1024
-"""Bytes of edits that may wait for the database: more than an outage brings in these tests."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +75,8 @@ class Conversation:
             key = f"k{self.edits}"
             started = time.monotonic()
             speaker.objects[key] = "x" * 100
-            await listener.until(lambda: key in listener.objects)  # noqa: B023 - waited for at once
+            await listener.until(lambda: key in listener.objects or not speaker.is_connected)  # noqa: B023 - waited for at once
+            assert speaker.is_connected, speaker.wire.closed
             self.slowest = max(self.slowest, time.monotonic() - started)
             await asyncio.sleep(0.005)
 
@@ -248,7 +248,7 @@ async def audience(server: ServerProcess, node: NodeProcess) -> AsyncIterator[Au
 
 async def fill_the_backlog(peer: YjsPeer) -> None:
     """Edit until the server closes the socket."""
-    size = 8 * 1024
+    size = 16 * 1024
     for number in range(8 * BACKLOG // size):
         peer.objects[f"fill{number % 10}"] = "x" * size
         await peer.sent()

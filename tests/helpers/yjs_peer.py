@@ -424,15 +424,19 @@ class YjsPeer:
         """Wait until something holds; asked again after every frame.
 
         Raises:
-            TimeoutError: it did not in time.
+            TimeoutError: it did not in time; says how the connections have ended so far.
         """
-        async with asyncio.timeout(seconds):
-            while not holds():
-                for task in self._tasks:
-                    if task.done() and not task.cancelled() and (error := task.exception()):
-                        raise error
-                self._news.clear()
-                await self._news.wait()
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    for task in self._tasks:
+                        if task.done() and not task.cancelled() and (error := task.exception()):
+                            raise error
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            ends = [wire.closed for wire in self.wires]
+            raise TimeoutError(f"after {seconds} s; connections ended {ends}") from None
 
     async def until_closed(self) -> tuple[int, str]:
         """Wait until the server has closed the connection; its code and reason."""
