@@ -148,9 +148,10 @@ class AwarenessTable(Generic[SpeakerT]):
             return  # AWR-1
         _check_clock(clock)
         known.heard_clock = clock
-        if clock == known.told_clock:
+        state = self._with_identity(state, known.identity, role)
+        if clock == known.told_clock and state == known.state:
             return  # it repeats what the server told it (AWR-6)
-        known.state = self._with_identity(state, known.identity, role)
+        known.state = state
         is_behind = clock <= known.clock
         known.clock = known.clock + 1 if is_behind else clock
         self._changed[client_id] = None if is_behind else known.speaker

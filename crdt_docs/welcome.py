@@ -11,14 +11,16 @@ SHARED_SECONDS = 2.0
 """How long joiners share one encoding of the whole document."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Whole:
-    """The document as it was at `made_at`, as a step 2."""
+    """The document as it was at `made_at`."""
 
     version: int
     state_vector: bytes
-    frame: bytes
+    state: bytes
     made_at: float
+    as_step2: bytes | None = None
+    as_update: bytes | None = None
 
 
 class Welcome:
@@ -26,7 +28,8 @@ class Welcome:
 
     In a busy room each joiner would meet another version of the document, and each version would
     have to be encoded whole. So joiners get one encoding that is up to SHARED_SECONDS old, and
-    after it what has come since, which is small.
+    what has come since, which is small. The step 2 is always the last of it: clients take
+    themselves for synced when it arrives.
     """
 
     def __init__(self) -> None:
@@ -34,22 +37,26 @@ class Welcome:
         self._since: tuple[int, bytes] = (-1, b"")
 
     def frames(self, document: Document, state_vector: bytes, now: float) -> list[bytes]:
-        """The frames for somebody who has this much: a step 2, and perhaps an update."""
+        """The frames for somebody who has this much: perhaps an update, and a step 2."""
         if state_vector != EMPTY_STATE_VECTOR:
             return [messages.sync_step2(document.diff(state_vector))]
         whole = self._whole
         if whole is None or now - whole.made_at > SHARED_SECONDS:
-            frame = messages.sync_step2(document.full_state())
+            state = document.full_state()
             document.release_full_state()
-            whole = _Whole(document.version, document.state_vector(), frame, now)
+            whole = _Whole(document.version, document.state_vector(), state, now)
             self._whole = whole
         if whole.version == document.version:
-            return [whole.frame]
+            if whole.as_step2 is None:
+                whole.as_step2 = messages.sync_step2(whole.state)
+            return [whole.as_step2]
+        if whole.as_update is None:
+            whole.as_update = messages.sync_update(whole.state)
         version, frame = self._since
         if version != document.version:
-            frame = messages.sync_update(document.diff(whole.state_vector))
+            frame = messages.sync_step2(document.diff(whole.state_vector))
             self._since = (document.version, frame)
-        return [whole.frame, frame]
+        return [whole.as_update, frame]
 
     def release(self, now: float) -> None:
         """Let go of an encoding that nobody will be given any more."""

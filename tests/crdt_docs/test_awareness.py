@@ -218,6 +218,16 @@ def test_awr_6_a_newcomer_that_begins_with_clock_zero_is_visible(room: Speakers)
     assert room.told()[7][0] == 2
 
 
+def test_awr_6_what_a_newcomer_says_while_it_is_told_its_clock_counts(room: Speakers) -> None:
+    room.say("a", ADA, (7, 0, {}))
+    room.told()  # clock 1, on its way to the owner, who goes on counting from 0
+    room.say("a", ADA, (7, 1, {"selected": "note"}))
+    clock, state = room.told()[7]
+    assert clock == 2
+    assert isinstance(state, dict)
+    assert state["selected"] == "note"
+
+
 def test_awr_7_a_state_that_is_not_renewed_expires(room: Speakers) -> None:
     room.say("a", ADA, (7, 1, {}))
     room.say("b", BEN, (8, 1, {}))

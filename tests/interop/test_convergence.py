@@ -213,9 +213,6 @@ async def test_a_synced_provider_says_so_even_when_there_is_nothing(
     await ada.until("client.syncs === 2")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="open: the step 2 of a busy room may be two seconds old, the rest follows"
-)
 async def test_synced_means_everything_that_others_have_seen(
     clients: NodeClients, session: LiveSession
 ) -> None:
