@@ -100,18 +100,23 @@ class RoomDirectory:
             if task is None:
                 task = asyncio.create_task(self._load(name))
                 self._loading[name] = task
-                task.add_done_callback(lambda done: self._loaded(name, done))
+                task.add_done_callback(_look_at_failure)
             # Shielded: one who gives up waiting must not take the room from the others.
             await asyncio.shield(task)
 
-    def _loaded(self, name: DocumentName, task: asyncio.Task[RoomHost]) -> None:
-        del self._loading[name]
-        if task.cancelled() or task.exception() is not None:
-            self.counters.failed_loads += 1
-            return
-        self._hosts[name] = task.result()
-
     async def _load(self, name: DocumentName) -> RoomHost:
+        # Entered and taken out here and not in a callback of the task: that would run one round
+        # of the loop later, and who asks in between would find a task that is done and no room.
+        try:
+            host = self._hosts[name] = await self._read(name)
+        except BaseException:
+            self.counters.failed_loads += 1
+            raise
+        finally:
+            del self._loading[name]
+        return host
+
+    async def _read(self, name: DocumentName) -> RoomHost:
         async with self._loads:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
@@ -259,3 +264,9 @@ class RoomDirectory:
                 await self._guarded(host, self._compact)
             host.shut()
         self._hosts.clear()
+
+
+def _look_at_failure(task: asyncio.Task[RoomHost]) -> None:
+    """A failed load is told to those who wait for it; there may be nobody left."""
+    if not task.cancelled():
+        task.exception()

@@ -35,6 +35,21 @@ async def test_rom_10_a_hundred_at_once_load_a_document_once() -> None:
         assert len(hosts) == loads == 1
 
 
+async def test_rom_10_who_asks_in_the_moment_the_load_ends_gets_the_room() -> None:
+    async with House() as house:
+        for _ in range(30):  # openers that start in every round of the loop around the end
+            openers: list[asyncio.Task[object]] = []
+            for _ in range(12):
+                openers.append(asyncio.create_task(house.directory.open(NAME)))
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                hosts = set(await asyncio.gather(*openers))
+            assert len(hosts) == 1
+            await asyncio.sleep(0.03)
+            house.directory._look_after(house.host())
+            await _until(lambda: house.directory.rooms == 0)
+
+
 async def test_rom_10_a_failed_load_leaves_nothing_and_overwrites_nothing() -> None:
     """Complaint *lost data*: saved state overwritten by an empty document after a failed load."""
     async with House() as house:
