@@ -8,6 +8,7 @@ LOG-10  A snapshot never holds what the log does not.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,7 +25,7 @@ _REFUSED_CLASSES = frozenset({"22", "23", "54"})  # data, integrity, program lim
 # One statement. `spans` is one row a document of the batch; `touched` makes or moves its row, but
 # not where there would be a gap, and locks it: batches of one document follow one another. A
 # position that is taken is left alone, and counted as missing from `stored`.
-_COMMIT = """
+_STORE = """
 WITH batch AS (
     SELECT name, seq, update, user_id, actor_kind
     FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::uuid[], $5::text[])
@@ -56,8 +57,19 @@ WITH batch AS (
     ORDER BY touched.id, author.client_id, author.seq
     ON CONFLICT (document_id, client_id) DO NOTHING
 )
-SELECT (SELECT count(*) FROM touched) AS documents, (SELECT count(*) FROM stored) AS entries
 """
+
+_COMMIT = f"""{_STORE}
+SELECT (SELECT count(*) FROM touched) AS documents, (SELECT count(*) FROM stored) AS entries
+"""  # noqa: S608 - constants
+
+# The usual case, in one round trip and without a transaction block: every entry is new and fits.
+# Otherwise a division by zero takes the statement back, and the careful way finds out why.
+_COMMIT_NEW = f"""{_STORE}
+SELECT 1 / (
+    (SELECT count(*) FROM touched) = $10 AND (SELECT count(*) FROM stored) = $11
+)::int
+"""  # noqa: S608 - constants
 
 _DIFFERING = """
 SELECT entry.name, entry.seq
@@ -243,17 +255,19 @@ async def _commit(
         [commit.seq for commit in batch],
         [commit.update for commit in batch],
     )
+    columns = (
+        names,
+        seqs,
+        updates,
+        [commit.user_id for commit in batch],
+        [commit.actor_kind.value for commit in batch],
+        *([author[field] for author in authors] for field in range(4)),
+    )
+    with contextlib.suppress(asyncpg.DivisionByZeroError):
+        await connection.execute(_COMMIT_NEW, *columns, len(set(names)), len(batch), timeout=within)
+        return
     async with connection.transaction():
-        done = await connection.fetchrow(
-            _COMMIT,
-            names,
-            seqs,
-            updates,
-            [commit.user_id for commit in batch],
-            [commit.actor_kind.value for commit in batch],
-            *([author[field] for author in authors] for field in range(4)),
-            timeout=within,
-        )
+        done = await connection.fetchrow(_COMMIT, *columns, timeout=within)
         if done is None or done["documents"] != len(set(names)):
             raise await _gap(connection, batch)
         if done["entries"] == len(batch):

@@ -43,10 +43,8 @@ async def test_a_batch_is_one_statement_in_one_transaction(
             await update_log._commit(
                 connection, [entry for n in range(count) for entry in log_of(document(n), 1, 2)]
             )
-    assert len([text for text in statements if "INSERT" in text]) == 1
-    assert len(statements) == 3
-    assert statements[0].startswith("BEGIN")
-    assert statements[-1].startswith("COMMIT")
+    assert len(statements) == 1, "which is a transaction by itself"
+    assert "INSERT" in statements[0]
     assert await one(pool, "SELECT count(DISTINCT xmin::text) FROM document_updates") == 2
 
 
