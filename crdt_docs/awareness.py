@@ -45,6 +45,8 @@ class AwarenessLimits:
 class _Presence(Generic[SpeakerT]):
     speaker: SpeakerT
     identity: Identity
+    role: Role
+    who: dict[str, str]
     clock: int
     heard_clock: int  # what the speaker itself counts; may be behind `clock` (AWR-6)
     state: bytes
@@ -125,7 +127,8 @@ class AwarenessTable(Generic[SpeakerT]):
             departure.user_id == identity.user_id and (is_first or clock > departure.clock)
         ):
             return  # AWR-2: somebody late repeats what it heard of one who has left
-        state = self._with_identity(state, identity, role)
+        who = _who(identity, role)
+        state = self._with_identity(state, who)
         if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
             return
         # Stock clients begin with clock 0, which other stock clients take for nothing new: without
@@ -133,7 +136,7 @@ class AwarenessTable(Generic[SpeakerT]):
         departed_at = departure.clock if departure is not None else 0
         self._departed.pop(client_id, None)
         told = clock if clock > departed_at else departed_at + 1  # AWR-6
-        self._present[client_id] = _Presence(speaker, identity, told, clock, state, now)
+        self._present[client_id] = _Presence(speaker, identity, role, who, told, clock, state, now)
         self._ids.setdefault(speaker, set()).add(client_id)
         self._changed[client_id] = speaker if told == clock else None
 
@@ -148,7 +151,9 @@ class AwarenessTable(Generic[SpeakerT]):
             return  # AWR-1
         _check_clock(clock)
         known.heard_clock = clock
-        state = self._with_identity(state, known.identity, role)
+        if role is not known.role:
+            known.role, known.who = role, _who(known.identity, role)
+        state = self._with_identity(state, known.who)
         if clock == known.told_clock and state == known.state:
             return  # it repeats what the server told it (AWR-6)
         known.state = state
@@ -247,6 +252,7 @@ class AwarenessTable(Generic[SpeakerT]):
         self._ids.setdefault(speaker, set()).add(client_id)
         known.speaker = speaker
         known.identity = identity
+        known.who = _who(identity, known.role)
 
     def _remove(self, client_id: int, clock: int) -> None:
         presence = self._present.pop(client_id)
@@ -260,7 +266,7 @@ class AwarenessTable(Generic[SpeakerT]):
             del self._departed[next(iter(self._departed))]
         self._changed[client_id] = None
 
-    def _with_identity(self, state: bytes, identity: Identity, role: Role) -> bytes:
+    def _with_identity(self, state: bytes, who: dict[str, str]) -> bytes:
         """AWR-4: say about the user what the token says."""
         if len(state) > self.limits.state_bytes:
             raise LimitExceeded(
@@ -268,13 +274,7 @@ class AwarenessTable(Generic[SpeakerT]):
             )
         fields = _parse_object(state)
         user = fields.get("user")
-        fields["user"] = {
-            **(user if isinstance(user, dict) else {}),
-            "id": str(identity.user_id),
-            "name": identity.name or f"Guest {str(identity.user_id)[:4]}",
-            "role": role.value,
-            "kind": identity.kind.value,
-        }
+        fields["user"] = {**user, **who} if isinstance(user, dict) else who
         try:
             return _encode(fields)
         except (ValueError, RecursionError):
@@ -286,18 +286,28 @@ def _check_clock(clock: int) -> None:
         raise Malformed(f"an awareness clock above {CLOCK_LIMIT} is out of range")
 
 
+def _who(identity: Identity, role: Role) -> dict[str, str]:
+    """What the token says of somebody."""
+    identifier = str(identity.user_id)
+    return {
+        "id": identifier,
+        "name": identity.name or f"Guest {identifier[:4]}",
+        "role": role.value,
+        "kind": identity.kind.value,
+    }
+
+
 def _encode(fields: dict[str, Any]) -> bytes:
     """As JSON.stringify writes it, so that what stock clients repeat is the same bytes."""
     try:
-        text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode()
+        return _ENCODER.encode(fields).encode()
     except UnicodeEncodeError:  # a lone surrogate: only an escape can carry it
-        return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
+        return _ESCAPING_ENCODER.encode(fields).encode()
 
 
 def _parse_object(state: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(state.decode(), parse_constant=_refuse_constant)
+        fields = _DECODER.decode(state.decode())
     except (ValueError, RecursionError):
         raise Malformed("an awareness state is not valid JSON") from None
     if not isinstance(fields, dict):
@@ -307,3 +317,9 @@ def _parse_object(state: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+# Made once: making them costs more than using them.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ESCAPING_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
