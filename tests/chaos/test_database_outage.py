@@ -290,7 +290,7 @@ async def test_with_the_backlog_full_writers_are_sent_away_and_nobody_else(
 async def test_with_the_backlog_full_writers_may_come_back_to_read(
     server: ServerProcess, node: NodeProcess
 ) -> None:
-    """And stay: what they have written waits in their own copies, and is taken later."""
+    """ROM-13: and stay: what they have written waits in their own copies, and is taken later."""
     async with audience(server, node) as people:
         with database_stopped(server):
             await fill_the_backlog(people.filler)

@@ -46,7 +46,7 @@ async def test_lost_data_nothing_is_lost_when_the_server_stops(
 async def test_lost_data_an_empty_document_never_overwrites_a_stored_one(
     clients: NodeClients, server: ServerProcess, session: LiveSession
 ) -> None:
-    """A client with an empty document is the first to come back after a restart."""
+    """ROM-11: a client with an empty document is the first to come back after a restart."""
     async with await YjsPeer.join(session.invite().url) as ada:
         ada.objects["precious"] = 1
         await agree(session, ada)
@@ -270,6 +270,58 @@ async def test_ghosts_a_server_that_restarts_knows_nobody_who_is_not_there(
     newcomer = await clients.join("newcomer", session.invite())
     await newcomer.until("awareness.getStates().size === 2")
     assert gone.client_id not in await newcomer.present()
+
+
+# Slow clients
+
+
+async def test_slow_clients_miss_nothing_and_cost_nothing(session: LiveSession) -> None:
+    """ROM-8: one that does not read is sent one difference later, not a queue of everything."""
+    server = session.server
+    async with (
+        await YjsPeer.join(session.invite().url, state={}) as ada,
+        await YjsPeer.join(session.invite().url, state={}) as slow,
+    ):
+        slow.pause_reading()
+        before = server.memory()
+        for number in range(few_or_many(1500, 10_000)):
+            ada.objects[f"k{number % 20}"] = f"{number:06}" + "x" * 10_000
+            if number % 20 == 0:
+                ada.show({"n": number})
+                await ada.sent()
+        await ada.sent()
+        await agree(session, ada)
+        assert server.memory() - before < 24 * MIB
+        slow.resume_reading()
+        await agree(session, ada, slow)
+        await slow.until(lambda: "n" in slow.others.get(ada.client_id, {}))
+        assert len(slow.wires) == 1
+
+
+# Honest work that is refused
+
+
+@pytest.mark.xfail(strict=True, reason="open: more than 20,000 structs in one update are refused")
+async def test_honest_work_a_large_paste_is_taken(
+    clients: NodeClients, session: LiveSession
+) -> None:
+    """A page that is closed with 4400 never comes back, and its edits are lost."""
+    ada = await clients.join("ada", session.invite())
+    await ada.run(
+        """
+        const shape = (x) => new Y.Map(Object.entries({
+          object_type: 'shape', position: { x, y: 2 }, size: { width: 3, height: 4 },
+          rotation: 0, layer: 1, is_locked: false, created_by: 'ada',
+          properties: new Y.Map([['text', 'hello'], ['color', 'red']])
+        }))
+        doc.transact(() => {
+          for (let i = 0; i < 3000; i++) doc.getMap('objects').set('o' + i, shape(i))
+        })
+        doc.getMap('objects').set('last', 1)"""
+    )
+    bob = await clients.join("bob", session.invite())
+    await bob.until("Object.keys(contents().objects).length === 3001", timeout=4)
+    assert await ada.field("closes") == []
 
 
 # Authorisation

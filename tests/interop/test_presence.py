@@ -57,7 +57,7 @@ async def test_newcomers_see_who_is_there_already(
 async def test_presence_tells_who_somebody_really_is(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """AWR: the token says who it is; the client says the rest."""
+    """AWR-4: the token says who it is; the client says the rest."""
     ada = await clients.join("ada", session.invite())
     invitation = session.invite("viewer", name="Bob")
     bob = await clients.join("bob", invitation)
@@ -115,7 +115,7 @@ async def test_presence_goes_when_a_process_is_killed(
 
 
 async def test_the_server_is_nobody(clients: NodeClients, session: LiveSession) -> None:
-    """No presence of its own, no client id of its own in the document."""
+    """AWR-10: no presence of its own, no client id of its own in the document."""
     ada = await clients.join("ada", session.invite())
     async with await YjsPeer.join(session.invite().url, state={}, keeps_frames=True) as bob:
         await bob.until(lambda: bob.others)
@@ -129,6 +129,7 @@ async def test_the_server_is_nobody(clients: NodeClients, session: LiveSession) 
 
 
 async def test_a_spectator_is_not_seen_but_sees(clients: NodeClients, session: LiveSession) -> None:
+    """AWR-8."""
     ada = await clients.join("ada", session.invite())
     spectator = await clients.join("eve", session.invite("spectator"))
     viewer = await clients.join("bob", session.invite("viewer"))
@@ -153,7 +154,7 @@ async def test_one_person_may_have_two_pages(clients: NodeClients, session: Live
 async def test_a_returning_client_is_visible_at_once(
     clients: NodeClients, session: LiveSession, version: str
 ) -> None:
-    """It comes back with the clock it had, which others would ignore for up to 15 s."""
+    """AWR-6: it has the clock that it had, which others would ignore for up to 15 s."""
     ada = await clients.join("ada", session.invite())
     bob = await clients.join("bob", session.invite(), version=version)
     await bob.run("awareness.setLocalStateField('cursor', 1)")
@@ -173,7 +174,7 @@ async def test_a_returning_client_is_visible_at_once(
 async def test_a_returning_client_sees_the_others_at_once(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """It still knows the clock of everybody's presence, and believes only later ones."""
+    """AWR-12: it still knows the clock of everybody's presence, and believes only later ones."""
     ada = await clients.join("ada", session.invite())
     bob = await clients.join("bob", session.invite())
     await ada.run("awareness.setLocalStateField('cursor', 1)")
@@ -203,7 +204,7 @@ async def test_after_a_restart_everybody_sees_everybody_at_once(
 async def test_a_client_that_returns_before_it_was_missed_is_never_gone(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """The old socket hangs; when the server learns of its end, the new one's presence stays."""
+    """AWR-3: the old socket hangs; when the server learns of its end, the new presence stays."""
     ada = await clients.join("ada", session.invite())
     invitation = session.invite()
     client_id = 4711
@@ -223,7 +224,7 @@ async def test_a_client_that_returns_before_it_was_missed_is_never_gone(
 async def test_nobody_can_speak_for_somebody_else(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """Neither change, nor remove, nor take over the presence of another person."""
+    """AWR-2: neither change, nor remove, nor take over the presence of another person."""
     ada = await clients.join("ada", session.invite(name="Ada"))
     bob = await clients.join("bob", session.invite(name="Bob"))
     await ada.run("awareness.setLocalStateField('cursor', 1)")
@@ -259,7 +260,7 @@ async def test_nobody_can_claim_the_id_of_somebody_present_by_joining_with_it(
 async def test_echoes_of_stock_clients_do_not_multiply(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """y-websocket sends back every change it hears; none of those may be broadcast again."""
+    """AWR-1: y-websocket sends back every change it hears; none of those is broadcast again."""
     people = [await clients.join(f"p{number}", session.invite()) for number in range(6)]
     await sees(people[0], *(person.client_id for person in people[1:]))
     async with await YjsPeer.join(session.invite("spectator").url, keeps_frames=True) as watcher:
@@ -276,7 +277,7 @@ async def test_echoes_of_stock_clients_do_not_multiply(
 async def test_departed_avatars_do_not_come_back(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """What somebody late still repeats about people who have left is not believed."""
+    """AWR-2: what somebody late still repeats about people who have left is not believed."""
     ada = await clients.join("ada", session.invite())
     bob = await YjsPeer.join(session.invite().url, state={"cursor": 1})
     await sees(ada, bob.client_id)

@@ -1,4 +1,4 @@
-"""Who may not edit cannot change a byte of anybody's copy, and is told why (ACC)."""
+"""Who may not edit cannot change a byte of anybody's copy, and is told why (ACC-1, ACC-3)."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ async def test_a_reader_with_nothing_of_its_own_is_told_nothing(
 async def test_a_reader_cannot_bring_an_editors_edit_and_none_is_lost_by_it(
     clients: NodeClients, session: LiveSession
 ) -> None:
-    """Rights are the uploader's. The editor brings the same edit itself, later, in full."""
+    """ACC-5: rights are the uploader's. The editor brings the same edit itself, later, in full."""
     ada = await furnished(clients, session)
     eve = await YjsPeer.join(session.invite("viewer").url)
     await ada.run("provider.disconnect()")
@@ -194,7 +194,7 @@ async def test_a_reader_that_borrows_an_editors_client_id_takes_nothing_from_it(
 async def test_made_editor_by_a_token_the_next_edit_is_accepted(
     clients: NodeClients, session: LiveSession, role: str
 ) -> None:
-    """Without a gap: the clocks that were refused are filled."""
+    """ACC-4: without a gap, because the clocks that were refused are filled."""
     ada = await furnished(clients, session)
     reader = session.invite(role)
     eve = await clients.join("eve", reader)

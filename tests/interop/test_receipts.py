@@ -100,7 +100,7 @@ async def test_a_stock_provider_can_read_them(clients: NodeClients, session: Liv
 
 
 async def test_an_empty_answer_counts(session: LiveSession) -> None:
-    """A client with nothing to give answers the server's step 1 all the same."""
+    """ROM-5: a client with nothing to give answers the server's step 1 all the same."""
     async with await YjsPeer.join(session.invite().url_with(ack="1")) as ada:
         await ada.until(lambda: ada.wire.stored == 1)
         assert len(ada.wire.sent) == 1
@@ -127,7 +127,7 @@ async def test_a_refused_edit_is_answered_and_counted(session: LiveSession) -> N
 
 
 async def test_what_does_not_connect_is_not_acknowledged(session: LiveSession) -> None:
-    """Not before what it builds on has come; then it is."""
+    """ROM-4, ROM-5: not before what it builds on has come; then it is."""
     url = session.invite().url_with(ack="1")
     async with await YjsPeer.join(url, answers_step1=False, keeps_frames=True) as ada:
         updates: list[bytes] = []

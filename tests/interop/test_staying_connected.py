@@ -47,7 +47,7 @@ async def silent_server() -> AsyncIterator[Invitation]:
 async def test_nobody_alone_ever_reconnects(
     clients: NodeClients, short_clocks: ServerProcess, silent_server: Invitation
 ) -> None:
-    """An editor, a viewer and a spectator, each alone; and proof that they could reconnect."""
+    """AWR-11: an editor, a viewer and a spectator, each alone; and proof that they could."""
     impatient = await clients.create("impatient", silent_server, watchdog=PATIENCE)
     lonely: list[NodeClient] = []
     for version in ("3.1", "3.0"):
