@@ -26,10 +26,11 @@ ANY: Final = 8
 SUBDOCUMENT: Final = 9
 SKIPPED: Final = 10
 
-SHARED_TYPE_ARRAY: Final = 0
-_XML_ELEMENT: Final = 3
-_SHARED_TYPES: Final = frozenset((SHARED_TYPE_ARRAY, 1, 2, _XML_ELEMENT, 4, 6))
-"""Array, map, text, XML element, fragment and text. Not 5, a hook, nor yrs' own weak links."""
+ARRAY_TYPE: Final = 0
+XML_ELEMENT_TYPE: Final = 3
+XML_FRAGMENT_TYPE: Final = 4
+_SHARED_TYPES: Final = frozenset((ARRAY_TYPE, 1, 2, XML_ELEMENT_TYPE, XML_FRAGMENT_TYPE, 6))
+"""Also map, text and XML text. Not 5, a hook, nor yrs' own weak links."""
 
 ANY_STRING: Final = 119
 UNENDING: Final = 1 << 62
@@ -244,7 +245,7 @@ class ContentWalk:
         reference, position = read_var_uint(self._data, position)
         if reference not in _SHARED_TYPES:
             raise Malformed(f"shared type {reference} is not supported")
-        return self._text(position) if reference == _XML_ELEMENT else position
+        return self._text(position) if reference == XML_ELEMENT_TYPE else position
 
     def _spend(self, elements: int) -> None:
         self._elements_left -= elements

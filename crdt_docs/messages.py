@@ -7,7 +7,7 @@ Layout as in y-protocols `sync.js`, `awareness.js` and `auth.js`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -160,18 +160,22 @@ def sync_update(update: bytes) -> bytes:
     return b"\x00\x02" + var_bytes(update)
 
 
-def awareness(entries: Iterable[AwarenessEntry]) -> bytes:
+def awareness_payload(entries: Collection[AwarenessEntry]) -> bytes:
+    """Presence entries, encoded: what `read_awareness` opens."""
+    parts = [var_uint(len(entries))]
+    for client_id, clock, state in entries:
+        parts += (var_uint(client_id), var_uint(clock), var_uint(len(state)), state)
+    return b"".join(parts)
+
+
+def awareness_frame(payload: bytes) -> bytes:
+    """Frame with a presence payload."""
+    return b"\x01" + var_bytes(payload)
+
+
+def awareness(entries: Collection[AwarenessEntry]) -> bytes:
     """Frame with presence entries."""
-    encoded = [
-        var_uint(client_id) + var_uint(clock) + var_bytes(state)
-        for client_id, clock, state in entries
-    ]
-    return b"\x01" + var_bytes(var_uint(len(encoded)) + b"".join(encoded))
-
-
-def awareness_payload(frame: bytes) -> bytes:
-    """The payload of a frame that `awareness` made."""
-    return read_var_bytes(frame, 1)[0]
+    return awareness_frame(awareness_payload(entries))
 
 
 KEEPALIVE = awareness(())

@@ -17,9 +17,10 @@ from operator import lt
 from crdt_docs.content_guard import UNENDING, ContentLimits
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.outline_draft import (
+    BITS,
     DEEPEST,
     DEPTH_SHIFT,
-    IN_ARRAY,
+    FORBIDDEN,
     LEVEL_BITS,
     LEVEL_MASK,
     NOWHERE,
@@ -33,7 +34,7 @@ from crdt_docs.outline_draft import (
     check_overlap,
     level_at,
 )
-from crdt_docs.placement import ABSENT, KEYED, Placement
+from crdt_docs.placement import ABSENT, Placement
 from crdt_docs.update_guard import MAX_CLOCK, GuardLimits, UpdateFacts, walk_update
 from crdt_docs.varint import read_var_uint, var_uint
 
@@ -161,7 +162,7 @@ class Outline:
                 would cost too much (GRD-23), or a struct builds on a collected one (GRD-24).
             Malformed: a struct names as its parent what is no type (GRD-18), as its neighbours
                 what has different parents (GRD-19), or has content that does not go where it is
-                (GRD-12, GRD-21, GRD-22).
+                (GRD-12, GRD-21, GRD-22, GRD-25).
         """
         if self._pairs or facts.pairs is not None:
             self._check_pairs(facts)
@@ -180,7 +181,7 @@ class Outline:
         if end > known:
             runs = self._runs[client]
             last = runs[-1]
-            if facts.continues and last & (KEYED | IN_ARRAY):
+            if facts.continues & FORBIDDEN[last & BITS]:
                 check_content(facts.continues, last, facts.ranges[0], facts.deletes)
             level = last & PLACE or NOWHERE
             if level != last & LEVEL_MASK:
@@ -203,7 +204,7 @@ class Outline:
             left = level_at(runs[left_client], left_clock)
         check_neighbours(left, right)
         place = left & PLACE or right & PLACE or NOWHERE
-        if place & IN_ARRAY:
+        if shape & FORBIDDEN[place & BITS]:
             check_content(shape, place, facts.ranges[0], facts.deletes)
         own = runs[client]
         level = place | shape & OWN

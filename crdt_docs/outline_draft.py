@@ -17,6 +17,7 @@ from crdt_docs.placement import (
     ABSENT,
     ARRAY,
     CHILD,
+    CONTENT,
     GONE,
     INLINE,
     KEYED,
@@ -24,15 +25,19 @@ from crdt_docs.placement import (
     SEVERAL,
     TEXT,
     TYPE,
+    XML,
     Placement,
 )
 
-IN_ARRAY: Final = 16
-"""Its parent is an array. A bit of levels, beside KEYED, GONE, TYPE and ARRAY."""
-DEPTH_SHIFT: Final = 5
-LEVEL_BITS: Final = 16
-LEVEL_MASK: Final = 0xFFFF
-OWN: Final = GONE | TYPE | ARRAY
+# A level: KEYED, GONE, TYPE, ARRAY and XML, these two, and from DEPTH_SHIFT on the depth.
+IN_ARRAY: Final = 32
+"""It stands in the sequence of an array."""
+IN_XML: Final = 64
+"""It stands in the sequence of an XML element or fragment."""
+DEPTH_SHIFT: Final = 7
+LEVEL_BITS: Final = 20
+LEVEL_MASK: Final = (1 << LEVEL_BITS) - 1
+OWN: Final = GONE | TYPE | ARRAY | XML
 """What a struct is itself; the rest of its level it shares with its neighbours."""
 PLACE: Final = LEVEL_MASK & ~OWN
 DEEPEST: Final = LEVEL_MASK >> DEPTH_SHIFT
@@ -41,6 +46,15 @@ NOWHERE: Final = GONE
 
 ClockRanges = Mapping[int, Sequence[tuple[int, int]]]
 """Per client disjoint clock ranges (start, end), ascending."""
+
+BITS: Final = (1 << DEPTH_SHIFT) - 1
+FORBIDDEN: Final = tuple(
+    (TEXT | INLINE | SEVERAL if place & KEYED else 0)
+    | (TEXT if place & IN_ARRAY else 0)
+    | (CONTENT if place & IN_XML else 0)
+    for place in range(1 << DEPTH_SHIFT)
+)
+"""By the bits of a place, the content that may not stand there."""
 
 Pairs = Mapping[int, "array[int]"]
 """Per client the clocks in the middle of surrogate pairs, ascending."""
@@ -160,7 +174,7 @@ class Draft:
             place = self._under(placement)
         else:
             place = self._beside(placement)
-        if place & (KEYED | IN_ARRAY) and not self._is_trusted:
+        if shape & FORBIDDEN[place & BITS] and not self._is_trusted:
             check_content(shape, place, (client, start, end), self._deletes)
         return place
 
@@ -178,7 +192,8 @@ class Draft:
             raise LimitExceeded(f"types are nested deeper than {self._max_depth} levels")
         if placement.shape & KEYED:
             return depth << DEPTH_SHIFT | KEYED
-        return depth << DEPTH_SHIFT | (IN_ARRAY if parent & ARRAY else 0)
+        # IN_ARRAY and IN_XML lie two bits above ARRAY and XML.
+        return depth << DEPTH_SHIFT | (parent & (ARRAY | XML)) << 2
 
     def _beside(self, placement: Placement) -> int:
         """The place between the neighbours that the placement names."""
@@ -209,12 +224,10 @@ def check_neighbours(left: int, right: int) -> None:
         return
     if left & PLACE and right & PLACE:
         raise Malformed("a struct lies between neighbours of different parents")
-    present = left if left & PLACE else right
-    if not present & GONE:
-        # GRD-24: Yjs collects such a struct, yrs does not: what is seen would differ.
-        raise LimitExceeded(
-            "an edit builds on one that was refused or is gone; reload the document to go on"
-        )
+    # GRD-24: Yjs collects such a struct, yrs shows it.
+    raise LimitExceeded(
+        "an edit builds on one that was refused or is gone; reload the document to go on"
+    )
 
 
 def check_content(
@@ -231,16 +244,18 @@ def check_content(
     Raises:
         Malformed: it may not, and no editor puts it there.
     """
-    if not place & KEYED:
-        if shape & TEXT and place & IN_ARRAY:
-            # GRD-21: yrs loops for ever over an array that holds characters beyond U+FFFF.
-            raise Malformed("characters stand in an array, not in a text")
-        return
-    if shape & (TEXT | INLINE):
+    refused = shape & FORBIDDEN[place & BITS]
+    if place & IN_XML and refused:
+        # GRD-25: Yjs throws when the fragment is read, and so does whatever holds it.
+        raise Malformed("something else than elements and texts stands in an XML fragment")
+    if place & IN_ARRAY and refused:
+        # GRD-21: yrs loops for ever over an array that holds characters beyond U+FFFF.
+        raise Malformed("characters stand in an array, not in a text")
+    if refused & (TEXT | INLINE):
         # GRD-12: yrs takes them and fails when the map is read.
         raise Malformed("characters or marks stand under a map key")
     client, start, end = clocks
-    if shape & SEVERAL and not any(
+    if refused and not any(
         first <= start and end <= last for first, last in deletes.get(client, ())
     ):
         # GRD-22: only values that were replaced are ever joined. Of others, yrs keeps all but the

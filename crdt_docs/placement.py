@@ -15,7 +15,7 @@ from crdt_docs.errors import Malformed
 ABSENT: Final = -1
 """The client id of an origin that the struct does not have."""
 
-# What a struct is, and what the bytes say of its place: bits of `Placement.shape`. The first four
+# What a struct is, and what the bytes say of its place: bits of `Placement.shape`. The first five
 # are also bits of the levels that an outline keeps.
 KEYED: Final = 1
 """It is a value under a key of a map, or an attribute."""
@@ -25,16 +25,22 @@ TYPE: Final = 4
 """It creates a shared type: others may name it as their parent."""
 ARRAY: Final = 8
 """That type is an array."""
+XML: Final = 16
+"""That type is an XML element or fragment."""
 ROOT: Final = 32
 """Its parent is a root type."""
 CHILD: Final = 64
 """`left` is its parent, not its left origin."""
+# Its content, where that decides in what it may stand; no bit for deleted content and for types.
 TEXT: Final = 128
-"""Characters, which belong in a text."""
+"""Characters."""
 INLINE: Final = 256
-"""An embedded value or a formatting mark, which belong in a text too."""
+"""An embedded value or a formatting mark, which stand in a text too."""
 SEVERAL: Final = 512
-"""Content of several clocks that is not deleted, which belongs in a sequence."""
+"""Several values."""
+SINGLE: Final = 1024
+"""One value, a byte array or a subdocument."""
+CONTENT: Final = TEXT | INLINE | SEVERAL | SINGLE
 
 
 class Placement(NamedTuple):

@@ -19,16 +19,19 @@ from typing import NamedTuple
 from crdt_docs.content_guard import (
     ANY,
     ANY_STRING,
+    ARRAY_TYPE,
+    BINARY,
     COLLECTED,
     DELETED,
     EMBED,
     FORMATTING,
     SHARED_TYPE,
-    SHARED_TYPE_ARRAY,
     SKIPPED,
     STRING,
     SUBDOCUMENT,
     UNENDING,
+    XML_ELEMENT_TYPE,
+    XML_FRAGMENT_TYPE,
     ContentLimits,
     ContentWalk,
     decode,
@@ -40,13 +43,16 @@ from crdt_docs.placement import (
     ABSENT,
     ARRAY,
     CHILD,
+    CONTENT,
     GONE,
     INLINE,
     KEYED,
     ROOT,
     SEVERAL,
+    SINGLE,
     TEXT,
     TYPE,
+    XML,
     Placement,
     causally_ordered,
 )
@@ -172,7 +178,11 @@ def _advance(walk: Generator[None, None, UpdateFacts]) -> UpdateFacts | None:
 
 
 _ONLY_IN_TEXTS = frozenset((STRING, EMBED, FORMATTING))
-_IN_SEQUENCE = TEXT | SEVERAL
+_TYPE_SHAPES = {
+    ARRAY_TYPE: TYPE | ARRAY,
+    XML_ELEMENT_TYPE: TYPE | XML,
+    XML_FRAGMENT_TYPE: TYPE | XML,
+}
 _PLACED = GONE | INLINE | TYPE
 _JOINED = frozenset((STRING, ANY))
 _VALUE_SIZE = 48
@@ -234,7 +244,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
             if client in first_clocks:
                 raise Malformed(f"client {client} is listed twice")
             first_clocks[client] = clock
-        in_sequence = False
+        proven = 0
         last_kind = last_right = ABSENT
         last_right_clock = row = row_start = row_cost = repeated = 0
         places: set[tuple[int, int, int, int]] | None = None
@@ -262,7 +272,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         ranges.append((client, range_start, clock))
                     range_start = clock + length
                 clock += length
-                in_sequence = False
+                proven = 0
                 last_kind = last_right = ABSENT
                 last_right_clock = 0
                 continue
@@ -388,6 +398,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 if not text.isascii():
                     decode(text)
                 length = 1
+                shape |= SINGLE
             elif kind == STRING:
                 length, position = read_var_uint(data, position)
                 start = position
@@ -412,9 +423,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     contents = ContentWalk(data, limits.contents)
                 if kind == ANY:
                     length, position = yield from contents.values(position, budget)
-                    if length > 1:
-                        shape |= SEVERAL
+                    shape |= SEVERAL if length > 1 else SINGLE
                 elif kind == SUBDOCUMENT:
+                    shape |= SINGLE
                     length, position = yield from contents.subdocument(position, budget)
                 else:
                     if kind == DELETED:
@@ -422,7 +433,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     elif kind in (EMBED, FORMATTING):
                         shape |= INLINE
                     elif kind == SHARED_TYPE:
-                        shape |= TYPE | ARRAY if data[position] == SHARED_TYPE_ARRAY else TYPE
+                        shape |= _TYPE_SHAPES.get(data[position], TYPE)
+                    elif kind == BINARY:
+                        shape |= SINGLE
                     length, position = contents.single(kind, position)
             if structs > 1:
                 same_right = right_client == last_right and right_clock == last_right_clock
@@ -444,11 +457,16 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         repeated += 1
                     else:
                         places.add(place)
-            if shape & _IN_SEQUENCE:
-                # That it may stand where it is follows from the struct before it, or is checked.
-                placed = placed or (not in_sequence and struct_count + clients > 2)
-            elif shape & _PLACED:
-                placed = True
+            content = shape & CONTENT
+            if placed:
+                proven = content
+            else:
+                if shape & _PLACED:
+                    placed = True
+                elif content & ~proven:
+                    # That it may stand here is not known from the structs before it.
+                    placed = struct_count + clients > 2
+                proven |= content
             if placed:
                 placements.append(
                     Placement(
@@ -462,7 +480,6 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         right_clock,
                     )
                 )
-            in_sequence = shape & _IN_SEQUENCE != 0
             last_right = right_client
             last_right_clock = right_clock
             clock += length

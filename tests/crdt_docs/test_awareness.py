@@ -17,7 +17,7 @@ from crdt_docs.awareness import (
 )
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.identifiers import ActorKind, Identity
-from crdt_docs.messages import GONE, AwarenessEntry, awareness, awareness_payload
+from crdt_docs.messages import GONE, AwarenessEntry, awareness_payload
 
 ADA = Identity(UUID(int=1), "Ada")
 BEN = Identity(UUID(int=2), "Ben")
@@ -322,14 +322,14 @@ def test_a_new_state_lists_its_holder(room: Speakers) -> None:
 def test_awr_1_repetitions_are_told_from_news_without_opening_them(room: Speakers) -> None:
     room.say("a", ADA, (7, 3, {"x": 1}))
     room.say("b", BEN, (8, 1, {}))
-    told = awareness_payload(awareness(room.table.everyone()))
+    told = awareness_payload(room.table.everyone())
     assert room.table.is_echo(told, "b")
     assert room.table.is_echo(told, "c")
-    older = awareness_payload(awareness([AwarenessEntry(7, 2, b"{}")]))
+    older = awareness_payload([AwarenessEntry(7, 2, b"{}")])
     assert room.table.is_echo(older, "b")
 
     def payload(client: int, clock: int, state: bytes) -> bytes:
-        return awareness_payload(awareness([AwarenessEntry(client, clock, state)]))
+        return awareness_payload([AwarenessEntry(client, clock, state)])
 
     assert not room.table.is_echo(payload(7, 4, b"{}"), "a")
     assert not room.table.is_echo(payload(7, 3, GONE), "a")
@@ -343,7 +343,7 @@ def test_awr_6_what_the_owner_says_before_it_heard_its_clock_is_no_echo(room: Sp
     room.say("a1", ADA, (7, 10, {}))
     room.table.leave("a1")
     room.say("a2", ADA, (7, 10, {}))
-    payload = awareness_payload(awareness([AwarenessEntry(7, 11, b"{}")]))
+    payload = awareness_payload([AwarenessEntry(7, 11, b"{}")])
     assert not room.table.is_echo(payload, "a2")
     assert room.table.is_echo(payload, "b")
 

@@ -19,8 +19,10 @@ from crdt_docs.placement import (
     KEYED,
     ROOT,
     SEVERAL,
+    SINGLE,
     TEXT,
     TYPE,
+    XML,
     Placement,
 )
 from crdt_docs.update_guard import (
@@ -38,6 +40,7 @@ from tests.helpers.proving import few_or_many
 from tests.helpers.raw_updates import (
     NULL,
     array,
+    binary,
     collected,
     deleted,
     embed,
@@ -47,6 +50,7 @@ from tests.helpers.raw_updates import (
     shared_type,
     skip,
     string,
+    subdocument,
     text,
     update,
     values,
@@ -83,7 +87,7 @@ def test_an_ordinary_update_brings_one_clock_that_continues_its_client() -> None
     first, second = map(walk_update, updates)
     assert first.ranges == [(7, 0, 1)]
     assert first.roots == {"objects"}
-    assert first.placements == [Placement(7, 0, 1, ROOT | KEYED, ABSENT, 0, ABSENT, 0)]
+    assert first.placements == [Placement(7, 0, 1, ROOT | KEYED | SINGLE, ABSENT, 0, ABSENT, 0)]
     assert (first.references, first.deletes, first.has_deletes) == ({}, {}, False)
     assert second.ranges == [(7, 1, 2)]
     assert second.references == {7: 1}
@@ -141,12 +145,15 @@ def test_structs_that_continue_the_one_before_them_are_not_placed() -> None:
             item(text("d"), origin=(7, 6)),
             item(text("e"), origin=(7, 5)),
             item(values(NULL), origin=(7, 8)),
-            item(deleted(2), origin=(7, 9)),
-            item(text("f"), origin=(7, 11)),
+            item(text("f"), origin=(7, 9)),
+            item(values(NULL), origin=(7, 10)),
+            item(deleted(2), origin=(7, 11)),
+            item(text("g"), origin=(7, 13)),
         )
     )
     placed = [(each.start, each.end, each.shape) for each in walk_update(data).placements]
-    assert placed == [(4, 6, TEXT), (8, 9, TEXT), (10, 12, GONE), (12, 13, TEXT)]
+    # Content that is new in a row is placed, for it is not known that it may stand there.
+    assert placed == [(4, 6, TEXT), (8, 9, TEXT), (9, 10, SINGLE), (12, 14, GONE), (14, 15, TEXT)]
 
 
 @pytest.mark.parametrize(
@@ -154,11 +161,14 @@ def test_structs_that_continue_the_one_before_them_are_not_placed() -> None:
     [
         (item(shared_type(0), parent="root"), ROOT | TYPE | ARRAY),
         (item(shared_type(1), parent="root", key="k"), ROOT | TYPE | KEYED),
-        (item(shared_type(3, "p"), parent=(1, 0)), CHILD | TYPE),
+        (item(shared_type(3, "p"), parent=(1, 0)), CHILD | TYPE | XML),
+        (item(shared_type(2), parent=(1, 0)), CHILD | TYPE),
+        (item(binary(b"x"), parent=(1, 0)), CHILD | SINGLE),
+        (item(subdocument("guid"), parent=(1, 0)), CHILD | SINGLE),
         (item(embed("1"), origin=(1, 0)), INLINE),
         (item(formatting("b", "1"), right=(1, 0)), INLINE),
         (item(values(NULL, NULL), origin=(1, 0)), SEVERAL),
-        (item(values(NULL), parent=(1, 0), key="k"), CHILD | KEYED),
+        (item(values(NULL), parent=(1, 0), key="k"), CHILD | KEYED | SINGLE),
         (item(deleted(1), origin=(1, 0)), GONE),
         (collected(2), GONE),
     ],
@@ -174,7 +184,8 @@ def test_a_single_struct_that_continues_says_what_it_is() -> None:
 
     assert continues(text("a")) == TEXT
     assert continues(values(NULL, NULL)) == SEVERAL
-    assert continues(values(NULL)) == 0
+    assert continues(values(NULL)) == SINGLE
+    assert walk_update(update(section(7, 1, HI))).continues == 0
 
 
 def test_placements_follow_what_they_refer_to() -> None:
