@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 LOADS_AT_ONCE = 16
 
+CLOSED_REMEMBERED = 60.0
+"""Seconds for which a closed document is remembered: longer than anybody takes to come in."""
+
 
 class RoomDirectory:
     """All rooms of this process, by document name."""
@@ -59,6 +62,7 @@ class RoomDirectory:
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
+        self._closed: dict[DocumentName, tuple[float, CloseCode, str]] = {}
         self._busy: dict[RoomHost, asyncio.Task[None]] = {}
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
         self._ticker: asyncio.Task[None] | None = None
@@ -186,6 +190,9 @@ class RoomDirectory:
             await self._tick_all()
 
     async def _tick_all(self) -> None:
+        long_ago = time.monotonic() - CLOSED_REMEMBERED
+        for name in [name for name, (at, _, _) in self._closed.items() if at < long_ago]:
+            del self._closed[name]
         # A method of its own: a loop variable would keep the last room alive between rounds.
         for name in list(self._hosts):
             host = self._hosts.get(name)
@@ -239,8 +246,15 @@ class RoomDirectory:
         del self._hosts[host.name]
         host.shut()
 
+    def closed_since(self, name: DocumentName, moment: float) -> tuple[CloseCode, str] | None:
+        """Whether `close_document` was called for it after a moment of the monotonic clock: who
+        was let in before and arrives now comes too late."""
+        closed = self._closed.get(name)
+        return None if closed is None or closed[0] < moment else closed[1:]
+
     async def close_document(self, name: DocumentName, code: CloseCode, reason: str) -> None:
         """Close every socket of a document."""
+        self._closed[name] = (time.monotonic(), code, reason)
         task = self._loading.get(name)
         if task is not None:
             with contextlib.suppress(StorageUnavailable, DocumentBroken):

@@ -7,6 +7,7 @@ why an upgrade failed.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,6 +74,7 @@ class Admitted:
     identity: Identity
     role: Role
     expires_at: datetime
+    max_participants: int
 
 
 class TurnedAway(Exception):  # noqa: N818 - an outcome, not a fault
@@ -97,9 +99,11 @@ async def _serve(websocket: WebSocket, services: SocketServices) -> None:
     token, subprotocol = token_from_scope(websocket.scope)
     await websocket.accept(subprotocol=subprotocol)
     services.counters.connections += 1
+    began = time.monotonic()
     try:
         admitted = await _admit(websocket.path_params["session_id"], token, services)
         host = await _open(admitted.document, services.directory)
+        _check_still_open(admitted, host, services.directory.closed_since(host.name, began))
     except TurnedAway as turned:
         services.counters.count_close(turned.code)
         log.info("socket turned away", code=int(turned.code), why=turned.reason)
@@ -118,13 +122,19 @@ async def _admit(session_id: str, token: str | None, services: SocketServices) -
         standing = await services.standings.read(identifier, credentials.identity.user_id)
     except StorageUnavailable:
         raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
-    match decide_access(credentials, standing.session, standing.participant):
-        case Allowed(role):
-            document = document_name(DocumentKind.OCW, identifier)
-            return Admitted(document, credentials.identity, role, credentials.expires_at)
+    session = standing.session
+    match decide_access(credentials, session, standing.participant):
+        case Allowed(role) if session is not None:
+            return Admitted(
+                document_name(DocumentKind.OCW, identifier),
+                credentials.identity,
+                role,
+                credentials.expires_at,
+                session.max_participants,
+            )
         case Denied(reason):
             raise TurnedAway(CloseCode.FORBIDDEN, reason)
-        case NotFound():
+        case NotFound() | Allowed():
             raise TurnedAway(CloseCode.NOT_FOUND, "there is no such session")
         case Ended():
             raise TurnedAway(CloseCode.ENDED, "the session has ended")
@@ -150,6 +160,16 @@ async def _open(document: DocumentName, directory: RoomDirectory) -> RoomHost:
         raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
     except DocumentBroken:
         raise TurnedAway(CloseCode.INTERNAL, "") from None
+
+
+def _check_still_open(
+    admitted: Admitted, host: RoomHost, closed: tuple[CloseCode, str] | None
+) -> None:
+    if closed is not None:
+        raise TurnedAway(*closed)
+    if host.connections >= admitted.max_participants:
+        reason = f"the session is full: {admitted.max_participants} may take part; retry later"
+        raise TurnedAway(CloseCode.TRY_LATER, reason)
 
 
 async def _take_part(

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from crdt_docs.access import Role
-from crdt_docs.identifiers import DocumentName
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from crdt_docs.messages import KEEPALIVE, CloseCode
 from persistence.ports import Session, StorageUnavailable
 from tests.helpers.yjs_peer import YjsPeer, step1, step2, sync_update
@@ -180,7 +180,6 @@ async def test_while_storage_is_away_nobody_comes_in_but_may_retry(server: Serve
 async def test_a_stored_document_that_cannot_be_opened_is_an_internal_fault(
     server: Served,
 ) -> None:
-    from crdt_docs.identifiers import DocumentKind, document_name
     from persistence.ports import Commit
 
     session = await server.session()
@@ -248,6 +247,31 @@ async def test_the_end_of_a_session_closes_its_sockets(server: Served) -> None:
     )
     assert await ada.until_closed() == (4410, "the session has ended")
     await ada.leave()
+
+
+async def test_a_full_session_takes_nobody_more(server: Served) -> None:
+    session = await server.session(max_participants=1)
+    async with await YjsPeer.join(server.url(session, server.token())):
+        code, reason = await closed(server.url(session, server.token()))
+    assert code == CloseCode.TRY_LATER
+    assert "full" in reason
+    async with await YjsPeer.join(server.url(session, server.token())):
+        pass
+
+
+async def test_who_comes_in_while_the_session_ends_is_sent_away(server: Served) -> None:
+    session = await server.session()
+    server.documents.pause()
+    coming = asyncio.create_task(closed(server.url(session, server.token())))
+    await server.documents.until_called()
+    name = document_name(DocumentKind.OCW, session)
+    ending = asyncio.create_task(
+        server.directory.close_document(name, CloseCode.ENDED, "the session has ended")
+    )
+    await asyncio.sleep(0.01)
+    server.documents.resume()
+    await ending
+    assert await coming == (CloseCode.ENDED, "the session has ended")
 
 
 async def test_a_stopping_server_says_so() -> None:
