@@ -74,6 +74,7 @@ async def test_edits_made_offline_merge_when_the_network_is_back(
         await bob.open(server.port, session.invite())
         await ada.write_note("before", 300, 250)
         await expect(bob.note("before")).to_be_visible()
+        await expect(ada.saved).to_have_text("Saved")
 
         link.cut()
         await expect(ada.link).to_have_text("Reconnecting…")
