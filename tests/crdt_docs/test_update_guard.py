@@ -218,11 +218,11 @@ def test_long_rows_of_structs_that_will_be_joined_are_noted() -> None:
     assert cost == 48 * 1000 * 999 // 2
     ((_, _, cost),) = walk_update(row(text("x" * 100), 1000, 100)).joins
     assert cost == 100 * 1000 * 999 // 2
-    rows = [item(values(NULL), origin=(7, n)) for n in range(100)]
-    rows[50] = item(values(NULL), origin=(1, 0))
+    rows = [item(values(NULL), origin=(7, n)) for n in range(120)]
+    rows[60] = item(values(NULL), origin=(1, 0))
     assert [join[:2] for join in walk_update(update(section(7, 1, *rows))).joins] == [
         (7, 1),
-        (7, 51),
+        (7, 61),
     ]
     assert walk_update(row(values(NULL), 20)).joins == ()
     assert walk_update(row(embed("1"), 1000)).joins == ()
