@@ -269,11 +269,15 @@ class ServerProcess:
         return psutil.Process(int(self._postmaster_file().read_text().split()[0]))
 
     def worker(self) -> psutil.Process:
-        """The process that serves the sockets: the largest Python below the supervisor."""
-        database = {self.postmaster().pid} if any(self.data_dir.rglob("postmaster.pid")) else set()
-        candidates = [p for p in self.processes()[1:] if p.pid not in database]
-        pythons = [p for p in candidates if "python" in p.name() or "collab" in p.name()]
-        return max(pythons or self.processes()[:1], key=lambda process: process.memory_info().rss)
+        """The process that serves the sockets; waits for the next one when it is being replaced."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            pythons = [process for process in self.processes()[1:] if _is_python(process)]
+            if pythons:
+                return pythons[0]
+            if time.monotonic() > deadline:
+                raise TimeoutError("the server has no worker")
+            time.sleep(0.02)
 
     def memory(self) -> int:
         """Bytes of memory that the worker has resident and shares with nobody."""
@@ -329,6 +333,13 @@ class ServerProcess:
                 response.raise_for_status()
                 sessions.append(LiveSession(self, response.json()["data"]["id"]))
         return sessions
+
+
+def _is_python(process: psutil.Process) -> bool:
+    try:
+        return "python" in process.name() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager

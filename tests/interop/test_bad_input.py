@@ -231,11 +231,15 @@ async def test_one_key_by_many_clients_stalls_nobody(server: ServerProcess) -> N
         for client in clients
     ]
     worker = server.worker().pid
-    async with await YjsPeer.join(attacked.invite().url, answers_step1=False) as mallory:
+    url = attacked.invite().url_with(ack="1")
+    async with await YjsPeer.join(url, answers_step1=False) as mallory:
         for start in range(0, len(sections), 500):
+            # Patiently: each part is stored before the next one comes.
             mallory.send(sync_update(raw.update(*sections[start : start + 500])))
-        await mallory.sent()
-        await attacked.update()
+            await mallory.sent()
+            await mallory.until(
+                lambda: not mallory.is_connected or mallory.wire.stored == len(mallory.wire.sent)
+            )
     # The room leaves memory after a second without anybody in it; then it is opened anew.
     await asyncio.sleep(2.5)
     started = time.monotonic()
