@@ -458,21 +458,20 @@ class Room:
         self._greeting.clear()
 
     def _answer(self, turn: Turn) -> None:
-        for member in list(islice(self._asking, ANSWERED_AT_ONCE)):
-            state_vector = self._asking.pop(member)
-            for frame in self._welcome.frames(self.document, state_vector, self._now):
-                turn.replies.append((member, frame))
-            member.is_synced = True
-        for member in self._present_asking:
-            turn.replies.append((member, messages.awareness(self._awareness.everyone())))
-        self._present_asking.clear()
         for member in self._catching_up:
             if member in self._behind:
                 self._catch_up(turn, member)
         self._catching_up.clear()
-        for member, reason in self._denials.items():
-            turn.replies.append((member, messages.denied(reason)))
-        self._denials.clear()
+        for member in list(islice(filter(_can_hear, self._asking), ANSWERED_AT_ONCE)):
+            state_vector = self._asking.pop(member)
+            for frame in self._welcome.frames(self.document, state_vector, self._now):
+                turn.replies.append((member, frame))
+            member.is_synced = True
+        for member in list(filter(_can_hear, self._present_asking)):
+            del self._present_asking[member]
+            turn.replies.append((member, messages.awareness(self._awareness.everyone())))
+        for member in list(filter(_can_hear, self._denials)):
+            turn.replies.append((member, messages.denied(self._denials.pop(member))))
 
     def _catch_up(self, turn: Turn, member: Member) -> None:
         self._behind.discard(member)
@@ -493,7 +492,11 @@ class Room:
                 member.debt = None
                 self._owing.discard(member)
                 self._settling[member] = None
-            elif self.accepts_edits and debt.may_be_called_in(clocks, self._now):
+            elif (
+                self.accepts_edits
+                and _can_hear(member)
+                and debt.may_be_called_in(clocks, self._now)
+            ):
                 debt.call_in(self._now)
                 step1 = messages.sync_step1(self.document.state_vector())
                 turn.replies.append((member, step1))
@@ -541,7 +544,7 @@ class Room:
         turn.broadcasts.append(Broadcast(frame, speaker, is_update=False))
 
     def _next_wake(self) -> float | None:
-        if self._walking or self._asking:
+        if self._walking or any(map(_can_hear, self._asking)):
             return self._now
         due = []
         if self._outbox:
@@ -551,3 +554,8 @@ class Room:
         if self._owing:
             due.append(self._now + ASK_AGAIN_SECONDS)
         return min(due, default=None)
+
+
+def _can_hear(member: Member) -> bool:
+    """ROM-8: one that does not read is answered when it has drained, however much it asks."""
+    return not member.is_behind

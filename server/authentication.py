@@ -41,7 +41,7 @@ MAX_NAME_CHARACTERS = 128
 SERVICE_SCOPE = "service"
 SIGNATURE_GOOD_FOR = timedelta(minutes=1)
 """How long a signature is believed without looking: also how long a withdrawn key still works."""
-SIGNATURES_KEPT = 4096
+SIGNATURES_KEPT = 1024
 SUBPROTOCOL_PREFIX = "bearer."
 
 _COMPACT_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)  # RFC 7515 §7.1: no padding

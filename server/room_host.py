@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 KEEPALIVE = OutgoingFrame(messages.KEEPALIVE)
 
+RECEIPTS_HELD = 256
+"""Receipts of one member that wait for commits, or for it to read."""
+
 SHARED_FROM = 4096
 """Bytes from which a reply is worth remembering as a frame."""
 
@@ -160,6 +163,8 @@ class RoomHost:
             line.behind_since = None
             self.room.caught_up(member)
             self._schedule()
+            # After that turn, which lets it hear again.
+            self._loop.call_soon(lambda: self.committed(self._journal.committed))
 
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every socket."""
@@ -275,6 +280,8 @@ class RoomHost:
         for member, count in turn.receipts:
             line = self._lines.get(member)
             if line is not None:
+                if len(line.receipts) >= RECEIPTS_HELD:
+                    line.receipts.pop()  # the later one says more
                 line.receipts.append((self.position, count))
                 self._waiting[member] = None
         if turn.receipts:
@@ -289,6 +296,8 @@ class RoomHost:
             line = self._lines.get(member)
             if line is None:
                 del self._waiting[member]
+                continue
+            if member.is_behind:
                 continue
             count = 0
             while line.receipts and line.receipts[0][0] <= position:

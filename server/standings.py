@@ -18,7 +18,7 @@ AT_ONCE = 500
 ANSWER_SECONDS = 2.0
 """How long the database may take; afterwards what it said last counts."""
 
-REMEMBERED = 10_000
+REMEMBERED = 4_096
 """Standings kept for the time when the database is away: those who were in may come back."""
 
 

@@ -629,6 +629,24 @@ class TestBehind:
         frames = [frame for member, frame in room.turn().replies if member is ben.member]
         assert all(frame[0] == 1 for frame in frames)
 
+    def test_one_that_does_not_read_is_not_answered_until_it_has_drained(self) -> None:
+        ada, ben = Person(1), Person(2, Role.VIEWER)
+        room = Gathering(ada, ben)
+        room.room.fell_behind(ben.member)
+        for number in range(50):
+            room.send(ben, messages.sync_step1(b"\x00"))
+            room.send(ben, b"\x03")
+            ben.set("refused", number)
+            room.send(ben)
+            turn = room.turn(after=0.01)
+            assert not turn.replies
+            assert turn.wake_at is None
+        room.room.caught_up(ben.member)
+        room.turn(after=0.01)
+        kinds = [frame[:2] for frame in ben.inbox]
+        assert kinds.count(b"\x00\x01") == 1
+        assert kinds.count(b"\x02\x00") == 1
+
     def test_a_member_that_left_is_not_caught_up(self) -> None:
         ada, ben = Person(1), Person(2)
         room = Gathering(ada, ben)
