@@ -20,10 +20,13 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-run: install
+run: install page
+	$(BIN)/collab serve --dev
+
+.PHONY: page
+page:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; \
 	else echo "No npm here: the canvas page is not built. Install Node 20 or newer for it; all else works."; fi
-	$(BIN)/collab serve --dev
 
 # The canvas page that the server shows at /.
 web: web/dist/.built
@@ -39,13 +42,14 @@ web/dist/.built: web/node_modules/.installed web/package.json web/package-lock.j
 $(NODE_DIR)/node_modules/.installed: $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json
 	if command -v npm >/dev/null; then cd $(NODE_DIR) && npm ci --no-audit --no-fund --silent && touch node_modules/.installed; fi
 
-# Everything, few seeds, short clocks.
-test: install $(NODE_DIR)/node_modules/.installed
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not prove" --cov --cov-report=term
+# Everything, few seeds, short clocks. The page is built before, and not by two test processes at once. One file, one process: what the
+# tests of a file share is made once.
+test: install page $(NODE_DIR)/node_modules/.installed
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not prove" --cov --cov-report=term
 
 # Everything, many seeds, real clocks. Takes tens of minutes.
-prove: install $(NODE_DIR)/node_modules/.installed
-	PROVE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --timeout 1800
+prove: install page $(NODE_DIR)/node_modules/.installed
+	PROVE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 1800
 
 lint: install
 	$(BIN)/ruff check .
