@@ -42,8 +42,8 @@ web/dist/.built: web/node_modules/.installed web/package.json web/package-lock.j
 $(NODE_DIR)/node_modules/.installed: $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json
 	if command -v npm >/dev/null; then cd $(NODE_DIR) && npm ci --no-audit --no-fund --silent && touch node_modules/.installed; fi
 
-# Everything, few seeds, short clocks. The page is built before, and not by two test processes at once. One file, one process: what the
-# tests of a file share is made once.
+# Everything, few seeds, short clocks. The page is built before, and not by two test processes at
+# once. One file, one process: what the tests of a file share is made once.
 test: install page $(NODE_DIR)/node_modules/.installed
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not prove" --cov --cov-report=term
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from crdt_docs.document import DocumentBroken, Fence, StoredState
+from crdt_docs.document import DocumentBroken, Fence, NoFence, StoredState
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.messages import CloseCode
 from crdt_docs.pacing import Pacing
@@ -21,6 +21,9 @@ from server.room_host import HostSettings, RoomHost
 log = structlog.get_logger(__name__)
 
 LOADS_AT_ONCE = 16
+
+NOBODY = bytes(16)
+"""The sender that is noted while a document is opened."""
 
 CLOSED_REMEMBERED = 60.0
 """Seconds for which a closed document is remembered: longer than anybody takes to come in."""
@@ -125,8 +128,14 @@ class RoomDirectory:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
             self._dropped.pop(name, None)
+            fence, opening = self._fence or NoFence(), f"opening {name}".encode()
+            if fence.is_poisoned(opening):
+                # ROM-15: it has cost everybody one reconnect, and must not cost another.
+                log.error("a document whose opening stopped a worker is left closed", document=name)
+                raise DocumentBroken("opening this document has stopped the server before")
             stored = await self._store.load(name)
             snapshot = stored.snapshot
+            fence.begin_many([opening], NOBODY)
             try:
                 room = Room(
                     StoredState(
@@ -143,6 +152,8 @@ class RoomDirectory:
             except DocumentBroken:
                 log.exception("a stored document cannot be opened", document=name)
                 raise
+            finally:
+                fence.end()
             host = RoomHost(
                 name,
                 room,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
-from crdt_docs.document import DocumentBroken
+from crdt_docs.document import DocumentBroken, NoFence
+from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode
 from persistence.errors import BatchRefused
 from persistence.ports import Commit, Snapshot, StorageUnavailable
@@ -78,6 +81,37 @@ async def test_a_broken_stored_document_is_reported_and_left_alone() -> None:
         with pytest.raises(DocumentBroken):
             await house.directory.open(NAME)
         assert (await house.store.load(NAME)).tail == (b"\x05broken",)
+
+
+class _Witness(NoFence):
+    """A fence that remembers what it was told, and may know a poison."""
+
+    def __init__(self, poison: bytes = b"") -> None:
+        self.poison = poison
+        self.told: list[bytes] = []
+        self.ended = 0
+
+    def begin_many(self, updates: Sequence[bytes], sender: bytes) -> None:
+        self.told.extend(updates)
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def is_poisoned(self, update: bytes) -> bool:
+        return update == self.poison
+
+
+async def test_rom_15_a_document_whose_opening_stopped_a_worker_stays_closed() -> None:
+    witness = _Witness()
+    async with House(fence=witness) as house:
+        await house.directory.open(NAME)
+    assert witness.told == [f"opening {NAME}".encode()]
+    assert witness.ended == 1
+    async with House(fence=_Witness(witness.told[0])) as house:
+        with pytest.raises(DocumentBroken, match="before"):
+            await house.directory.open(NAME)
+        other = document_name(DocumentKind.OCW, UUID(int=78))
+        assert (await house.directory.open(other)).name == other
 
 
 async def _until(condition: object) -> None:
@@ -259,10 +293,6 @@ async def test_a_closing_directory_says_goodbye_and_keeps_everything() -> None:
 
 
 async def test_opening_and_closing_many_rooms_leaves_nothing() -> None:
-    from uuid import UUID
-
-    from crdt_docs.identifiers import DocumentKind, document_name
-
     async with House(idle_seconds=0.001) as house:
         for number in range(200):
             name = document_name(DocumentKind.OCW, UUID(int=number))
