@@ -657,16 +657,12 @@ def test_a_damaged_outline_is_malformed(data: bytes) -> None:
 
 
 def test_a_trusted_state_is_taken_whatever_its_size() -> None:
-    many = update(
-        *[
-            section(7919 * n, 0, *[item(values(NULL), parent="m", key=f"{n} {k}") for k in "ab"])
-            for n in range(15_000)
-        ]
-    )
-    outline = Outline.of_update(many)
-    assert outline.client_count == 15_000
-    deep = Outline.of_update(update(section(7, 0, *_nested(7, 5000))))
-    assert deep.depth_of(7, 4999) == 5000
+    outline = Outline.of_update(update(section(7, 0, *[collected(1)] * 20_001)))
+    assert outline.clocks == {7: 20_001}
+    writers = [section(n, 0, item(values(NULL), parent="m", key="k")) for n in range(1_001)]
+    assert Outline.of_update(update(*writers)).client_count == 1_001
+    deep = Outline.of_update(update(section(7, 0, *_nested(7, 1_000))))
+    assert deep.depth_of(7, 999) == 1_000
 
 
 def test_a_trusted_state_with_a_gap_is_malformed() -> None:
