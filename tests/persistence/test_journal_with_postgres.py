@@ -83,7 +83,7 @@ async def test_a_connection_cut_before_the_batch_arrives(database: str) -> None:
 async def test_an_answer_to_the_commit_that_is_lost(database: str) -> None:
     """LOG-4: it is stored, nobody knows; sent again it is stored once."""
     async with setting(database) as the:
-        the.proxy.cut_after(b"COMMIT")
+        the.proxy.cut_after(TWO.encode())  # the request that carries the entries
         the.journal.append([*log_of(ONE, 1, 3), *log_of(TWO, 1, 2)])
         await the.journal.flush()
         assert list(await stored(the.direct, ONE)) == log_of(ONE, 1, 3)
@@ -146,7 +146,7 @@ async def test_random_cuts_lose_double_and_reorder_nothing(database: str, seed: 
                 case 0:
                     the.proxy.cut()
                 case 1:
-                    the.proxy.cut_after(b"COMMIT")
+                    the.proxy.cut_after(TWO.encode())  # the request that carries the entries
                 case 2:
                     the.proxy.cut_after(b"INSERT INTO document_updates")
                 case 3:
