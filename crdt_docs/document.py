@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ ROOT_MAPS: dict[DocumentKind, tuple[str, ...]] = {
     DocumentKind.THREAD: ("meta",),
 }
 """Root maps that are shown as JSON. Other roots are legal, synced and stored all the same."""
+
+JOINED_AT_ONCE = 700_000
+"""Updates times their bytes in one transaction: yrs joins adjacent structs when it commits, with
+memory that grows with the square of what there is to join (about 48 bytes for each such unit)."""
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
@@ -103,9 +107,8 @@ class Document:
         parts = [stored.state] if stored.state is not None else []
         parts.extend(stored.tail)
         try:
-            with self._doc.transaction():
-                for part in parts:
-                    self._doc.apply_update(part)
+            for part in parts:  # a transaction each: see JOINED_AT_ONCE
+                self._doc.apply_update(part)
             self._emitted.clear()
             if stored.outline is not None and stored.state is not None:
                 self.outline = Outline.from_bytes(stored.outline)
@@ -127,9 +130,10 @@ class Document:
         """
         self.fence.begin_many(updates, sender)
         try:
-            with self._doc.transaction(origin=sender):
-                for update in updates:
-                    self._doc.apply_update(update)
+            for portion in _portions(updates):
+                with self._doc.transaction(origin=sender):
+                    for update in portion:
+                        self._doc.apply_update(update)
         except BaseException as error:
             if isinstance(error, Exception) or _is_panic(error):
                 raise DocumentBroken(str(error)) from error
@@ -190,6 +194,17 @@ class Document:
         if self._subscription is not None:
             self._doc.unobserve(self._subscription)
             self._subscription = None
+
+
+def _portions(updates: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut a group of updates so that joining what each portion holds stays cheap."""
+    start = size = 0
+    for end, update in enumerate(updates):
+        size += len(update)
+        if end > start and (end - start + 1) * size > JOINED_AT_ONCE:
+            yield updates[start:end]
+            start, size = end, len(update)
+    yield updates[start:]
 
 
 def _is_panic(error: BaseException) -> bool:

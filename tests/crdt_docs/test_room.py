@@ -823,6 +823,18 @@ class TestFaults:
             Room(StoredState(state=b"\x05broken"))
 
 
+def test_a_large_group_is_applied_in_portions_and_stays_one_entry() -> None:
+    ada, ben = Person(1), Person(2)
+    room = Gathering(ada, ben)
+    for number in range(60):
+        ada.set(f"k{number}", "x" * 2000)
+    room.send(ada)
+    turn = room.turn()
+    assert len(turn.commits) == 1
+    room.settle()
+    assert ben.json() == ada.json() == room.reopened()
+
+
 def test_a_room_is_opened_from_a_snapshot_and_a_tail() -> None:
     ada = Person(1)
     room = Gathering(ada)
