@@ -24,7 +24,6 @@ JOINED_AT_ONCE = 700_000
 """Updates times their bytes in one transaction: yrs joins adjacent structs when it commits, with
 memory that grows with the square of what there is to join (about 48 bytes for each such unit)."""
 
-EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
 
 

@@ -35,6 +35,7 @@ from crdt_docs.outline_draft import (
     level_at,
 )
 from crdt_docs.placement import ABSENT, Placement
+from crdt_docs.state_vector import encode_state_vector
 from crdt_docs.update_guard import MAX_CLOCK, GuardLimits, UpdateFacts, walk_update
 from crdt_docs.varint import read_var_uint, var_uint
 
@@ -107,10 +108,7 @@ class Outline:
 
     def state_vector(self) -> bytes:
         """The state vector as Yjs encodes it, higher clients first."""
-        parts = [var_uint(len(self.clocks))]
-        for client in sorted(self.clocks, reverse=True):
-            parts += (var_uint(client), var_uint(self.clocks[client]))
-        return b"".join(parts)
+        return encode_state_vector(self.clocks)
 
     def connects(self, facts: UpdateFacts) -> bool:
         """Whether the update leaves no gap: all it builds on is known, or in itself.
