@@ -133,23 +133,30 @@ test('the caret stays where it was when others type before, behind and around it
   assert.equal(one.field.value, '>> rld!')
 })
 
-test('two people typing in one text keep their places', () => {
-  const one = typist('')
-  const otherDoc = new Y.Doc()
-  const other = otherDoc.getText('text')
-  const [from, to] = ['ada ', 'bob!']
-  for (let index = 0; index < 4; index++) {
-    one.field.type(from[index] as string)
-    one.mirror.onInput()
-    other.insert(other.length, to[index] as string)
-    Y.applyUpdate(otherDoc, Y.encodeStateAsUpdate(one.text.doc as Y.Doc))
-    Y.applyUpdate(one.text.doc as Y.Doc, Y.encodeStateAsUpdate(otherDoc))
-  }
-  assert.equal(one.field.value, one.text.toString())
-  assert.equal(one.text.toString(), other.toString())
-  assert.equal([...one.text.toString()].sort().join(''), [...from, ...to].sort().join(''))
-  assert.ok(one.text.toString().includes('ada'))
-})
+for (const [first, second] of [
+  [1, 2],
+  [2, 1],
+] as const) {
+  test(`two people typing in one text keep their places, client ${first} beside ${second}`, () => {
+    const ada = typist('')
+    const bob = typist('')
+    const [adasDoc, bobsDoc] = [ada.text.doc as Y.Doc, bob.text.doc as Y.Doc]
+    adasDoc.clientID = first
+    bobsDoc.clientID = second
+    for (const [adas, bobs] of ['ab', 'do', 'ab', ' !']) {
+      ada.field.type(adas as string)
+      ada.mirror.onInput()
+      bob.field.type(bobs as string)
+      bob.mirror.onInput()
+      Y.applyUpdate(bobsDoc, Y.encodeStateAsUpdate(adasDoc))
+      Y.applyUpdate(adasDoc, Y.encodeStateAsUpdate(bobsDoc))
+    }
+    assert.equal(ada.text.toString(), first < second ? 'ada bob!' : 'bob!ada ')
+    assert.equal(bob.text.toString(), ada.text.toString())
+    assert.equal(ada.field.value, ada.text.toString())
+    assert.equal(bob.field.value, ada.text.toString())
+  })
+}
 
 test('an input method is not disturbed, and its text lands in the right place', () => {
   const one = typist('ab')
