@@ -140,6 +140,7 @@ async def test_the_first_who_introduced_a_client_is_its_author(store: DocumentSt
 
 
 async def test_a_snapshot_shortens_what_is_loaded_but_not_the_log(store: DocumentStore) -> None:
+    """ROM-11"""
     await store.commit(log_of(ONE, 1, 5))
     snapshot = Snapshot(3, b"state", b"outline")
     await store.save_snapshot(ONE, snapshot)
@@ -159,6 +160,7 @@ async def test_a_snapshot_of_everything_leaves_no_tail(store: DocumentStore) -> 
 
 
 async def test_an_older_snapshot_is_ignored(store: DocumentStore) -> None:
+    """ROM-11"""
     await store.commit(log_of(ONE, 1, 5))
     await store.save_snapshot(ONE, Snapshot(4, b"newer", b""))
     await store.save_snapshot(ONE, Snapshot(2, b"older", b""))

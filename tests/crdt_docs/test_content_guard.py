@@ -123,7 +123,7 @@ def test_content_that_no_editor_writes_is_malformed(content: bytes) -> None:
         walk_update(_of(content))
 
 
-def test_lists_of_json_texts_are_malformed() -> None:
+def test_grd_6_lists_of_json_texts_are_malformed() -> None:
     # yrs reads one text more than there are: whatever follows it reads otherwise than the guard.
     with pytest.raises(Malformed, match="JSON texts"):
         walk_update(_of(json_texts("1", "2")))
@@ -153,7 +153,7 @@ def test_lists_of_json_texts_are_malformed() -> None:
         "1 2",
     ],
 )
-def test_json_that_some_side_cannot_read_is_malformed(content: object, json: str) -> None:
+def test_grd_8_json_that_some_side_cannot_read_is_malformed(content: object, json: str) -> None:
     assert callable(content)
     with pytest.raises(Malformed, match="JSON"):
         walk_update(_of(content(json)))
@@ -175,7 +175,7 @@ def test_json_that_every_side_reads_is_taken(json: str) -> None:
     assert _length(embed(json)) == 1
 
 
-def test_values_may_be_nested_64_levels_and_no_deeper() -> None:
+def test_grd_9_values_may_be_nested_64_levels_and_no_deeper() -> None:
     assert _length(values(_nested(64))) == 1
     with pytest.raises(LimitExceeded, match="64"):
         walk_update(_of(values(_nested(65))))
@@ -185,7 +185,7 @@ def test_values_may_be_nested_64_levels_and_no_deeper() -> None:
         walk_update(_of(subdocument("guid", _nested(65))))
 
 
-def test_json_may_be_nested_64_levels_and_no_deeper() -> None:
+def test_grd_9_json_may_be_nested_64_levels_and_no_deeper() -> None:
     check_json(b"[" * 64 + b"]" * 64, 64)
     check_json(b'{"a":' * 64 + b"1" + b"}" * 64, 64)
     for deep in (b"[" * 65 + b"]" * 65, b'[{"a":' * 33 + b"1" + b"}]" * 33):
@@ -195,7 +195,7 @@ def test_json_may_be_nested_64_levels_and_no_deeper() -> None:
         walk_update(_of(embed("[" * 100_000 + "]" * 100_000)))
 
 
-def test_members_of_arrays_and_objects_are_counted_over_the_update() -> None:
+def test_grd_10_members_of_arrays_and_objects_are_counted_over_the_update() -> None:
     limits = GuardLimits(contents=ContentLimits(elements=10))
     four = values(array(NULL, NULL, NULL))
     within = section(7, 0, *(item(four, parent=f"root{number}") for number in range(2)))
@@ -213,7 +213,7 @@ def test_members_of_arrays_and_objects_are_counted_over_the_update() -> None:
         walk_update(update(twice), limits)
 
 
-def test_subdocuments_are_counted_over_the_update() -> None:
+def test_grd_10_subdocuments_are_counted_over_the_update() -> None:
     many = [item(subdocument("guid"), parent="documents", key=f"{n}") for n in range(17)]
     walk_update(update(section(7, 0, *many[:16])))
     with pytest.raises(LimitExceeded, match="16 subdocuments"):

@@ -344,6 +344,7 @@ DOCUMENT = update(
 def test_structs_that_do_not_belong_where_they_are_are_malformed(
     struct: bytes, reason: str
 ) -> None:
+    """GRD-12, GRD-18, GRD-19, GRD-21, GRD-22, GRD-25."""
     outline = _outline(DOCUMENT)
     before = _state(outline)
     with pytest.raises(Malformed, match=reason):

@@ -15,6 +15,7 @@ from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import ANSWERED_AT_ONCE, Room, RoomLimits
+from crdt_docs.update_guard import walk_state_vector
 from tests.helpers.people import Gathering, Person
 
 
@@ -880,6 +881,17 @@ def test_presence_is_answered_when_asked_for() -> None:
     frames = [frame for _, frame in room.turn().replies]
     assert len(frames) == 1
     assert frames[0][0] == 1
+
+
+def test_awr_10_the_server_is_nobody() -> None:
+    ada, ben = Person(1), Person(2)
+    room = Gathering(ada)
+    ada.set("a", 1)
+    room.settle()
+    room.join(ben)
+    room.settle()
+    assert set(ben.present) == {ada.client_id, ben.client_id}
+    assert walk_state_vector(room.room.document.state_vector()).keys() == {ada.client_id}
 
 
 def test_presence_expires_on_a_tick() -> None:
