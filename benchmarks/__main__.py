@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import (
     comparison,
     fanout,
+    guard,
     joins,
     loading,
     machine,
@@ -30,6 +31,7 @@ Section = Callable[[Scale], Iterator[Row]]
 
 SECTIONS: dict[str, Section] = {
     "stages": stages.measure,
+    "guard": guard.measure,
     "outbound": outbound.measure,
     "fanout": fanout.measure,
     "presence": presence.measure,
