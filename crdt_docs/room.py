@@ -53,6 +53,8 @@ MERGED_AT_ONCE = 1000
 
 READ_ONLY = "you may read this document but not edit it; ask its host for the editor role"
 FULL = "the document has reached its size limit; delete something, or start another session"
+_PRESENCE = bytes((messages.MessageType.AWARENESS,))
+
 BEHIND = "the database is behind and takes no more edits now; reconnect in a moment"
 
 
@@ -368,6 +370,11 @@ class Room:
             self._queue(member, update, walk_update(update, self._limits.guard))
 
     # Turns
+
+    def opens_for(self, frame: bytes) -> float:
+        """When what this frame causes could be passed on to others: in the past, for at once."""
+        is_presence = frame[:1] == _PRESENCE
+        return (self._presence_gate if is_presence else self._update_gate).opens_at
 
     @property
     def is_quiet(self) -> bool:

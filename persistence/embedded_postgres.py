@@ -263,7 +263,8 @@ class EmbeddedPostgres:
 
     def _take_lock(self) -> None:
         """EPG-6. The kernel drops a record lock with its process; a fork does not inherit it."""
-        lock = (self._data_dir / "postgres.lock").open("a")
+        path = self._data_dir / "postgres.lock"
+        lock = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a")
         deadline = self._clock() + self._lock_patience
         while True:
             try:

@@ -7,6 +7,7 @@ BatchRefused                 the database answered, and will never take these en
 UnknownSession               a participant was put into a session that does not exist
 DatabaseInUse                another server works on this database
 DatabaseTooNew               the tables were made by a newer version of this program
+DatabaseUnusable             a bad address, no such database, a wrong password, too few rights
 EmbeddedPostgresError        the database that we run ourselves cannot be brought up
 └── ClusterVersionMismatch   its files were written by another major version of PostgreSQL
 """
@@ -36,6 +37,11 @@ class DatabaseInUse(Exception):  # noqa: N818 - says what is the case
 
 class DatabaseTooNew(Exception):  # noqa: N818 - says what is the case
     """The database has migrations that this program does not know: it must be upgraded."""
+
+
+class DatabaseUnusable(Exception):  # noqa: N818 - says what is the case
+    """The database does not let us in or work, or its address makes no sense: trying again is no
+    use, somebody has to change something."""
 
 
 class EmbeddedPostgresError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self, TypeAlias
 
@@ -166,6 +166,7 @@ class DatabasePool:
         self._pool = pool
         self._circuit = circuit
         self._acquire_timeout = connect_timeout
+        self._before_closing: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(
@@ -246,6 +247,24 @@ class DatabasePool:
                 with outages_translated():
                     await self._pool.release(connection, timeout=self._acquire_timeout)
 
+    async def take(self) -> BorrowedConnection:
+        """A connection for as long as one likes; to be given back, if broken too.
+
+        Raises:
+            StorageUnavailable: none could be had.
+        """
+        async with self._circuit.guard():
+            with outages_translated():
+                return await self._pool.acquire(timeout=self._acquire_timeout)
+
+    async def give_back(self, connection: BorrowedConnection) -> None:
+        """Return what was taken."""
+        await self._pool.release(connection, timeout=self._acquire_timeout)
+
+    def before_closing(self, release: Callable[[], Awaitable[None]]) -> None:
+        """Call `release` when the pool closes: whoever keeps a connection gives it back then."""
+        self._before_closing.append(release)
+
     async def ping(self) -> None:
         """Return if the database answers.
 
@@ -259,6 +278,8 @@ class DatabasePool:
         """Close all connections; those still in use after a while are cut."""
         try:
             async with asyncio.timeout(within):
+                for release in self._before_closing:
+                    await release()
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import asyncpg
 
@@ -19,6 +20,7 @@ from persistence.batches import check_consecutive
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
+from persistence.standing_statement import StandingStatement
 
 _REFUSED_CLASSES = frozenset({"22", "23", "54"})  # data, integrity, program limits
 
@@ -147,6 +149,7 @@ class PostgresDocumentStore:
 
     def __init__(self, pool: DatabasePool) -> None:
         self._pool = pool
+        self._commit_new = StandingStatement(pool, _COMMIT_NEW)
 
     async def load(self, document: DocumentName) -> StoredDocument:
         """See `ports.DocumentStore.load`.
@@ -186,10 +189,15 @@ class PostgresDocumentStore:
         if not batch:
             return
         check_consecutive(batch)
-        async with self._pool.borrow() as connection:
-            with _refusals_translated():
-                size = sum(len(commit.update) for commit in batch)
-                await _commit(connection, batch, within=self._time(size))
+        columns = _columns(batch)
+        within = self._time(sum(map(len, columns[2])))
+        with _refusals_translated():
+            documents = len(set(columns[0]))
+            with contextlib.suppress(asyncpg.DivisionByZeroError):
+                await self._commit_new.fetch(*columns, documents, len(batch), within=within)
+                return
+            async with self._pool.borrow() as connection:
+                await _commit(connection, batch, columns, within=within)
 
     async def save_snapshot(self, document: DocumentName, snapshot: Snapshot) -> None:
         """See `ports.DocumentStore.save_snapshot`.
@@ -242,30 +250,32 @@ class PostgresDocumentStore:
             await connection.execute(_DELETE, document)
 
 
-async def _commit(
-    connection: BorrowedConnection, batch: Sequence[Commit], *, within: float | None = None
-) -> None:
+def _columns(batch: Sequence[Commit]) -> tuple[list[Any], ...]:
+    """The parameters $1 to $9 of `_STORE`."""
     authors = [
         (commit.document, client_id, commit.user_id, commit.seq)
         for commit in batch
         for client_id in commit.introduced
     ]
-    names, seqs, updates = (
+    return (
         [commit.document for commit in batch],
         [commit.seq for commit in batch],
         [commit.update for commit in batch],
-    )
-    columns = (
-        names,
-        seqs,
-        updates,
         [commit.user_id for commit in batch],
         [commit.actor_kind.value for commit in batch],
         *([author[field] for author in authors] for field in range(4)),
     )
-    with contextlib.suppress(asyncpg.DivisionByZeroError):
-        await connection.execute(_COMMIT_NEW, *columns, len(set(names)), len(batch), timeout=within)
-        return
+
+
+async def _commit(
+    connection: BorrowedConnection,
+    batch: Sequence[Commit],
+    columns: tuple[list[Any], ...],
+    *,
+    within: float,
+) -> None:
+    """Store what is not stored yet, and find out what does not fit."""
+    names, seqs, updates = columns[:3]
     async with connection.transaction():
         done = await connection.fetchrow(_COMMIT, *columns, timeout=within)
         if done is None or done["documents"] != len(set(names)):

@@ -33,8 +33,11 @@ RECEIPTS_HELD = 256
 SHARED_FROM = 4096
 """Bytes from which a reply is worth remembering as a frame."""
 
-UPDATES_PER_TURN = 256
+FRAMES_PER_TURN = 256
 """A turn is cut after so many frames, so that a flooded room goes on sending."""
+
+BYTES_PER_TURN = 1024 * 1024
+"""Likewise after so many bytes of frames: what waits for a turn is memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,9 @@ class RoomHost:
         self._lines: dict[Member, _Line] = {}
         self._waiting: dict[Member, None] = {}
         self._scheduled = False
-        self._received = 0
+        self._inbox: list[tuple[Member, bytes]] = []
+        self._inbox_bytes = 0
+        self._turn_at = math.inf
         self._shared: OutgoingFrame | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.empty_since = self._clock()
@@ -131,28 +136,42 @@ class RoomHost:
         return member
 
     def receive(self, member: Member, frame: bytes) -> None:
-        """Pass a frame on to the room; ignored once the member was let go."""
-        line = self._lines.get(member)
-        if line is None:
-            return
-        self.room.accepts_edits = not self._journal.is_full
-        self.room.receive(member, frame)
-        if member.is_busy:
-            line.channel.pause_reading()
-        self._received += 1
-        if self._received >= UPDATES_PER_TURN:
+        """Keep a frame for the next turn, which comes when the room may pass it on.
+
+        In a room that is waiting for its interval a turn of its own for every frame would cost
+        more than the frame: most of the price of a turn is waking up for it.
+        """
+        self._inbox.append((member, frame))
+        self._inbox_bytes += len(frame)
+        if len(self._inbox) >= FRAMES_PER_TURN or self._inbox_bytes >= BYTES_PER_TURN:
             self._run_turn()
-        else:
-            self._schedule()
+        elif not self._scheduled:
+            due = self.room.opens_for(frame)
+            if due < self._turn_at:
+                self._run_turn_at(due)
+
+    def _take_in(self) -> None:
+        """Hand the frames kept on to the room, in the order in which they came."""
+        inbox, self._inbox = self._inbox, []
+        self._inbox_bytes = 0
+        room, lines = self.room, self._lines
+        room.accepts_edits = not self._journal.is_full
+        for member, frame in inbox:
+            room.receive(member, frame)
+            if member.is_busy and (line := lines.get(member)) is not None:
+                line.channel.pause_reading()
 
     def expel(self, member: Member, code: CloseCode, reason: str) -> None:
         """Close a member's socket for what it sent."""
+        self._take_in()
         self.room.expel(member, code, reason)
         self._schedule()
 
     def leave(self, member: Member) -> None:
-        """The socket is gone."""
-        if self._forget(member):
+        """The socket is gone; what came from it before is in the inbox."""
+        if member in self._lines:
+            self._take_in()
+            self._forget(member)
             self.room.leave(member)
             self._schedule()
 
@@ -168,6 +187,7 @@ class RoomHost:
 
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every socket."""
+        self._take_in()
         for member in list(self._lines):
             self.room.expel(member, code, reason)
         self._run_turn()
@@ -201,14 +221,27 @@ class RoomHost:
         if self._scheduled:
             self._run_turn()
 
-    def _run_turn(self) -> None:
-        self._scheduled = False
-        self._received = 0
+    def _run_turn_at(self, due: float) -> None:
+        """Run a turn at a time of the host's clock, or soon if that has come."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._turn_at = math.inf
+        wait = due - self._clock()
+        if wait <= 0:
+            self._schedule()
+        else:
+            self._turn_at = due
+            self._timer = self._loop.call_later(wait, self._run_turn)
+
+    def _run_turn(self) -> None:
+        self._scheduled = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._turn_at = math.inf
         now = self._clock()
-        self.room.accepts_edits = not self._journal.is_full
+        self._take_in()
         turn = self.room.end_turn(now)
         self._commit(turn)
         self._send(turn, now)
@@ -222,10 +255,7 @@ class RoomHost:
             if line is not None:
                 line.channel.resume_reading()
         if turn.wake_at is not None:
-            if turn.wake_at <= now:
-                self._schedule()
-            else:
-                self._timer = self._loop.call_later(turn.wake_at - now, self._run_turn)
+            self._run_turn_at(turn.wake_at)
         if turn.is_broken:
             self._on_broken(self)
 

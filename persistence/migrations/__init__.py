@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
-from persistence.errors import DatabaseTooNew
-from persistence.pool import Connection, connect, outages_translated
+import asyncpg
+
+from persistence.errors import DatabaseTooNew, DatabaseUnusable
+from persistence.pool import Connection, connect, describe, outages_translated
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql", re.ASCII)
 
@@ -67,18 +70,34 @@ async def migrate(database: str | Connection) -> list[str]:
 
     Raises:
         DatabaseTooNew: it has migrations that are not known here; nothing was changed.
+        DatabaseUnusable: it does not let us in, or make tables.
         StorageUnavailable: it cannot be reached, or broke off; what was applied stays applied.
     """
     migrations = await asyncio.to_thread(known_migrations)  # reads files
     if not isinstance(database, str):
         with outages_translated(database):
             return await _apply_missing(database, migrations)
-    connection = await connect(database, command_timeout=None)
+    with _refusals_translated(asyncpg.InterfaceError, ValueError):  # the address makes no sense
+        connection = await connect(database, command_timeout=None)
     try:
-        with outages_translated(connection):
+        with outages_translated(connection), _refusals_translated():
             return await _apply_missing(connection, migrations)
     finally:
         connection.terminate()  # also releases the lock, whatever happened
+
+
+@contextmanager
+def _refusals_translated(*further: type[Exception]) -> Iterator[None]:
+    """Turn what only a person can mend, and these, into DatabaseUnusable."""
+    try:
+        yield
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError,  # unknown user, wrong password, pg_hba.conf
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.InsufficientPrivilegeError,
+        *further,
+    ) as error:
+        raise DatabaseUnusable(describe(error)) from error
 
 
 async def _apply_missing(connection: Connection, migrations: Sequence[Migration]) -> list[str]:

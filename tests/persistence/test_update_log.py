@@ -37,12 +37,11 @@ async def test_a_batch_is_one_statement_in_one_transaction(
 ) -> None:
     """LOG-7: however many rows and documents."""
     statements: list[str] = []
-    async with pool.borrow() as connection:
-        await update_log._commit(connection, log_of(document(999), 1, 1))  # asyncpg learns types
-        with connection.query_logger(lambda record: statements.append(record.query)):
-            await update_log._commit(
-                connection, [entry for n in range(count) for entry in log_of(document(n), 1, 2)]
-            )
+    await store.commit(log_of(document(999), 1, 1))  # asyncpg learns the types
+    standing = store._commit_new._connection
+    assert standing is not None
+    with standing.query_logger(lambda record: statements.append(record.query)):
+        await store.commit([entry for n in range(count) for entry in log_of(document(n), 1, 2)])
     assert len(statements) == 1, "which is a transaction by itself"
     assert "INSERT" in statements[0]
     assert await one(pool, "SELECT count(DISTINCT xmin::text) FROM document_updates") == 2
