@@ -24,12 +24,26 @@ from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, parse_uuid
 from server.authentication import mint
 from server.clock import utc_now
+from server.complaints import complaint
+from server.data_directory import UnusableDataDirectory, prepare_data_directory
 from server.logs import configure_logging
 from server.settings import Settings, describe_errors, unknown_variables
 from server.signing_keys import UnusableSecret, key_source, shared_secret
 
 BAD_INPUT = 2  # exit status, as of click's own usage errors
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600  # seconds
+
+
+class _PortType(click.ParamType[int]):
+    name = "port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        text = str(value)
+        if len(text) > 5 or not text.isdecimal() or int(text) > 65535:
+            self.fail(f"{text!r} is no port: give a number from 0 to 65535", param, ctx)
+        return int(text)
 
 
 class _UuidType(click.ParamType[UUID]):
@@ -83,9 +97,7 @@ _database_url = click.option(
 
 @cli.command()
 @click.option("--host", help="Address to listen on (COLLAB_HOST).  [127.0.0.1]")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on (COLLAB_PORT).  [8000]"
-)
+@click.option("--port", type=_PortType(), help="Port to listen on (COLLAB_PORT).  [8000]")
 @_data_dir
 @_database_url
 @click.option("--dev", is_flag=True, default=None, help="Demo session, loopback only (COLLAB_DEV).")
@@ -94,7 +106,8 @@ def serve(**flags: Any) -> int:
     settings = _settings(**flags)
     for name in unknown_variables(os.environ):
         click.echo(f"Warning: there is no setting {name}; it is ignored.", err=True)
-    with _reported(UnusableSecret, OSError):
+    with _reported(settings, UnusableSecret, UnusableDataDirectory, OSError):
+        prepare_data_directory(settings.data_dir)
         key_source(settings)  # now, where it is one clear line, and not in a worker
     from server import supervisor  # noqa: PLC0415 - the other commands need none of it
 
@@ -139,7 +152,7 @@ def token(
 ) -> None:
     """Print a token, signed with the secret (COLLAB_JWT_SECRET, else the data directory's)."""
     settings = _settings(data_dir=data_dir)
-    with _reported(UnusableSecret, OSError):
+    with _reported(settings, UnusableSecret, UnusableDataDirectory, OSError):
         secret = shared_secret(settings)
     click.echo(
         mint(
@@ -169,11 +182,12 @@ def migrate(**flags: Any) -> None:
     faults = (
         errors.DatabaseInUse,
         errors.DatabaseTooNew,
+        errors.DatabaseUnusable,
         errors.EmbeddedPostgresError,
         StorageUnavailable,
         OSError,
     )
-    with _reported(*faults), _database(settings) as dsn:
+    with _reported(settings, *faults), _database(settings) as dsn:
         applied = asyncio.run(migrations.migrate(dsn))
     for name in applied:
         click.echo(f"applied {name}")
@@ -204,12 +218,12 @@ def _database(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def _reported(*faults: type[Exception]) -> Iterator[None]:
+def _reported(settings: Settings, *faults: type[Exception]) -> Iterator[None]:
     """Turn these faults into one line and exit status 2."""
     try:
         yield
     except faults as error:
-        raise click.UsageError(" ".join(str(error).split())) from None
+        raise click.UsageError(complaint(error, settings)) from None
 
 
 def _settings(**flags: Any) -> Settings:

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from crdt_docs.awareness import AwarenessLimits
@@ -27,12 +28,14 @@ from persistence.ports import DocumentStore, SessionStore
 from persistence.sessions import PostgresSessionStore
 from persistence.update_log import PostgresDocumentStore
 from server.authentication import Authenticator
+from server.clock import utc_now
 from server.counters import Counters
 from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.housekeeping import keep_house
 from server.live_documents import LiveRooms
 from server.pages import page_routes
+from server.rest.boundary import outside
 from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.room_directory import RoomDirectory
@@ -103,7 +106,11 @@ def create_app(
             yield
 
     middleware = [Middleware(LoopbackHostOnly)] if settings.dev else []
-    return Starlette(lifespan=lifespan, middleware=middleware)
+    return Starlette(
+        lifespan=lifespan,
+        middleware=middleware,
+        exception_handlers={HTTPException: outside(utc_now)},
+    )
 
 
 async def _build(

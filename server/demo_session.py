@@ -20,6 +20,7 @@ from crdt_docs.access import Role
 from persistence.ports import Session, SessionStatus, SessionStore, SessionType
 from server.authentication import mint
 from server.clock import Clock, utc_now
+from server.data_directory import private_file
 from server.settings import Settings, is_loopback
 from server.signing_keys import shared_secret
 
@@ -93,7 +94,8 @@ def _read_ids(path: Path) -> _DemoIds | None:
 def _write_ids(path: Path, ids: _DemoIds) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
-    draft.write_text(json.dumps({name: str(getattr(ids, name)) for name in _DemoIds.__slots__}))
+    with open(draft, "w", opener=private_file) as file:
+        json.dump({name: str(getattr(ids, name)) for name in _DemoIds.__slots__}, file)
     os.replace(draft, path)  # noqa: PTH105 - says that it replaces
 
 

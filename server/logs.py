@@ -1,4 +1,4 @@
-"""Logging: one JSON object a line on standard error, and never a secret in it.
+"""Logging: one line each on standard error, JSON or for people, and never a secret in it.
 
 Three things keep secrets out: uvicorn's lines that quote request targets and headers are dropped;
 values under the names in SECRET_KEYS are blanked; and what looks like a token, a token parameter
@@ -80,7 +80,7 @@ def _shared_processors() -> list[Processor]:
 
 def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
     renderer: Processor
-    if settings.log_format == "json":
+    if not _is_for_people(settings, stream):
         renderer = structlog.processors.JSONRenderer(serializer=_to_json)
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
@@ -94,6 +94,12 @@ def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
             renderer,
         ],
     )
+
+
+def _is_for_people(settings: Settings, stream: TextIO) -> bool:
+    if settings.log_format == "auto":
+        return settings.dev and stream.isatty()
+    return settings.log_format == "console"
 
 
 def _to_json(event: EventDict, **_: object) -> str:
@@ -136,6 +142,15 @@ def blank_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be written as JSON
 
 
+_SAID_OTHERWISE = frozenset(
+    {
+        "connection open",
+        "connection closed",
+        "Application startup failed. Exiting.",  # and why, is said by whoever started it
+    }
+)
+
+
 class _NoRequestLines(logging.Filter):
     """Drops what uvicorn says of single connections.
 
@@ -148,7 +163,7 @@ class _NoRequestLines(logging.Filter):
         if record.levelno < logging.INFO:
             return False
         text = str(record.msg)
-        return "WebSocket %s" not in text and text not in {"connection open", "connection closed"}
+        return "WebSocket %s" not in text and text not in _SAID_OTHERWISE
 
 
 def _tame_uvicorn() -> None:

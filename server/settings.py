@@ -215,8 +215,10 @@ class Settings(BaseSettings):
         default="info",
         description="Least important messages logged: debug, info, warning or error.",
     )
-    log_format: Literal["json", "console"] = Field(
-        default="json", description="`json`, one object a line, or `console`, for people."
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="`json`, one object a line; `console`, for people; or `auto`: for people in "
+        "the development mode on a terminal, else JSON.",
     )
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ import structlog
 from jwt import PyJWK, PyJWKClient, PyJWKSet, PyJWTError
 from jwt.algorithms import HMACAlgorithm
 
+from server.data_directory import prepare_data_directory
 from server.settings import MINIMUM_SECRET_BYTES, Settings
 
 KEY_SET_ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
@@ -195,7 +196,7 @@ def key_source(settings: Settings) -> KeySource:
     Blocks: may read and write the secret's file.
 
     Raises:
-        UnusableSecret: see `shared_secret` and `KeySet.from_json`.
+        UnusableSecret, UnusableDataDirectory: see `shared_secret` and `KeySet.from_json`.
     """
     if settings.jwt_jwks_url is not None:
         return KeySetAtUrl.at(settings.jwt_jwks_url)
@@ -209,6 +210,7 @@ def shared_secret(settings: Settings) -> bytes:
 
     Raises:
         UnusableSecret: tokens are checked with a key set; or the file is empty or not private.
+        UnusableDataDirectory: a new secret cannot be written there.
     """
     if not settings.uses_secret:
         raise UnusableSecret("tokens are signed by the issuer of the key set, not with a secret")
@@ -221,7 +223,7 @@ def _stored_secret(data_dir: Path) -> bytes:
     """The secret in the data directory; generated on first use, once, whoever comes first."""
     path = data_dir / SECRET_FILE
     if not path.exists():
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare_data_directory(data_dir)
         _create_secret(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise UnusableSecret(f"{path} can be read by others: chmod 600 it, or delete it")

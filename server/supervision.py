@@ -357,7 +357,8 @@ class Supervisor:
             _log.exception("worker_note_unreadable", pid=worker.pid, death=describe(death))
             suspicion = None
         is_guilty = suspicion is not None and is_to_blame(suspicion, death, now)
-        if death != Exited(ExitStatus.STOPPED):
+        # One that finds the database in use died of nothing; who uses it is told in the end.
+        if death not in (Exited(ExitStatus.STOPPED), Exited(ExitStatus.DATABASE_IN_USE)):
             _log.error(
                 "worker_died",
                 pid=worker.pid,

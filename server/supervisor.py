@@ -13,13 +13,19 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import assert_never
 
 from persistence import migrations
 from persistence.embedded_postgres import EmbeddedPostgres
-from persistence.errors import DatabaseInUse, DatabaseTooNew, EmbeddedPostgresError
+from persistence.errors import (
+    DatabaseInUse,
+    DatabaseTooNew,
+    DatabaseUnusable,
+    EmbeddedPostgresError,
+)
 from persistence.ports import StorageUnavailable
+from server.complaints import complaint
+from server.data_directory import UnusableDataDirectory, prepare_data_directory
 from server.listener import CannotListen, address_of, open_listener, port_of
 from server.logs import configure_logging
 from server.poison_list import PoisonList
@@ -35,7 +41,7 @@ from server.supervision import (
     WatchedDatabase,
     Worker,
 )
-from server.worker import DEFAULT_APP, DEFAULT_WS, reason_of
+from server.worker import DEFAULT_APP, DEFAULT_WS
 from server.worker_channel import ExitStatus
 from server.worker_process import WorkerProcess
 
@@ -44,6 +50,9 @@ POISON_FILE = "refused-updates.jsonl"
 TICK = 0.1  # seconds between looks at worker and database
 ONE_WISH = 0.5
 """Seconds in which several signals are one wish: a terminal and a shell may both send one."""
+
+_HOPELESS = (CannotListen, DatabaseTooNew, DatabaseUnusable, UnusableDataDirectory)
+"""Faults that every attempt would meet."""
 
 
 def watch(
@@ -98,7 +107,8 @@ def open_database(settings: Settings, stack: ExitStack) -> Database:
     """Start the embedded PostgreSQL unless another is named; bring its tables up to date.
 
     Raises:
-        DatabaseInUse, DatabaseTooNew, EmbeddedPostgresError, StorageUnavailable: see there.
+        DatabaseInUse, DatabaseTooNew, DatabaseUnusable, EmbeddedPostgresError,
+            StorageUnavailable: see there.
     """
     if settings.database_url is not None:
         database = Database(settings.database_url)
@@ -131,12 +141,15 @@ def serve(
             return _serve(settings, signals, stack, open_database, app=app, ws=ws)
     except StopRequested:
         return ExitStatus.STOPPED
-    except DatabaseInUse as error:
-        return _complain_with(error, ExitStatus.DATABASE_IN_USE)
-    except (CannotListen, DatabaseTooNew) as error:
-        return _complain_with(error, ExitStatus.CANNOT_START)
-    except (EmbeddedPostgresError, StorageUnavailable, OSError) as error:
-        return _complain_with(error, ExitStatus.FAILED)
+    except (*_HOPELESS, DatabaseInUse, EmbeddedPostgresError, StorageUnavailable, OSError) as error:
+        _complain(complaint(error, settings))
+        return _status_of(error)
+
+
+def _status_of(fault: Exception) -> ExitStatus:
+    if isinstance(fault, DatabaseInUse):
+        return ExitStatus.DATABASE_IN_USE
+    return ExitStatus.CANNOT_START if isinstance(fault, _HOPELESS) else ExitStatus.FAILED
 
 
 def _serve(
@@ -148,7 +161,7 @@ def _serve(
     app: str,
     ws: str,
 ) -> ExitStatus:
-    prepare_data_dir(settings.data_dir)
+    prepare_data_directory(settings.data_dir)
     listener = stack.enter_context(open_listener(settings.host, settings.port))
     address = address_of(listener)
     database = open_database(settings, stack)
@@ -172,22 +185,9 @@ def _serve(
     return watch(supervisor, signals, listener)
 
 
-def prepare_data_dir(path: Path) -> None:
-    """Make the directory for its owner only: it holds a secret and a database.
-
-    One that is there already keeps its mode.
-    """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def _announce(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - what a person is told goes to standard output
 
 
 def _complain(line: str) -> None:
     print(f"collab: {line}", file=sys.stderr, flush=True)  # noqa: T201 - as command line tools do
-
-
-def _complain_with(error: Exception, status: ExitStatus) -> ExitStatus:
-    _complain(reason_of(error))
-    return status

@@ -27,8 +27,9 @@ from uvicorn.importer import import_from_string
 from persistence.errors import DatabaseInUse
 from persistence.ports import StorageUnavailable
 from server.applying_note import ApplyingNote
+from server.complaints import reason_of
 from server.graceful_server import GracefulServer, LifespanWitness, uvicorn_config
-from server.logs import blank_text, configure_logging
+from server.logs import configure_logging
 from server.settings import ENV_PREFIX, Settings
 from server.worker_channel import ExitStatus, WorkerEnd
 
@@ -203,12 +204,6 @@ def status_of(fault: BaseException) -> ExitStatus:
             return ExitStatus.CANNOT_START
 
 
-def reason_of(fault: BaseException) -> str:
-    """A fault in one line, without secrets."""
-    text = " ".join(blank_text(str(fault)).split())
-    return text or type(fault).__name__
-
-
 def run(inheritance: Inheritance, settings: Settings) -> ExitStatus:
     """Be the worker: returns when it has ended, with what its exit status is to be."""
     with ExitStack() as stack:
@@ -228,7 +223,8 @@ def run(inheritance: Inheritance, settings: Settings) -> ExitStatus:
                 return runner.run(worker.serve(listener))
         except Exception as fault:  # noqa: BLE001 - whatever it is, the supervisor must know
             status = status_of(fault)
-            _log.error("worker_failed", exc_info=status is ExitStatus.CANNOT_START)
+            if status is not ExitStatus.DATABASE_IN_USE:  # the supervisor says who uses it
+                _log.error("worker_failed", exc_info=status is ExitStatus.CANNOT_START)
             supervisor.say_failed(reason_of(fault))
             return status
 

@@ -86,17 +86,19 @@ async def migrate(database: str | Connection) -> list[str]:
         connection.terminate()  # also releases the lock, whatever happened
 
 
+_REFUSALS: tuple[type[Exception], ...] = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # unknown user, wrong password, pg_hba.conf
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
 @contextmanager
 def _refusals_translated(*further: type[Exception]) -> Iterator[None]:
     """Turn what only a person can mend, and these, into DatabaseUnusable."""
     try:
         yield
-    except (
-        asyncpg.InvalidAuthorizationSpecificationError,  # unknown user, wrong password, pg_hba.conf
-        asyncpg.InvalidCatalogNameError,
-        asyncpg.InsufficientPrivilegeError,
-        *further,
-    ) as error:
+    except (*_REFUSALS, *further) as error:
         raise DatabaseUnusable(describe(error)) from error
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from persistence.ports import StorageUnavailable
@@ -27,6 +29,22 @@ _ALWAYS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def outside(clock: Clock) -> Handler:
+    """What answers, in the same envelope, for paths that are none of the API's."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        request_id = _request_id(request.headers)
+        scope = {**request.scope, REQUEST_ID_KEY: request_id}
+        response = failure(scope, clock, _problem(error))
+        response.headers.update({"X-Request-ID": request_id, **_ALWAYS})
+        return response
+
+    return answer
 
 
 class Boundary:

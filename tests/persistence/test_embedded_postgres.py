@@ -297,6 +297,7 @@ def test_a_second_supervisor_is_refused(made: Path) -> None:
         with pytest.raises(DatabaseInUse, match="another server runs on the data directory"):
             EmbeddedPostgres(made, lock_patience=0.1).start()
         assert answers(said["dsn"]), "the first one was left alone"
+        assert mode(made / "postgres.lock") == 0o600
 
 
 def test_old_log_files_go(copied: Path) -> None:

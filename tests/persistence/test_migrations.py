@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from persistence import migrations
-from persistence.errors import DatabaseTooNew
+from persistence.errors import DatabaseTooNew, DatabaseUnusable
 from persistence.migrations import Migration, known_migrations, migrate
 from persistence.pool import connect
 from persistence.ports import StorageUnavailable
@@ -126,3 +127,38 @@ def test_numbers_with_a_gap_are_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(migrations, "files", lambda _: Directory())
     with pytest.raises(ValueError, match="not numbered in sequence"):
         known_migrations()
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "reason"),
+    [
+        ("password", "guess", "password authentication failed"),
+        ("username", "nobody", "password authentication failed"),
+        ("path", "/nowhere", 'database "nowhere" does not exist'),
+        ("query", "&sslmode=perhaps", "sslmode"),
+        ("port", "abc", "abc"),
+    ],
+)
+async def test_a_database_that_does_not_let_us_in_is_told_from_an_outage(
+    empty_database: str, part: str, wrong: str, reason: str
+) -> None:
+    parts = urlsplit(empty_database)
+    match part:
+        case "port":
+            url = "postgresql://collab@localhost:abc/collab"
+        case "query":
+            url = empty_database + wrong
+        case _:
+            right = getattr(parts, part)
+            url = empty_database.replace(right, wrong, 1)
+    assert url != empty_database
+    with pytest.raises(DatabaseUnusable, match=reason):
+        await migrate(url)
+
+
+async def test_a_user_that_may_not_make_tables_is_told_from_an_outage(empty_database: str) -> None:
+    connection = await connect(empty_database)
+    await connection.execute("REVOKE CREATE ON SCHEMA public FROM pg_database_owner, PUBLIC")
+    await connection.close()
+    with pytest.raises(DatabaseUnusable, match="permission denied"):
+        await migrate(empty_database)

@@ -130,6 +130,29 @@ async def test_the_development_mode_offers_a_demo(tmp_path: Path) -> None:
     assert "#session=" in "\n".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "NOT_FOUND"),
+        ("GET", "/assets/nothing.js", 404, "NOT_FOUND"),
+        ("GET", "/assets/../secret", 404, "NOT_FOUND"),
+        ("POST", "/", 405, "METHOD_NOT_ALLOWED"),
+    ],
+)
+async def test_paths_outside_the_api_are_answered_in_the_same_envelope(
+    tmp_path: Path, method: str, path: str, status: int, code: str
+) -> None:
+    app = create_app(settings(tmp_path), open_stores=open_memory)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client,
+    ):
+        answer = await client.request(method, path, headers={"X-Request-ID": "mine"})
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+    assert answer.json()["meta"]["request_id"] == answer.headers["x-request-id"] == "mine"
+
+
 async def test_without_a_database_it_does_not_start(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path))
     with pytest.raises(ValueError, match="no database"):

@@ -82,6 +82,11 @@ async def test_a_damaged_file_is_as_good_as_none(
     assert kept["session_id"] == str(session.id)
 
 
+async def test_what_is_kept_is_its_owners_only(forge: Forge, settings: Settings) -> None:
+    await ensure_demo_session(MemorySessionStore(), settings, clock=forge.clock)
+    assert (settings.data_dir / DEMO_FILE).stat().st_mode & 0o777 == 0o600
+
+
 async def test_nothing_is_kept_of_a_session_that_could_not_be_stored(
     forge: Forge, settings: Settings
 ) -> None:

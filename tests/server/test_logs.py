@@ -116,6 +116,32 @@ def test_the_console_form_is_for_people() -> None:
     assert "geheim" not in written.text
 
 
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("values", "stream", "is_json"),
+    [
+        ({"dev": True}, Screen(), False),
+        ({"dev": True}, io.StringIO(), True),
+        ({}, Screen(), True),
+        ({"dev": True, "log_format": "json"}, Screen(), True),
+        ({"log_format": "console"}, io.StringIO(), False),
+    ],
+)
+def test_lines_are_for_people_where_a_developer_watches(
+    values: dict[str, Any], stream: io.StringIO, *, is_json: bool
+) -> None:
+    configure_logging(Settings.model_validate(values), stream)
+    structlog.get_logger("tests.logs").info("room opened")
+    assert stream.getvalue().startswith("{") is is_json
+    assert "room opened" in stream.getvalue()
+
+
 def test_a_traceback_is_part_of_its_line() -> None:
     written = Written()
     log_failure(written, "broken")

@@ -176,9 +176,15 @@ def test_a_short_secret_is_told_in_one_line(
     assert "hunter2" not in line
 
 
-def test_a_data_directory_that_cannot_be_is_told_in_one_line(terminal: Terminal) -> None:
-    Path("file").write_text("")
-    assert "file" in terminal.complaint("token", "--user", ANNA, "--data-dir", "file/data")
+@pytest.mark.parametrize("command", [("token", "--user", ANNA), ("serve",)])
+def test_a_data_directory_that_cannot_be_is_told_in_one_line(
+    terminal: Terminal, command: tuple[str, ...]
+) -> None:
+    for place in ("/dev/null/data", "/proc/nope"):
+        line = terminal.complaint(*command, "--data-dir", place)
+        assert f"directory {place} (" in line
+        assert "choose another --data-dir" in line
+        assert "Errno" not in line
 
 
 # serve
@@ -235,7 +241,7 @@ def test_the_exit_status_is_the_supervisors(monkeypatch: pytest.MonkeyPatch) -> 
     ("arguments", "part"),
     [
         (("--port", "99999"), "--port"),
-        (("--port", "http"), "--port"),
+        (("--port", "abc"), "'abc' is no port: give a number from 0 to 65535"),
         (("--dev", "--host", "0.0.0.0"), "loopback"),
         (("--database-url", "mysql://u:geheim@localhost/x"), "COLLAB_DATABASE_URL"),
         (("--host", ""), "COLLAB_HOST"),

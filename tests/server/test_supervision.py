@@ -381,6 +381,17 @@ def test_a_death_is_logged_with_its_cause_and_whom_it_was_working_for(stage: Sta
     assert entry["refused"] is True
 
 
+def test_a_worker_that_finds_the_database_in_use_is_told_of_once(stage: Stage) -> None:
+    stage.tick()
+    stage.worker.fate = Exited(ExitStatus.DATABASE_IN_USE)
+    stage.worker.says = [Failed("another server works on it")]
+    with capture_logs() as logs:
+        stage.tick()
+    assert stage.state == Ended(ExitStatus.DATABASE_IN_USE)
+    assert stage.complaints == ["another server works on it"]
+    assert logs == []
+
+
 def test_a_disk_that_is_full_does_not_keep_the_next_worker_from_knowing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from persistence.errors import DatabaseInUse, DatabaseTooNew, EmbeddedPostgresError
+from persistence.errors import (
+    DatabaseInUse,
+    DatabaseTooNew,
+    DatabaseUnusable,
+    EmbeddedPostgresError,
+)
 from persistence.ports import StorageUnavailable
 from server import supervisor
 from server.blame import Exited
@@ -20,7 +25,7 @@ from server.poison_list import PoisonList
 from server.settings import Settings
 from server.stop_signals import StopSignals
 from server.supervision import Supervisor
-from server.supervisor import ONE_WISH, Database, open_database, prepare_data_dir, serve, watch
+from server.supervisor import ONE_WISH, Database, open_database, serve, watch
 from server.worker_channel import ExitStatus, Ready
 from tests.helpers.fake_worker import FakeWorker
 
@@ -133,6 +138,7 @@ def test_a_worker_is_told_what_an_earlier_supervisor_learnt(
     [
         (DatabaseInUse("another server uses it"), ExitStatus.DATABASE_IN_USE),
         (DatabaseTooNew("it is too new"), ExitStatus.CANNOT_START),
+        (DatabaseUnusable("wrong password"), ExitStatus.CANNOT_START),
         (EmbeddedPostgresError("it does not start"), ExitStatus.FAILED),
         (StorageUnavailable("connection refused"), ExitStatus.FAILED),
         (OSError("No space left on device"), ExitStatus.FAILED),
@@ -165,8 +171,10 @@ def test_a_data_directory_that_cannot_be_made_ends_it_with_one_line(
 ) -> None:
     (tmp_path / "file").touch()
     status = serve(Settings(data_dir=tmp_path / "file" / "data", port=0))
-    assert status == ExitStatus.FAILED
-    assert "Not a directory" in capsys.readouterr().err
+    assert status == ExitStatus.CANNOT_START
+    output = capsys.readouterr()
+    assert "Not a directory" in output.err
+    assert output.err.count("\n") == 1
 
 
 def test_a_signal_while_the_database_starts_stops_it_again_and_is_no_fault(
@@ -326,14 +334,3 @@ def test_a_database_that_did_not_start_is_cleaned_up(
     with pytest.raises(EmbeddedPostgresError), ExitStack() as stack:
         open_database(settings, stack)
     assert log == ["made in data", "stopped"]
-
-
-def test_a_new_data_directory_is_for_its_owner_only(tmp_path: Path) -> None:
-    prepare_data_dir(tmp_path / "a" / "b")
-    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
-
-
-def test_a_data_directory_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
-    tmp_path.chmod(0o750)
-    prepare_data_dir(tmp_path)
-    assert tmp_path.stat().st_mode & 0o777 == 0o750

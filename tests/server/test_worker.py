@@ -213,11 +213,6 @@ def test_a_worker_that_cannot_start_says_why(
     assert legacy.channel.heard() == [Failed(reason)]
 
 
-def test_a_fault_without_words_is_named() -> None:
-    assert worker.reason_of(KeyError()) == "KeyError"
-    assert worker.reason_of(ValueError("two\nlines")) == "two lines"
-
-
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
