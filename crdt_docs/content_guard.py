@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Final
@@ -99,27 +100,45 @@ def low_surrogates(
         found.extend(compress(range(clock + start, clock + start + len(part)), part))
 
 
-def check_json(raw: bytes, max_depth: int) -> None:
+def check_json(raw: bytes, max_depth: int) -> list[int] | None:
     """GRD-8: a text is JSON that yrs and browsers read alike, and not nested too deeply.
 
     Yjs clients parse it while they apply an update, and one that throws is stuck for good.
 
+    Returns where it spells half of a surrogate pair, which yrs does not read (GRD-26); None where
+    it does not.
+
     Raises:
-        Malformed: not JSON, or with numbers or characters that one of them refuses.
+        Malformed: not JSON, or with numbers or bytes that one of them refuses.
         LimitExceeded: nested deeper than `max_depth`.
     """
     if _is_deeper(raw, max_depth):
         raise LimitExceeded(f"JSON is nested deeper than {max_depth} levels")
     decoder = _CAREFUL if _LONG in raw.translate(_DIGITS) else _DECODER
     try:
-        value = decoder.decode(raw.decode())
-        if b"\\u" in raw:
-            # An escape can spell half a surrogate pair, which does not encode again.
-            json.dumps(value, ensure_ascii=False).encode()
+        decoder.decode(raw.decode())
     except ValueError:
         raise Malformed(
             "embedded or formatting content is not JSON that every side reads"
         ) from None
+    if b"\\u" not in raw:
+        return None
+    return [found.start() for found in _ESCAPES.finditer(raw) if found[1]] or None
+
+
+def mended(update: bytes, mends: Sequence[int]) -> bytes:
+    """GRD-26: the same update with U+FFFD where its JSON spells half of a surrogate pair.
+
+    That is what arrives wherever else Yjs writes such a half, and the escape is as long.
+
+    Args:
+        update: one that the guard accepted.
+        mends: where the escapes begin, as the guard told.
+    """
+    patched = bytearray(update)
+    for position in mends:
+        patched[position : position + len(_REPLACEMENT)] = _REPLACEMENT
+    return bytes(patched)
 
 
 def _is_deeper(raw: bytes, levels: int) -> bool:
@@ -150,12 +169,15 @@ _CAREFUL = json.JSONDecoder(parse_float=_finite, parse_int=_finite, parse_consta
 """The same, also for integers of so many digits that browsers read them as infinite."""
 _LONG = b"0" * 300
 _DIGITS = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
+_ESCAPES = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
+"""The escapes of a JSON text one after the other; halves without the other half are group 1."""
+_REPLACEMENT = rb"\ufffd"
 
 
 class ContentWalk:
     """Walks the contents of one update's structs; they share its limits."""
 
-    __slots__ = ("_data", "_elements_left", "_json_left", "_limits", "_subdocuments_left")
+    __slots__ = ("_data", "_elements_left", "_json_left", "_limits", "_subdocuments_left", "mends")
 
     def __init__(self, data: bytes, limits: ContentLimits) -> None:
         self._data = data
@@ -163,6 +185,8 @@ class ContentWalk:
         self._elements_left = limits.elements
         self._json_left = limits.json_elements
         self._subdocuments_left = limits.subdocuments
+        self.mends: list[int] = []
+        """Where halves of surrogate pairs are spelled in JSON, six bytes each (GRD-26)."""
 
     def single(self, kind: int, position: int) -> tuple[int, int]:
         """Walk content other than text, values and subdocuments; return its clock length and end.
@@ -238,7 +262,9 @@ class ContentWalk:
             raise LimitExceeded(
                 f"an update may hold {self._limits.json_elements} array and object members in JSON"
             )
-        check_json(raw, self._limits.value_depth)
+        halves = check_json(raw, self._limits.value_depth)
+        if halves is not None:
+            self.mends += [start + half for half in halves]
         return end
 
     def _shared_type(self, position: int) -> int:

@@ -21,6 +21,7 @@ from crdt_docs import messages
 from crdt_docs.access import Role, may_edit
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
 from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
+from crdt_docs.content_guard import mended
 from crdt_docs.document import Document, DocumentBroken, Fence, StoredState
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.member import Member, PendingWalk
@@ -268,6 +269,8 @@ class Room:
         elif is_step2 and member.debt is not None:
             member.debt.answer()
         self._settling[member] = None
+        if facts.mends:
+            update = mended(update, facts.mends)
 
     def _accept(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
         self._integrate_refused(member)

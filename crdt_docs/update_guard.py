@@ -105,6 +105,8 @@ class UpdateFacts(NamedTuple):
             before it; else 0.
         struct_count: structs in it, skips included.
         roots: names of the root types it mentions.
+        mends: where its JSON spells half of a surrogate pair: see `mended`, whose result is to be
+            applied in its place.
     """
 
     ranges: list[tuple[int, int, int]]
@@ -116,6 +118,7 @@ class UpdateFacts(NamedTuple):
     continues: int
     struct_count: int
     roots: frozenset[str]
+    mends: Sequence[int]
 
     @property
     def has_deletes(self) -> bool:
@@ -521,6 +524,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         0 if placed else shape,
         struct_count,
         _NO_ROOTS if roots is None else frozenset(roots.values()),
+        () if contents is None else contents.mends,
     )
 
 

@@ -1,22 +1,27 @@
-"""GRD-6 to GRD-10: what structs contain."""
+"""GRD-6 to GRD-10 and GRD-26: what structs contain."""
 
 from __future__ import annotations
 
+import json
+import re
 from array import array as numbers
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycrdt import Doc
 
 from crdt_docs.content_guard import (
     ContentLimits,
     ContentWalk,
     check_json,
     low_surrogates,
+    mended,
     utf16_length,
 )
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
+from crdt_docs.varint import read_var_bytes
 from tests.helpers.raw_updates import (
     NULL,
     array,
@@ -145,9 +150,7 @@ def test_grd_6_lists_of_json_texts_are_malformed() -> None:
         "-Infinity",
         "1e999",
         "9" * 400,
-        '"\\ud83d"',
-        '["\\ude00"]',
-        '{"\\ud83d":1}',
+        '"\\ud83"',
         '"\x01"',
         "\ufeff1",
         "1 2",
@@ -183,6 +186,46 @@ def test_grd_9_values_may_be_nested_64_levels_and_no_deeper() -> None:
         walk_update(_of(values(_nested(100_000))))
     with pytest.raises(LimitExceeded):
         walk_update(_of(subdocument("guid", _nested(65))))
+
+
+HALVES = {
+    r'"\ud83d"': r'"\ufffd"',
+    r'["\uDE00x"]': r'["\ufffdx"]',
+    r'{"\ud83d":{"\uDC00":"\udfff"}}': r'{"\ufffd":{"\ufffd":"\ufffd"}}',
+    r'"\ude00\ud83d"': r'"\ufffd\ufffd"',
+    r'"\ud83d\ud83d\ude00\ude00"': r'"\ufffd\ud83d\ude00\ufffd"',
+    r'"\ud83d\u0041\ud83d \ude00"': r'"\ufffd\u0041\ufffd \ufffd"',
+    r'"\\ud83d\\\ud83d\\\\ud83d"': r'"\\ud83d\\\ufffd\\\\ud83d"',
+    r'"\"\ud83d\n\/\ud83d\\"': r'"\"\ufffd\n\/\ufffd\\"',
+}
+
+
+@pytest.mark.parametrize("content", [embed, lambda json: formatting("key", json)])
+@pytest.mark.parametrize("spelled", HALVES)
+def test_grd_26_halves_of_surrogate_pairs_in_json_are_mended(content: object, spelled: str) -> None:
+    assert callable(content)
+
+    def written(json: str) -> bytes:
+        around = item(embed(r'"\ud83d\ude00"'), parent="root")
+        return update(section(7, 0, around, item(content(json), parent="root"), around))
+
+    facts = walk_update(written(spelled))
+    again = mended(written(spelled), facts.mends)
+    assert again == written(HALVES[spelled])
+    assert walk_update(again) == facts._replace(mends=[])
+    Doc().apply_update(again)
+
+
+@given(st.text(st.sampled_from('\ud83d\ude00a\\"\nd\U0001f600'), max_size=12))
+def test_grd_26_what_browsers_spell_reads_as_strings_do_elsewhere(text: str) -> None:
+    units = text.encode("utf-16-le", "surrogatepass")
+    # As JSON.stringify does: only halves without the other half are escaped.
+    spelled = json.dumps(units.decode("utf-16-le", "surrogatepass"), ensure_ascii=False)
+    spelled = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", spelled)
+    data = _of(embed(spelled))
+    again = mended(data, walk_update(data).mends)
+    _, position = read_var_bytes(again, data.index(b"root") - 1)
+    assert json.loads(read_var_bytes(again, position)[0]) == units.decode("utf-16-le", "replace")
 
 
 def test_grd_9_json_may_be_nested_64_levels_and_no_deeper() -> None:

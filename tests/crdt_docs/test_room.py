@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import ANSWERED_AT_ONCE, Room, RoomLimits
 from crdt_docs.update_guard import walk_state_vector
+from tests.helpers import raw_updates as raw
 from tests.helpers.people import Gathering, Person
 
 
@@ -916,3 +918,59 @@ def test_awr_1_what_clients_send_back_is_not_broadcast_again() -> None:
             room.send(person, broadcast.frame)
             room.send(person, messages.awareness(room.room._awareness.everyone()))
         assert not room.turn(after=0.05).broadcasts
+
+
+class TestGrd26HalvesOfSurrogatePairs:
+    """Browsers spell them as escapes in JSON; yrs would not read them."""
+
+    SPELLED = r'{"image":"\ud83d"}'
+    REPLACED = '{"image":"\ufffd"}'
+    """As yrs spells it."""
+
+    def _written(self, json: str, clock: int = 0, padding: int = 0) -> bytes:
+        """Some text, an embedded value and a mark, as stock Yjs writes them."""
+        structs = [raw.item(raw.text("a" * (1 + padding)), parent="text")]
+        for content in (raw.embed(json), raw.formatting("bold", json)):
+            structs.append(raw.item(content, origin=(77, clock + padding + len(structs) - 1)))
+        if clock:
+            structs[0] = raw.item(raw.text("a" * (1 + padding)), origin=(77, clock - 1))
+        return raw.update(raw.section(77, clock, *structs))
+
+    @pytest.mark.parametrize("padding", [0, 100_000])
+    @pytest.mark.parametrize("frame", [messages.sync_update, messages.sync_step2])
+    def test_they_are_replaced_before_anything_is_applied_stored_or_sent(
+        self, frame: Callable[[bytes], bytes], padding: int
+    ) -> None:
+        ada, ben = Person(1), Person(2)
+        room = Gathering(ada, ben)
+        room.send(ada, frame(self._written(self.SPELLED, padding=padding)))
+        room.settle()
+        assert ada.closed is None
+        assert room.log == [self._written(self.REPLACED, padding=padding)]
+        late = Person(3)
+        room.join(late)
+        room.settle()
+        for reader in (ben, late):
+            inserted = reader.doc.get("text", type=Text).diff()
+            assert inserted[1:] == [({"image": "\ufffd"}, None)]
+
+    def test_also_in_what_connects_only_in_part(self) -> None:
+        ada, ben = Person(1), Person(2)
+        room = Gathering(ada, ben)
+        later = raw.section(78, 5, raw.item(raw.text("x"), parent="text"))
+        whole = self._written(self.SPELLED)
+        room.send(ada, messages.sync_update(b"\x02" + whole[1:-1] + later + b"\x00"))
+        room.turn()
+        assert room.log == [self._written(self.REPLACED)]
+
+    def test_what_its_author_sends_again_is_nothing_new(self) -> None:
+        ada, ben = Person(1), Person(2)
+        room = Gathering(ada, ben)
+        room.send(ada, messages.sync_update(self._written(self.SPELLED)))
+        room.settle()
+        room.send(ada, messages.sync_step2(self._written(self.SPELLED)))
+        room.send(ada, messages.sync_update(self._written(self.SPELLED, clock=3)))
+        room.settle()
+        assert ada.closed is None
+        assert len(room.log) == 2
+        assert self.SPELLED.encode() not in b"".join(room.log)
