@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]  # it ships no types, and we have no stubs
+import psutil
 import structlog
 
 from persistence import postmaster_launcher

@@ -213,11 +213,6 @@ class DatabasePool:
         )
 
     @property
-    def is_failing(self) -> bool:
-        """Whether the database did not answer lately."""
-        return self._circuit.is_open
-
-    @property
     def size(self) -> int:
         """Connections that stand."""
         return self._pool.get_size()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # it ships no types, and we have no stubs
+import psutil
 
 
 @dataclass(frozen=True, slots=True)

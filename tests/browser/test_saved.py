@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psutil  # type: ignore[import-untyped] # it ships no types
+import psutil
 import pytest
 from playwright.async_api import expect
 from pycrdt import Doc, Map

@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import jwt
-import psutil  # type: ignore[import-untyped] # it ships no types
+import psutil
 from pycrdt import Doc
 
 SECRET = "a secret of the tests, long enough to sign tokens with"

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-import psutil  # type: ignore[import-untyped]  # has no types
+import psutil
 from pycrdt import Doc, TransactionEvent, merge_updates
 
 from tests.helpers.contents import contents

@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import psutil  # type: ignore[import-untyped]  # it ships no types, and we have no stubs
+import psutil
 import pytest
 from blockbuster import BlockBuster
 

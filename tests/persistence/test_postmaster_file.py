@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # it ships no types, and we have no stubs
+import psutil
 import pytest
 
 from persistence.postmaster_file import (
