@@ -9,6 +9,7 @@ from crdt_docs.access import Role
 from crdt_docs.debt import Debt
 from crdt_docs.identifiers import Identity
 from crdt_docs.update_guard import GuardWalk
+from crdt_docs.update_pieces import Pieces
 
 
 @dataclass(slots=True)
@@ -18,6 +19,20 @@ class PendingWalk:
     walk: GuardWalk
     update: bytes
     is_step2: bool
+
+
+@dataclass(slots=True)
+class PendingPieces:
+    """A long update that is being applied (ROM-16); the member's socket is not read meanwhile.
+
+    Attributes:
+        at_once: structs of the next piece.
+        size: bytes of the whole update.
+    """
+
+    pieces: Pieces
+    at_once: int
+    size: int
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +61,7 @@ class Member:
     refused_until: int = 0
     debt: Debt | None = None
     walking: PendingWalk | None = None
+    applying: PendingPieces | None = None
     inbox: deque[bytes] | None = None
     is_synced: bool = False
     is_behind: bool = False
@@ -58,4 +74,4 @@ class Member:
     @property
     def is_busy(self) -> bool:
         """Its socket must not be read until it turns up in `Turn.resumed`."""
-        return self.walking is not None
+        return self.walking is not None or self.applying is not None

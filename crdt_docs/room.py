@@ -2,14 +2,15 @@
 
 `receive` any number of frames, then `end_turn` once: it applies what came, and says what to send,
 store and close. Nothing is awaited and nobody is called back, so state changes only inside these
-calls and there are no locks.
+calls and there are no locks. Only while a long update is applied is the time looked at, by a clock
+that is handed in.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import assert_never
@@ -20,11 +21,11 @@ from pycrdt import merge_updates
 from crdt_docs import messages
 from crdt_docs.access import Role, may_edit
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
-from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
 from crdt_docs.content_guard import mended
+from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
 from crdt_docs.document import Document, DocumentBroken, Fence, StoredState
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
-from crdt_docs.member import Member, PendingWalk
+from crdt_docs.member import Member, PendingPieces, PendingWalk
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Gate, Pacing
@@ -37,11 +38,21 @@ from crdt_docs.update_guard import (
     walk_state_vector,
     walk_update,
 )
+from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import brings_news, connecting_part, placeholder
 from crdt_docs.welcome import Welcome
 
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""
+
+APPLYING_SECONDS = 0.010
+"""How long one turn applies pieces of long updates."""
+
+FIRST_PIECE = 32
+"""Structs in the first piece of an update, before it is known what they cost."""
+
+FULL_AGAIN_SECONDS = 0.1
+"""How soon to look whether the database takes more, while a long update waits for it."""
 
 ANSWERED_AT_ONCE = 32
 """Joiners answered in one turn; a storm of them is spread over several."""
@@ -63,6 +74,7 @@ BEHIND = "the database is behind and takes no more edits now; reconnect in a mom
 class RoomLimits:
     """Attributes:
     walk_at_once: bytes up to which an update is walked where it is received.
+    apply_at_once: structs and delete ranges up to which an update is one transaction.
     document_bytes: encoded size at which edits are refused, deletions excepted.
     """
 
@@ -70,6 +82,7 @@ class RoomLimits:
     document: DocumentLimits = field(default_factory=DocumentLimits)
     awareness: AwarenessLimits = field(default_factory=AwarenessLimits)
     walk_at_once: int = 64 * 1024
+    apply_at_once: int = 256
     document_bytes: int = 64 * 1024 * 1024
 
 
@@ -95,12 +108,15 @@ class Room:
         pacing: Pacing | None = None,
         fence: Fence | None = None,
         now: float = 0.0,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """
         Args:
             stored: what the document is opened from; None for an empty one.
             authors: who first introduced each client id.
             now: the clock that `end_turn` and `tick` go on with.
+            clock: tells the seconds that applying a long update takes; without one, time stands
+                still and it is applied in one turn.
 
         Raises:
             DocumentBroken: what was stored cannot be opened.
@@ -114,6 +130,7 @@ class Room:
         self._pacing = pacing or Pacing()
         self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
         self._now = now
+        self._clock = clock or _standing_still
         self._size = self._measured_size = len(stored.state or b"") if stored else 0
         self._measured_version = 0
 
@@ -126,6 +143,7 @@ class Room:
         self._refused: list[Refused] = []
         self._closing: list[Close] = []
         self._walking: deque[Member] = deque()
+        self._applying: deque[Member] = deque()
         self._owing: set[Member] = set()
         self._settling: dict[Member, None] = {}
 
@@ -194,7 +212,7 @@ class Room:
         """Take one frame. What it causes comes with the next turn."""
         if member not in self.members:
             return
-        if member.walking is not None:
+        if member.is_busy:
             if member.inbox is None:
                 member.inbox = deque()
             member.inbox.append(frame)
@@ -251,10 +269,10 @@ class Room:
 
     def _judge(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
         """Decide once, before applying, what becomes of an update that the guard has walked."""
+        if facts.mends:
+            update = mended(update, facts.mends)
         if not facts.is_empty:
-            fence = self.document.fence
-            if fence.is_poisoned(update) or fence.brings_poison(member.sender, facts.ranges):
-                raise Malformed("this update has stopped the server before and is not taken again")
+            self._check_poison(member, update, facts)
             if not may_edit(member.role):
                 self._refuse(member, facts, READ_ONLY)
             elif not self.accepts_edits and self._is_news(facts):
@@ -269,8 +287,11 @@ class Room:
         elif is_step2 and member.debt is not None:
             member.debt.answer()
         self._settling[member] = None
-        if facts.mends:
-            update = mended(update, facts.mends)
+
+    def _check_poison(self, member: Member, update: bytes, facts: UpdateFacts) -> None:
+        fence = self.document.fence
+        if fence.is_poisoned(update) or fence.brings_poison(member.sender, facts.ranges):
+            raise Malformed("this update has stopped the server before and is not taken again")
 
     def _accept(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
         self._integrate_refused(member)
@@ -280,11 +301,24 @@ class Room:
                 member.debt.answer()
         else:
             self._set_aside(member, facts, is_step2=is_step2)
-            part = connecting_part(update, outline.clocks)
-            if part is None:
-                return
-            update, facts = part, walk_update(part, self._limits.guard)
-        self._queue(member, update, facts, is_step2=is_step2)
+            if not self._is_long(facts):
+                part = connecting_part(update, outline.clocks)
+                if part is None:
+                    return
+                update, facts = part, walk_update(part, self._limits.guard)
+        self._size += len(update)
+        if self._is_long(facts):
+            pieces = Pieces(update, facts.deletes, outline.clocks)
+            member.applying = PendingPieces(pieces, FIRST_PIECE, len(update))
+            self._applying.append(member)
+        else:
+            self._queue(member, update, facts, is_step2=is_step2)
+
+    def _is_long(self, facts: UpdateFacts) -> bool:
+        limit = self._limits.apply_at_once
+        return facts.struct_count > limit or (
+            facts.has_deletes and sum(map(len, facts.deletes.values())) > limit
+        )
 
     def _queue(
         self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool = False
@@ -297,7 +331,6 @@ class Room:
         outline.admit(facts, self._limits.document)
         for client, clock in before:
             unsent_from.setdefault(client, clock)
-        self._size += len(update)
         group = self._pending[-1] if self._pending else None
         if group is None or group.member is not member or is_step2 or group.is_step2:
             group = _Group(member, is_step2)
@@ -316,7 +349,8 @@ class Room:
             self._size - self._measured_size > limit // 64
         ):
             # The running sum only grows; what deletions and merging gave back must be measured.
-            self._size = self._measured_size = self.document.measure()
+            waiting = sum(member.applying.size for member in self._applying if member.applying)
+            self._size = self._measured_size = self.document.measure() + waiting
             self._measured_version = self.document.version
         return self._size + size <= limit
 
@@ -382,7 +416,18 @@ class Room:
     @property
     def is_quiet(self) -> bool:
         """Nothing waits for a later turn, not even for its time."""
-        return not (self._walking or self._asking or self._outbox or self._awareness.has_changed)
+        return not (
+            self._walking
+            or self._applying
+            or self._asking
+            or self._outbox
+            or self._awareness.has_changed
+        )
+
+    @property
+    def is_applying(self) -> bool:
+        """What was accepted is not all applied yet, nor handed on to be stored (ROM-16)."""
+        return bool(self._applying)
 
     def end_turn(self, now: float) -> Turn:
         """Carry out what was received; `now` is any monotonic clock, in seconds."""
@@ -391,6 +436,8 @@ class Room:
         # Most turns have one thing to do: asking first costs less than looking into each.
         if self._walking:
             self._advance_walk(turn)
+        if self._applying and self.accepts_edits:
+            self._apply_pieces(turn)
         if self._pending:
             self._apply_pending(turn)
         if not self.is_broken:
@@ -427,6 +474,10 @@ class Room:
             member.walking = None
             self.expel(member, CloseCode.MALFORMED, str(refusal))
             return
+        self._hear_on(member, turn)
+
+    def _hear_on(self, member: Member, turn: Turn) -> None:
+        """Take what came meanwhile of one that was busy, and let its socket be read again."""
         while member.inbox and not member.is_busy:
             self.receive(member, member.inbox.popleft())
         if not member.is_busy and member in self.members:
@@ -449,9 +500,64 @@ class Room:
                 steps = group.updates if len(group.updates) > 1 else (emitted,)
                 self._outbox.extend((step, member) for step in steps)
 
+    # Long updates (ROM-16)
+
+    def _apply_pieces(self, turn: Turn) -> None:
+        """Apply long updates for a while; the members take turns.
+
+        A piece is judged as if it had come alone, so that between two of them the document, its
+        outline and what was handed on agree, and updates of others may come in between.
+        """
+        begun = at = self._clock()
+        while self._applying and at - begun < APPLYING_SECONDS:
+            member = self._applying.popleft()
+            pending = member.applying
+            if pending is None:
+                continue
+            piece = pending.pieces.take(pending.at_once)
+            try:
+                if piece is not None:
+                    self._apply_piece(turn, member, piece)
+            except Refusal as refusal:
+                member.applying = None
+                self.expel(member, CloseCode.MALFORMED, str(refusal))
+            if self.is_broken:
+                return
+            before, at = at, self._clock()
+            if member.applying is None:
+                continue
+            if pending.pieces.is_done:
+                self._end_pieces(member, turn)
+            else:
+                if piece is not None:
+                    pending.at_once = self._next_size(pending.at_once, at - before)
+                self._applying.append(member)
+
+    def _apply_piece(self, turn: Turn, member: Member, piece: bytes) -> None:
+        facts = walk_update(piece, self._limits.guard)
+        self._check_poison(member, piece, facts)
+        self._queue(member, piece, facts, is_step2=True)
+        self._apply_pending(turn)
+
+    def _next_size(self, structs: int, seconds: float) -> int:
+        """Among structs of the same kind, cuts near the end of a long text cost yrs a thousand
+        times what others do: how many make a piece is found out."""
+        if seconds > APPLYING_SECONDS:
+            return max(1, structs // 4)
+        if seconds < APPLYING_SECONDS / 4:
+            return min(2 * structs, self._limits.apply_at_once)
+        return structs
+
+    def _end_pieces(self, member: Member, turn: Turn) -> None:
+        member.applying = None
+        if member in self.members:
+            self._settling[member] = None
+            self._hear_on(member, turn)
+
     def _break(self, culprit: Member) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""
         self.is_broken = True
+        self._applying.clear()
         self.expel(culprit, CloseCode.MALFORMED, "the update could not be applied")
         for member in list(self.members):
             self.expel(member, CloseCode.RESTART, "the room restarts; reconnect")
@@ -504,6 +610,7 @@ class Room:
                 self._settling[member] = None
             elif (
                 self.accepts_edits
+                and not member.is_busy
                 and _can_hear(member)
                 and debt.may_be_called_in(clocks, self._now)
             ):
@@ -512,8 +619,8 @@ class Room:
                 turn.replies.append((member, step1))
         for member in self._settling:
             if member.debt is None:
-                # A walk under way is received but not judged.
-                member.settled = member.received - (member.walking is not None)
+                # What it is busy with is received, but not judged or not all applied.
+                member.settled = member.received - member.is_busy
             if member.wants_receipts and member.settled > member.receipted:
                 member.receipted = member.settled
                 turn.receipts.append((member, member.settled))
@@ -556,7 +663,11 @@ class Room:
     def _next_wake(self) -> float | None:
         if self._walking or any(map(_can_hear, self._asking)):
             return self._now
+        if self._applying and self.accepts_edits:
+            return self._now
         due = []
+        if self._applying:
+            due.append(self._now + FULL_AGAIN_SECONDS)
         if self._outbox:
             due.append(self._update_gate.opens_at)
         if self._awareness.has_changed:
@@ -564,6 +675,10 @@ class Room:
         if self._owing:
             due.append(self._now + ASK_AGAIN_SECONDS)
         return min(due, default=None)
+
+
+def _standing_still() -> float:
+    return 0.0
 
 
 def _can_hear(member: Member) -> bool:

@@ -17,7 +17,7 @@ from crdt_docs.content_guard import (
 )
 from crdt_docs.varint import read_var_bytes, read_var_uint
 
-_NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING, UNENDING)
+NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING, UNENDING)
 
 
 class Struct(NamedTuple):
@@ -48,7 +48,7 @@ class Section(NamedTuple):
 
 def read_sections(update: bytes) -> tuple[list[Section], int]:
     """Find the structs of a walked update; return them and where its delete set begins."""
-    contents = ContentWalk(update, _NO_LIMITS)
+    contents = ContentWalk(update, NO_LIMITS)
     clients, position = read_var_uint(update, 0)
     sections = []
     for _ in range(clients):
@@ -57,14 +57,14 @@ def read_sections(update: bytes) -> tuple[list[Section], int]:
         clock, position = read_var_uint(update, position)
         section = Section(client, position, [])
         for _ in range(count):
-            struct = _read_struct(update, position, clock, contents)
+            struct = read_struct(update, position, clock, contents)
             section.structs.append(struct)
             position, clock = struct.stop, struct.end
         sections.append(section)
     return sections, position
 
 
-def _read_struct(update: bytes, position: int, clock: int, contents: ContentWalk) -> Struct:
+def read_struct(update: bytes, position: int, clock: int, contents: ContentWalk) -> Struct:
     info = update[position]
     kind = info & 0x1F
     position += 1

@@ -3,71 +3,33 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pycrdt import Doc, merge_updates
+from pycrdt import merge_updates
 
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.update_guard import ClockRanges, UpdateFacts, walk_state_vector, walk_update
+from crdt_docs.update_guard import ClockRanges, walk_state_vector, walk_update
 from crdt_docs.update_surgery import (
     brings_news,
     connecting_part,
-    in_pieces,
     is_deleted_already,
     placeholder,
     read_delete_set,
 )
-from tests.helpers.contents import contents
-from tests.helpers.corpus import Recording, recordings
+from tests.helpers.corpus import recordings
 from tests.helpers.editors import session
+from tests.helpers.outlined_document import OutlinedDocument
 from tests.helpers.proving import few_or_many
 from tests.helpers.raw_updates import (
-    NULL,
     collected,
     item,
     section,
-    shared_type,
     skip,
     text,
     update,
-    values,
 )
-
-
-class Server:
-    """A document and its outline, which take only what connects."""
-
-    def __init__(self) -> None:
-        self.doc: Doc[Any] = Doc(client_id=2)
-        self.outline = Outline()
-
-    def take(self, data: bytes) -> UpdateFacts:
-        """Apply what must connect."""
-        facts = walk_update(data)
-        assert self.outline.connects(facts)
-        self.outline.admit(facts, DocumentLimits())
-        self.doc.apply_update(data)
-        assert walk_state_vector(self.doc.get_state()) == self.outline.clocks
-        return facts
-
-    def contents(self) -> tuple[str, ...]:
-        """Everything that can be seen of the document, and what is deleted."""
-        return contents(self.doc), str(sorted(self.deletes().items()))
-
-    def deletes(self) -> ClockRanges:
-        """What is deleted in the document."""
-        return read_delete_set(self.doc.get_update(self.doc.get_state()))
-
-
-def _server(*updates: bytes) -> Server:
-    server = Server()
-    for data in updates:
-        server.take(data)
-    return server
-
 
 # The part that connects
 
@@ -118,7 +80,7 @@ def test_a_skip_over_what_is_known_is_no_gap() -> None:
 
 def test_an_update_that_connects_is_its_own_connecting_part() -> None:
     for recording in recordings()[:: few_or_many(5, 1)]:
-        server = Server()
+        server = OutlinedDocument()
         for data in recording.updates:
             facts = walk_update(data)
             part = connecting_part(data, server.outline.clocks)
@@ -133,9 +95,9 @@ def test_an_update_that_connects_is_its_own_connecting_part() -> None:
 def test_parts_and_the_rest_come_to_the_same(seed: int) -> None:
     updates, whole = session(seed)
     dice = random.Random(seed)
-    reference = _server(whole)
+    reference = OutlinedDocument(whole)
     # The server misses some updates at first; then comes everything, as a client would send it.
-    server = Server()
+    server = OutlinedDocument()
     for data in updates:
         if dice.random() < 0.7:
             part = connecting_part(data, server.outline.clocks)
@@ -179,67 +141,6 @@ def _lengths(deletes: ClockRanges) -> dict[int, list[tuple[int, int]]]:
     }
 
 
-# In pieces
-
-
-@pytest.mark.parametrize("size", [1, 3, 50])
-@pytest.mark.parametrize("seed", range(few_or_many(6, 100)))
-def test_pieces_one_after_another_come_to_the_same(seed: int, size: int) -> None:
-    updates, whole = session(seed)
-    reference = _server(whole)
-    half = updates[: len(updates) // 2]
-    for before in ([], half):
-        server = _server(*half) if before else Server()
-        for piece in in_pieces(whole, server.outline.clocks, size):
-            facts = server.take(piece)
-            assert facts.struct_count <= size
-        assert server.contents() == reference.contents()
-
-
-@pytest.mark.parametrize("recording", recordings()[::2], ids=lambda recording: recording.name)
-def test_stock_yjs_updates_in_pieces_come_to_the_same(recording: Recording) -> None:
-    reference, server = Server(), Server()
-    for data in recording.updates:
-        part = connecting_part(data, server.outline.clocks)
-        if part is None:
-            continue
-        reference.take(part)
-        for piece in in_pieces(part, server.outline.clocks, 4):
-            server.take(piece)
-    assert server.contents() == reference.contents()
-
-
-def test_deletions_go_with_the_structs_they_delete() -> None:
-    data = update(
-        section(8, 0, item(shared_type(1), parent="m", key="k"), collected(1)),
-        section(
-            7,
-            0,
-            item(values(NULL, NULL), parent=(8, 0), key="k"),
-            item(values(NULL), origin=(7, 1)),
-        ),
-        deletes={7: [(0, 2)], 8: [(1, 1)], 6: [(0, 1), (2, 1), (4, 1)]},
-    )
-    assert (
-        list(in_pieces(data, {6: 9}, 2))
-        == [
-            update(
-                section(8, 0, item(shared_type(1), parent="m", key="k")),
-                section(7, 0, item(values(NULL, NULL), parent=(8, 0), key="k")),
-                deletes={7: [(0, 2)]},
-            ),
-            update(
-                section(8, 1, collected(1)),
-                section(7, 2, item(values(NULL), origin=(7, 1))),
-                deletes={8: [(1, 1)]},
-            ),
-            update(deletes={6: [(0, 1), (2, 1)]}),
-            update(deletes={6: [(4, 1)]}),
-        ]
-        or True
-    )
-
-
 # Placeholders
 
 
@@ -273,7 +174,7 @@ def test_placeholders_bring_exactly_the_ranges_asked_for(
 
 
 def test_yrs_takes_a_placeholder_and_what_follows_it() -> None:
-    server = _server(placeholder([(7, 0, 10)]))
+    server = OutlinedDocument(placeholder([(7, 0, 10)]))
     server.take(update(section(7, 10, item(text("legal"), parent="text"))))
     assert "legal" in server.contents()[0]
 
@@ -339,7 +240,7 @@ def test_deleted_already_is_a_subset(
 @pytest.mark.parametrize("seed", range(few_or_many(8, 200)))
 def test_what_is_in_the_document_is_no_news(seed: int) -> None:
     updates, whole = session(seed)
-    server = Server()
+    server = OutlinedDocument()
     for data in updates:
         facts = walk_update(data)
         before = server.contents(), server.outline.clocks.copy()
