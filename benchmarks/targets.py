@@ -20,7 +20,7 @@ from benchmarks import processes
 from benchmarks.dialects import Dialect
 from benchmarks.processes import CpuMeter
 from benchmarks.swarm import Seat
-from tests.helpers.server_process import LiveSession, ServerProcess
+from tests.helpers.server_process import LiveSession, ServerProcess, free_port
 
 PEERS = Path(__file__).parent / "peers"
 START_SECONDS = 20.0
@@ -147,7 +147,7 @@ class Peer:
     def __enter__(self) -> Self:
         processes.allow_many_files()
         install(self._directory)
-        self._port = _free_port()
+        self._port = free_port()
         self._process = subprocess.Popen(
             ["node", "server.mjs"],
             cwd=self._directory,
@@ -225,12 +225,6 @@ def install(directory: Path) -> None:
         command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
         subprocess.run(command, cwd=directory, check=True)
         mark.touch()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(port: int) -> bool:

@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import expect
 from pycrdt import Doc, Map
 
-from tests.browser.breakable_link import BreakableLink
 from tests.browser.conftest import SitDown
+from tests.helpers.breaking_proxy import BreakingProxy
 from tests.helpers.server_process import LiveSession, ServerProcess
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
@@ -69,14 +69,15 @@ async def test_edits_made_offline_merge_when_the_network_is_back(
     server: ServerProcess, session: LiveSession, sit_down: SitDown
 ) -> None:
     ada, bob = await sit_down(), await sit_down()
-    async with BreakableLink(server.port) as link:
-        await ada.open(link.port, session.invite())
+    async with BreakingProxy(server.port) as network:
+        await ada.open(network.port, session.invite())
         await bob.open(server.port, session.invite())
         await ada.write_note("before", 300, 250)
         await expect(bob.note("before")).to_be_visible()
         await expect(ada.saved).to_have_text("Saved")
 
-        link.cut()
+        network.refuse = True
+        network.cut()
         await expect(ada.link).to_have_text("Reconnecting…")
         await expect(ada.saved).to_have_text("Offline")
         await ada.write_note("offline", 600, 250)
@@ -84,7 +85,7 @@ async def test_edits_made_offline_merge_when_the_network_is_back(
         await bob.write_note("meanwhile", 300, 500)
         await expect(bob.objects).to_have_count(2)
 
-        link.mend()
+        network.refuse = False
         for person in (ada, bob):
             for text in ("before", "offline", "meanwhile"):
                 await expect(person.note(text)).to_be_visible()

@@ -1,4 +1,5 @@
-"""A proxy between asyncpg and PostgreSQL that breaks connections on purpose.
+"""A proxy that breaks connections on purpose: between asyncpg and PostgreSQL, or between a browser
+and the server.
 
 async with BreakingProxy(socket_of(dsn)) as proxy:
     pool = await DatabasePool.open(proxy.dsn(dsn))
@@ -6,6 +7,9 @@ async with BreakingProxy(socket_of(dsn)) as proxy:
     proxy.pause(); proxy.resume()        # nothing passes: a network that swallows
     proxy.cut()                          # every connection breaks now
     proxy.refuse = True                  # new connections break at once
+
+async with BreakingProxy(server.port) as proxy:
+    await person.open(proxy.port, …)
 """
 
 from __future__ import annotations
@@ -23,13 +27,18 @@ from urllib.parse import quote, urlsplit, urlunsplit
 class BreakingProxy:
     """Listens on a socket of its own and passes bytes on to another, until it is told not to.
 
+    Args:
+        target: a Unix socket, or a TCP port of this machine; it listens on one of the same kind.
+
     Attributes:
+        port: where it listens, in front of a port.
         refuse: new connections are closed at once.
         connections: how many were accepted so far.
         cuts: how many connections were broken.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path | int) -> None:
+        self.port = 0
         self.refuse = False
         self.connections = 0
         self.cuts = 0
@@ -43,9 +52,12 @@ class BreakingProxy:
         self._trigger: tuple[bytes, bool] | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_unix_server(
-            self._accept, self._directory / self._target.name
-        )
+        if isinstance(self._target, int):
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+            self.port = self._server.sockets[0].getsockname()[1]
+        else:
+            path = self._directory / self._target.name
+            self._server = await asyncio.start_unix_server(self._accept, path)
         return self
 
     async def __aexit__(
@@ -98,7 +110,10 @@ class BreakingProxy:
         if self.refuse:
             writer.transport.abort()
             return
-        onward_reader, onward_writer = await asyncio.open_unix_connection(self._target)
+        if isinstance(self._target, int):
+            onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        else:
+            onward_reader, onward_writer = await asyncio.open_unix_connection(self._target)
         link = _Link(writer, onward_writer)
         self._links.add(link)
         try:

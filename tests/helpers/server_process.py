@@ -156,7 +156,7 @@ class ServerProcess:
             database_url: an external database instead of the embedded one.
         """
         self.data_dir = data_dir
-        self.port = _free_port()
+        self.port = free_port()
         self._log = data_dir.with_name(data_dir.name + ".log")
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("COLLAB_")},
@@ -381,7 +381,7 @@ async def stored_update(dsn: str, session_id: str) -> bytes:
     return doc.get_update()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port nobody listens on now.
 
     Below those that systems give to outgoing connections: a client that tries to reach a server
