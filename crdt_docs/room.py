@@ -458,20 +458,20 @@ class Room:
         return turn
 
     def _advance_walk(self, turn: Turn) -> None:
-        """Walk one slice of one large update; the members waiting take turns."""
-        member = self._walking.popleft()
+        """Walk one slice of the first large update: one after the other, because what a walk
+        finds takes many times the memory of the update."""
+        member = self._walking[0]
         pending = member.walking
         if pending is None:
-            return
+            raise AssertionError("who waits for a walk has one")
         try:
             facts = pending.walk.advance(STRUCTS_PER_SLICE)
             if facts is None:
-                self._walking.append(member)
                 return
+            self._walking.popleft()
             member.walking = None
             self._judge(member, pending.update, facts, is_step2=pending.is_step2)
         except Refusal as refusal:
-            member.walking = None
             self.expel(member, CloseCode.MALFORMED, str(refusal))
             return
         self._hear_on(member, turn)

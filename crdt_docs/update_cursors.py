@@ -60,20 +60,25 @@ class Cursor:
         self._struct = None
 
 
-def find_cursors(update: bytes, at_once: int) -> Generator[None, None, tuple[list[Cursor], int]]:
+def find_cursors(
+    update: bytes, at_once: int, *, to_end: bool = True
+) -> Generator[None, None, tuple[list[Cursor], int]]:
     """A cursor for each client, at its first struct; and where the delete set begins.
 
-    Pauses after every `at_once` structs.
+    Pauses after every `at_once` structs. Not `to_end`, it does not go through the last client's,
+    which are often all, and the second number means nothing.
     """
     contents = ContentWalk(update, NO_LIMITS)
     clients, position = read_var_uint(update, 0)
     cursors = []
     passed = 0
-    for _ in range(clients):
+    for following in reversed(range(clients)):
         count, position = read_var_uint(update, position)
         client, position = read_var_uint(update, position)
         clock, position = read_var_uint(update, position)
         cursors.append(Cursor(update, contents, client, clock=clock, begin=position, left=count))
+        if following == 0 and not to_end:
+            break
         for _ in range(count):
             passed += 1
             if passed >= at_once:

@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from zlib import crc32
 
 from crdt_docs.content_guard import (
     ANY,
@@ -78,7 +79,7 @@ class GuardLimits:
         contents: of all structs together.
     """
 
-    structs: int = 20_000
+    structs: int = 200_000
     blind_writers: int = 1_000
     repeated_places: int = 64
     contents: ContentLimits = field(default_factory=ContentLimits)
@@ -281,7 +282,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 continue
 
             # Where it is: its origins or, without any, its parent.
-            shape = left_clock = right_clock = 0
+            shape = left_clock = right_clock = place = 0
             left_client = right_client = ABSENT
             placed = True
             if info & 0x80:
@@ -325,6 +326,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     references[right_client] = right_clock + 1
             elif left_client == ABSENT:
                 owner: object
+                place_start = position
                 named = data[position]
                 position += 1
                 if named == 1:
@@ -371,6 +373,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     key = data[start:position]
                     if not key.isascii():
                         decode(key)
+                # GRD-27: numbers have one spelling each, so these bytes are the name of a place.
+                place = crc32(data[place_start:position])
                 if structs > 1 or clients > 1:
                     # GRD-11: yrs compares each writer of a place with all before it.
                     if writers is None:
@@ -453,13 +457,13 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     row_start = clock
                 last_kind = kind
                 if placed and not shape & (ROOT | CHILD):
-                    place = (left_client, left_clock, right_client, right_clock)
+                    neighbours = (left_client, left_clock, right_client, right_clock)
                     if places is None:
-                        places = {place}
-                    elif place in places:
+                        places = {neighbours}
+                    elif neighbours in places:
                         repeated += 1
                     else:
-                        places.add(place)
+                        places.add(neighbours)
             content = shape & CONTENT
             if placed:
                 proven = content
@@ -481,6 +485,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         left_clock,
                         right_client,
                         right_clock,
+                        place,
                     )
                 )
             last_right = right_client

@@ -56,8 +56,7 @@ class Pieces:
         return piece or None
 
     def _cut(self) -> Generator[bytes | None, None, None]:
-        finding = find_cursors(self._update, LOOKED_AT_ONCE)
-        cursors, _ = yield from finding
+        cursors, _ = yield from find_cursors(self._update, LOOKED_AT_ONCE, to_end=False)
         reached = {cursor.client: self._clocks.get(cursor.client, 0) for cursor in cursors}
         spans = {client: _Spans(ranges) for client, ranges in self._deletes.items()}
         runs, deletes = Runs(), ClockRanges()

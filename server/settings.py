@@ -140,7 +140,10 @@ class Settings(BaseSettings):
     max_client_ids: Count = Field(
         default=50_000, description="Most Yjs client ids in one document."
     )
-    max_structs_per_update: Count = Field(default=20_000, description="Most structs in one update.")
+    max_structs_per_update: Count = Field(
+        default=200_000,
+        description="Most structs in one update; to look at one takes about 500 bytes of memory.",
+    )
     max_nesting: int = Field(
         default=100, gt=0, le=200, description="Most levels of shared types inside one another."
     )

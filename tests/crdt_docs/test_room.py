@@ -499,6 +499,22 @@ class TestLargeUpdates:
         assert len(ben.json()) == 3002
         assert ada.stored == ada.member.received == 3
 
+    def test_of_several_large_updates_one_is_walked_after_the_other(self) -> None:
+        ada, ben = Person(1), Person(2)
+        room = Gathering(ada, ben, limits=RoomLimits(walk_at_once=2000))
+        for person in (ada, ben):
+            person.set_many({f"{person.client_id} {n}": n for n in range(3000)})
+            room.send(person)
+        while ada.member.is_busy:
+            room.turn()
+        assert ben.member.is_busy
+        assert len(room.json()) == 3000
+        for _ in range(5):
+            room.turn()
+        assert ben.member.is_busy, "its walk began when the other one had ended"
+        room.settle()
+        assert len(room.json()) == 6000
+
     def test_a_large_update_that_is_malformed_closes_its_socket_only(self) -> None:
         ada, ben = Person(1), Person(2)
         room = Gathering(ada, ben, limits=RoomLimits(walk_at_once=100))

@@ -355,7 +355,7 @@ def test_grd_10_structs_are_counted_over_clients() -> None:
             update(section(7, 0, *[collected(1)] * 2), section(8, 0, *[collected(1)] * 3)), limits
         )
     with pytest.raises(LimitExceeded):
-        walk_update(update(section(7, 0, *[collected(1)] * 20_001)))
+        walk_update(update(section(7, 0, *[collected(1)] * (DEFAULT_LIMITS.structs + 1))))
 
 
 def test_grd_11_clients_that_write_one_place_unseen_are_counted() -> None:

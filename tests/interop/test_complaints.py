@@ -298,10 +298,9 @@ async def test_slow_clients_miss_nothing_and_cost_nothing(session: LiveSession) 
         assert len(slow.wires) == 1
 
 
-# Honest work that is refused
+# Honest work that others refuse
 
 
-@pytest.mark.xfail(strict=True, reason="open: more than 20,000 structs in one update are refused")
 async def test_honest_work_a_large_paste_is_taken(
     clients: NodeClients, session: LiveSession
 ) -> None:
