@@ -87,7 +87,8 @@ def test_an_ordinary_update_brings_one_clock_that_continues_its_client() -> None
     first, second = map(walk_update, updates)
     assert first.ranges == [(7, 0, 1)]
     assert first.roots == {"objects"}
-    assert first.placements == [Placement(7, 0, 1, ROOT | KEYED | SINGLE, ABSENT, 0, ABSENT, 0)]
+    (placement,) = first.placements
+    assert placement[:8] == (7, 0, 1, ROOT | KEYED | SINGLE, ABSENT, 0, ABSENT, 0)
     assert (first.references, first.deletes, first.has_deletes) == ({}, {}, False)
     assert second.ranges == [(7, 1, 2)]
     assert second.references == {7: 1}
@@ -355,7 +356,7 @@ def test_grd_10_structs_are_counted_over_clients() -> None:
             update(section(7, 0, *[collected(1)] * 2), section(8, 0, *[collected(1)] * 3)), limits
         )
     with pytest.raises(LimitExceeded):
-        walk_update(update(section(7, 0, *[collected(1)] * (DEFAULT_LIMITS.structs + 1))))
+        walk_update(update(section(7, 0, *[collected(1)] * (GuardLimits().structs + 1))))
 
 
 def test_grd_11_clients_that_write_one_place_unseen_are_counted() -> None:
