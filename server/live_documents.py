@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.messages import CloseCode
-from persistence.ports import StorageUnavailable
 from server.rest.ports import Readiness
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
@@ -43,10 +41,7 @@ class LiveRooms:
         return host.room.document.full_state()
 
     async def _opened(self, document: DocumentName) -> RoomHost:
-        try:
-            host = await self._directory.open(document)
-        except DocumentBroken as error:
-            raise StorageUnavailable("the stored document cannot be opened") from error
+        host = await self._directory.open(document)
         host.run_turn()  # what was received before this request belongs to the answer
         return host
 

@@ -30,6 +30,9 @@ MAXIMUM_RANGES = 256
 EVIDENCE_BYTES = 1024 * 1024
 """Bytes of updates kept for whoever looks into the crash; the oldest go first."""
 
+OPENING = b"opening "
+"""Before a document's name: what is noted, instead of an update, while one is opened (ROM-15)."""
+
 Range = tuple[int, int, int]
 """Client id, first clock, one past the last clock."""
 
@@ -145,6 +148,8 @@ def _line(poison: Poison, *, with_update: bool) -> bytes:
         "ranges": poison.ranges,
     }
     if with_update and poison.update is not None:
+        if poison.update.startswith(OPENING):
+            fields["document"] = poison.update.removeprefix(OPENING).decode(errors="replace")
         fields["update"] = poison.update.hex()
     return json.dumps(fields).encode() + b"\n"
 

@@ -16,6 +16,7 @@ from crdt_docs.pacing import Pacing
 from crdt_docs.room import Room, RoomLimits
 from persistence.ports import DocumentStore, Journal, StorageUnavailable
 from server.counters import Counters
+from server.poison_list import OPENING
 from server.room_host import HostSettings, RoomHost
 
 log = structlog.get_logger(__name__)
@@ -128,7 +129,7 @@ class RoomDirectory:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
             self._dropped.pop(name, None)
-            fence, opening = self._fence or NoFence(), f"opening {name}".encode()
+            fence, opening = self._fence or NoFence(), OPENING + name.encode()
             if fence.is_poisoned(opening):
                 # ROM-15: it has cost everybody one reconnect, and must not cost another.
                 log.error("a document whose opening stopped a worker is left closed", document=name)

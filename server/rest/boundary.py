@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from typing import assert_never
 from uuid import uuid4
 
 import structlog
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crdt_docs.document import DocumentBroken
 from persistence.ports import StorageUnavailable
 from server.clock import Clock
 from server.rest.envelope import REQUEST_ID_KEY, failure
@@ -134,10 +136,8 @@ def _problem(error: Exception) -> ApiError:
     match error:
         case ApiError():
             return error
-        case StorageUnavailable():
-            return unavailable("STORAGE_UNAVAILABLE", "the database does not answer; try again")
-        case KeysUnavailable():
-            return unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched; try again")
+        case StorageUnavailable() | DocumentBroken() | KeysUnavailable():
+            return _unavailable(error)
         case HTTPException(status_code=404):
             return ApiError(404, "NOT_FOUND", "there is nothing at this path")
         case HTTPException(status_code=405):
@@ -150,6 +150,20 @@ def _problem(error: Exception) -> ApiError:
             )
         case _:
             return ApiError(500, "INTERNAL", "something went wrong on our side")
+
+
+def _unavailable(error: StorageUnavailable | DocumentBroken | KeysUnavailable) -> ApiError:
+    match error:
+        case StorageUnavailable():
+            return unavailable("STORAGE_UNAVAILABLE", "the database does not answer; try again")
+        case DocumentBroken():
+            return unavailable(
+                "DOCUMENT_UNAVAILABLE", "this document cannot be opened; the server's log says why"
+            )
+        case KeysUnavailable():
+            return unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched; try again")
+        case _:
+            assert_never(error)
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:

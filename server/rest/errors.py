@@ -11,6 +11,7 @@
 | 415 | UNSUPPORTED_MEDIA_TYPE | the body is not JSON |
 | 500 | INTERNAL | our fault; details are in the log under the request id |
 | 503 | STORAGE_UNAVAILABLE, KEYS_UNAVAILABLE, NOT_READY | try again later |
+| 503 | DOCUMENT_UNAVAILABLE | what is stored cannot be opened, or has stopped a worker |
 """
 
 from __future__ import annotations

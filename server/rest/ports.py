@@ -41,6 +41,7 @@ class LiveDocuments(Protocol):
 
         Raises:
             StorageUnavailable: it is not open and cannot be loaded now.
+            DocumentBroken: what is stored of it cannot be opened.
         """
 
     async def state_update(self, document: DocumentName) -> bytes:

@@ -57,6 +57,19 @@ def test_the_file_is_for_its_owner_only(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_rom_15_an_entry_says_which_document_it_keeps_closed(path: Path) -> None:
+    PoisonList(path).add([poison(b"opening ocw/1"), poison(b"an update")])
+    closed, refused = map(json.loads, path.read_text().splitlines())
+    assert closed["document"] == "ocw/1"
+    assert "document" not in refused
+
+
+def test_rom_15_without_its_line_a_document_is_open_again(path: Path) -> None:
+    PoisonList(path).add([poison(b"opening ocw/1"), poison(b"an update")])
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    assert [each.update for each in PoisonList(path).entries] == [b"an update"]
+
+
 def test_an_update_is_listed_once_with_its_latest_cause(path: Path) -> None:
     entries = PoisonList(path)
     entries.add([poison(b"one", "signal 11"), poison(b"two")])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from crdt_docs.access import Role
+from crdt_docs.document import DocumentBroken
 from crdt_docs.messages import CloseCode
 from persistence.pool import DatabasePool
 from persistence.ports import Participant, StorageUnavailable
@@ -463,6 +464,15 @@ async def test_a_document_that_cannot_be_loaded_means_try_again_later(api: Api) 
     for more in ("/state", "/state?format=yjs"):
         answer = await anna.get(at(session, more))
         assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
+
+
+async def test_rom_15_a_document_that_stays_closed_is_told_from_an_outage(api: Api) -> None:
+    anna = api.caller()
+    session = await anna.create()
+    api.live.fail_with = DocumentBroken("opening this document has stopped the server before")
+    for more in ("/state", "/state?format=yjs"):
+        answer = await anna.get(at(session, more))
+        assert refusal(answer) == (503, "DOCUMENT_UNAVAILABLE")
 
 
 # Over PostgreSQL
