@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from operator import lt
 
 from crdt_docs.content_guard import UNENDING, ContentLimits
+from crdt_docs.crowding import COUNTERS, Crowding, crowded_place
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.outline_draft import (
     BITS,
@@ -49,11 +50,14 @@ class DocumentLimits:
             the sum stays below what JSON encoders take.
         max_clients: client ids that have ever written.
         max_joined: bytes that yrs may copy to join the structs of one update.
+        max_blind_writes: structs that may have been put into one place without having seen one
+            another; for several such places, the root of the sum of the squares.
     """
 
     max_depth: int = 100
     max_clients: int = 50_000
     max_joined: int = 64 << 20
+    max_blind_writes: int = 14_000
 
 
 _TRUSTED = GuardLimits(
@@ -62,20 +66,25 @@ _TRUSTED = GuardLimits(
     repeated_places=UNENDING,
     contents=ContentLimits(elements=UNENDING, json_elements=UNENDING, subdocuments=UNENDING),
 )
-_NO_LIMITS = DocumentLimits(max_depth=DEEPEST, max_clients=UNENDING, max_joined=UNENDING)
-_FORMAT_VERSION = 1
+_NO_LIMITS = DocumentLimits(
+    max_depth=DEEPEST, max_clients=UNENDING, max_joined=UNENDING, max_blind_writes=UNENDING
+)
+_FORMAT_VERSION = 2
+_WITHOUT_CROWDING = 1
+"""The version before: what it does not tell is counted from where it was written."""
 
 
 class Outline:
     """The structure of one document: clocks, and the depth of every struct."""
 
-    __slots__ = ("_pairs", "_runs", "clocks")
+    __slots__ = ("_crowding", "_pairs", "_runs", "clocks")
 
     def __init__(self) -> None:
         self.clocks: dict[int, int] = {}
         """Per client the next clock: the document's state vector. To be read only."""
         self._runs: dict[int, array[int]] = {}
         self._pairs: dict[int, array[int]] = {}
+        self._crowding = Crowding()
 
     @classmethod
     def of_update(cls, update: bytes) -> Outline:
@@ -105,6 +114,11 @@ class Outline:
     def client_count(self) -> int:
         """How many client ids have written."""
         return len(self.clocks)
+
+    @property
+    def blind_cost(self) -> int:
+        """Comparisons that structs in crowded places have cost, as GRD-27 charges them."""
+        return self._crowding.spent
 
     def state_vector(self) -> bytes:
         """The state vector as Yjs encodes it, higher clients first."""
@@ -157,7 +171,8 @@ class Outline:
         Raises:
             LimitExceeded: types would nest too deeply (GRD-16), too many client ids would have
                 written (GRD-17), a surrogate pair would be torn apart (GRD-20), joining structs
-                would cost too much (GRD-23), or a struct builds on a collected one (GRD-24).
+                would cost too much (GRD-23), a struct builds on a collected one (GRD-24), or too
+                many were put into one place (GRD-27).
             Malformed: a struct names as its parent what is no type (GRD-18), as its neighbours
                 what has different parents (GRD-19), or has content that does not go where it is
                 (GRD-12, GRD-21, GRD-22, GRD-25).
@@ -169,7 +184,7 @@ class Outline:
             self._place(facts, limits, is_trusted=False)
         elif not placements:
             self._continue(facts)
-        elif facts.struct_count > 1 or not self._insert(placements[0], facts):
+        elif facts.struct_count > 1 or not self._insert(placements[0], facts, limits):
             self._place(facts, limits, is_trusted=False)
 
     def _continue(self, facts: UpdateFacts) -> None:
@@ -188,12 +203,12 @@ class Outline:
                 self._add_pairs(facts.pairs)
             self.clocks[client] = end
 
-    def _insert(self, placement: Placement, facts: UpdateFacts) -> bool:
+    def _insert(self, placement: Placement, facts: UpdateFacts, limits: DocumentLimits) -> bool:
         """The next in frequency: one struct of a known client with a right neighbour.
 
         Returns False, and has done nothing, for any other.
         """
-        client, start, end, shape, left_client, left_clock, right_client, right_clock = placement
+        client, start, end, shape, left_client, left_clock, right_client, right_clock, _ = placement
         if right_client == ABSENT or start == 0 or start != self.clocks.get(client):
             return False
         runs = self._runs
@@ -204,6 +219,8 @@ class Outline:
         place = left & PLACE or right & PLACE or NOWHERE
         if shape & FORBIDDEN[place & BITS]:
             check_content(shape, place, facts.ranges[0], facts.deletes)
+        if left_client != client or left_clock + 1 != start:
+            self._crowding.add((hash(placement[4:8]),), limits.max_blind_writes)
         own = runs[client]
         level = place | shape & OWN
         if level != own[-1] & LEVEL_MASK:
@@ -230,6 +247,7 @@ class Outline:
                 "an update holds too many structs that continue one another; send it as the"
                 " document's own diff, not as a merge of its history"
             )
+        self._crowd(facts.placements, limits)
         if facts.pairs is not None:
             self._add_pairs(facts.pairs)
         for client, end in draft.ends.items():
@@ -238,6 +256,18 @@ class Outline:
             else:
                 self._runs[client] = array("Q", draft.runs[client])
             self.clocks[client] = end
+
+    def _crowd(self, placements: list[Placement], limits: DocumentLimits) -> None:
+        """Count what is put where; what is known already is counted already."""
+        clocks = self.clocks
+        places = [
+            place
+            for placement in placements
+            if placement.start >= clocks.get(placement.client, 0)
+            and (place := crowded_place(placement)) is not None
+        ]
+        if places:
+            self._crowding.add(places, limits.max_blind_writes)
 
     def _check_pairs(self, facts: UpdateFacts) -> None:
         brought = facts.pairs or {}
@@ -267,6 +297,7 @@ class Outline:
             parts += (var_uint(client), var_uint(clock))
             parts.append(_pack(self._runs[client]))
             parts.append(_pack(self._pairs.get(client, array("I"))))
+        parts += (var_uint(self._crowding.spent), _pack(self._crowding.counts))
         return bytes((_FORMAT_VERSION,)) + zlib.compress(b"".join(parts), 1)
 
     @classmethod
@@ -276,7 +307,8 @@ class Outline:
         Raises:
             Malformed: it is not that, or of another version.
         """
-        if data[:1] != bytes((_FORMAT_VERSION,)):
+        version = data[0] if data else 0
+        if version not in (_WITHOUT_CROWDING, _FORMAT_VERSION):
             raise Malformed("an outline of an unknown version")
         try:
             content = zlib.decompress(data[1:])
@@ -289,6 +321,8 @@ class Outline:
             clock, position = read_var_uint(content, position)
             runs, position = _unpack("Q", content, position)
             pairs, position = _unpack("I", content, position)
+            if not (_is_ascending(runs) and _is_ascending(pairs)):
+                raise Malformed("an outline out of order")
             if client in outline.clocks or clock > MAX_CLOCK:
                 raise Malformed("an outline with a client or clock that cannot be")
             if not runs or runs[0] >> LEVEL_BITS or runs[-1] >> LEVEL_BITS >= clock:
@@ -297,6 +331,12 @@ class Outline:
             outline._runs[client] = runs
             if pairs:
                 outline._pairs[client] = pairs
+        if version != _WITHOUT_CROWDING:
+            spent, position = read_var_uint(content, position)
+            counts, position = _unpack("I", content, position)
+            if len(counts) not in (0, COUNTERS):
+                raise Malformed("an outline with another number of counters")
+            outline._crowding = Crowding(counts, spent)
         if position != len(content):
             raise Malformed("bytes follow the outline")
         return outline
@@ -311,7 +351,7 @@ def _pack(numbers: array[int]) -> bytes:
 
 
 def _unpack(typecode: str, data: bytes, position: int) -> tuple[array[int], int]:
-    """Read ascending numbers; return them and where they end."""
+    """Read numbers; return them and where they end."""
     count, position = read_var_uint(data, position)
     numbers: array[int] = array(typecode)
     end = position + count * numbers.itemsize
@@ -320,6 +360,8 @@ def _unpack(typecode: str, data: bytes, position: int) -> tuple[array[int], int]
     numbers.frombytes(data[position:end])
     if sys.byteorder == "big":
         numbers.byteswap()
-    if not all(map(lt, numbers, numbers[1:])):
-        raise Malformed("an outline out of order")
     return numbers, end
+
+
+def _is_ascending(numbers: array[int]) -> bool:
+    return all(map(lt, numbers, numbers[1:]))

@@ -197,7 +197,7 @@ class Draft:
 
     def _beside(self, placement: Placement) -> int:
         """The place between the neighbours that the placement names."""
-        _, _, _, _, left_client, left_clock, right_client, right_clock = placement
+        _, _, _, _, left_client, left_clock, right_client, right_clock, _ = placement
         left = right = NOWHERE
         if left_client != ABSENT:
             left = right = self._level_at(left_client, left_clock)
@@ -271,7 +271,7 @@ def check_cuts(placements: Iterable[Placement], *pairs: Pairs) -> None:
             the document is shifted, for everybody.
     """
     for placement in placements:
-        _, _, _, shape, left_client, left_clock, right_client, right_clock = placement
+        _, _, _, shape, left_client, left_clock, right_client, right_clock, _ = placement
         for known in pairs:
             if left_client in known and not shape & CHILD:
                 _check_cut(known[left_client], left_clock + 1)

@@ -56,6 +56,7 @@ class Placement(NamedTuple):
         left_clock: of the same.
         right_client: of the right origin; ABSENT without one.
         right_clock: of the same.
+        place: with ROOT or CHILD a number made of the parent and, under one, of the key.
     """
 
     client: int
@@ -66,6 +67,7 @@ class Placement(NamedTuple):
     left_clock: int
     right_client: int
     right_clock: int
+    place: int = 0
 
 
 def causally_ordered(

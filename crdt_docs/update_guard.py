@@ -75,7 +75,8 @@ class GuardLimits:
         blind_writers: clients that, in one update, set one map key or begin one list without
             having seen one another.
         repeated_places: structs of one client between the same two neighbours as another of its,
-            which editors hardly ever write; yrs compares each with all between them.
+            or under the same key without an origin, which editors hardly ever write; yrs compares
+            each with all between them.
         contents: of all structs together.
     """
 
@@ -381,8 +382,6 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         writers = {}
                     last, count = writers.get((owner, key), (ABSENT, 0))
                     if last == client:
-                        if key is not None:
-                            raise Malformed("a client sets a map key twice without an origin")
                         repeated += 1
                     elif count == limits.blind_writers:
                         raise LimitExceeded(

@@ -186,7 +186,11 @@ async def _demo(sessions: SessionStore, settings: Settings) -> list[str]:
 def _room_limits(settings: Settings) -> RoomLimits:
     return RoomLimits(
         guard=GuardLimits(structs=settings.max_structs_per_update),
-        document=DocumentLimits(settings.max_nesting, settings.max_client_ids),
+        document=DocumentLimits(
+            max_depth=settings.max_nesting,
+            max_clients=settings.max_client_ids,
+            max_blind_writes=settings.max_blind_writes,
+        ),
         awareness=AwarenessLimits(
             settings.max_awareness_bytes, settings.max_awareness_ids_per_connection
         ),

@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     max_client_ids: Count = Field(
         default=50_000, description="Most Yjs client ids in one document."
     )
+    max_blind_writes: Count = Field(
+        default=14_000,
+        description="Most edits of one place in a document that did not see one another.",
+    )
     max_structs_per_update: Count = Field(
         default=200_000,
         description="Most structs in one update; to look at one takes about 500 bytes of memory.",

@@ -23,7 +23,6 @@ from crdt_docs.placement import (
     TEXT,
     TYPE,
     XML,
-    Placement,
 )
 from crdt_docs.update_guard import (
     MAX_CLOCK,
@@ -299,23 +298,6 @@ MALFORMED: dict[str, bytes] = {
     "GRD-7 root name not UTF-8": _first_struct(b"\x04\x01\x01\xff\x02hi"),
     "GRD-7 map key not UTF-8": _first_struct(b"\x28\x01\x01m\x01\xff\x01\x7e"),
     "GRD-7 a surrogate in a root name": _first_struct(b"\x04\x01\x03\xed\xa0\x80\x02hi"),
-    "GRD-11 a map key twice without origin": update(
-        section(
-            7,
-            0,
-            item(values(NULL), parent="m", key="k"),
-            item(values(NULL), parent="m", key="other"),
-            item(values(NULL), parent="m", key="k"),
-        )
-    ),
-    "GRD-11 a key of a nested map twice without origin": update(
-        section(
-            7,
-            0,
-            item(values(NULL), parent=(1, 0), key="k"),
-            item(values(NULL), parent=(1, 0), key="k"),
-        )
-    ),
     "GRD-12 a formatting mark under a key": update(
         section(7, 0, item(formatting("b", "1"), parent="m", key="k"))
     ),
@@ -379,7 +361,10 @@ def test_grd_11_structs_between_the_same_neighbours_are_counted() -> None:
     def blind(count: int) -> bytes:
         return update(section(7, 0, *[ONE] * count))
 
-    for write in (wide, blind):
+    def keyed(count: int) -> bytes:
+        return update(section(7, 0, *[item(values(NULL), parent="m", key="k")] * count))
+
+    for write in (wide, blind, keyed):
         walk_update(write(4), limits)
         with pytest.raises(LimitExceeded, match="one place"):
             walk_update(write(5), limits)
