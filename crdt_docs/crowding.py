@@ -5,6 +5,14 @@ that name none, or all the same neighbours, cost it the square of their number: 
 one client id sets under one key take 10 s, and again whenever the document is opened. Within one
 update the guard counts them exactly; along a document there may be millions of places, so here
 they share a fixed number of counters.
+
+Measured with the yrs of pycrdt: 14,000 values under one key take 0.4 s whenever the document is
+opened. 14,000 structs of as many clients, in one place of a list, take 7 s in all when they come
+one by one, in the worst order of their ids, and nothing when the document is opened.
+
+Not counted are structs that name neighbours far from one another, each of them others: a place has
+one of each, and how far apart its neighbours are only the document knows. Among 5,000 structs,
+5,000 of that kind take 5 s, also when the document is opened.
 """
 
 from __future__ import annotations
