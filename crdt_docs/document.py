@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 from pycrdt import Doc, Map, Subscription, TransactionEvent, merge_updates
 
+from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.outline import Outline
+from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import read_delete_set
 
 ROOT_MAPS: dict[DocumentKind, tuple[str, ...]] = {
@@ -23,6 +25,12 @@ ROOT_MAPS: dict[DocumentKind, tuple[str, ...]] = {
 JOINED_AT_ONCE = 700_000
 """Updates times their bytes in one transaction: yrs joins adjacent structs when it commits, with
 memory that grows with the square of what there is to join (about 48 bytes for each such unit)."""
+
+ABSORBED_AT_ONCE = 16 * 1024
+"""Bytes of a stored update whose structure is read without a pause; a few milliseconds."""
+
+STRUCTS_ABSORBED = 1000
+"""Structs of a larger one that are read without a pause."""
 
 EMPTY_STATE_VECTOR = b"\x00"
 
@@ -38,8 +46,11 @@ class Fence(Protocol):
     def begin_many(self, updates: Sequence[bytes], sender: bytes) -> None:
         """These updates of one sender (16 bytes, a user id) are about to be applied."""
 
+    def begin_heavy(self, what: bytes, seconds: float) -> None:
+        """Work on trusted bytes begins, known by this name, which may take so long."""
+
     def end(self) -> None:
-        """They were, and the process still lives."""
+        """It is done, and the process still lives."""
 
     def is_poisoned(self, update: bytes) -> bool:
         """Whether this update ended an earlier process."""
@@ -52,6 +63,9 @@ class NoFence:
     """A fence for where nobody watches: tests, command line."""
 
     def begin_many(self, updates: Sequence[bytes], sender: bytes) -> None:
+        """Nothing to note."""
+
+    def begin_heavy(self, what: bytes, seconds: float) -> None:
         """Nothing to note."""
 
     def end(self) -> None:
@@ -78,6 +92,11 @@ class StoredState:
     outline: bytes | None = None
     tail: Sequence[bytes] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes of state and tail."""
+        return len(self.state or b"") + sum(map(len, self.tail))
+
 
 class Document:
     """A document in memory. `close` it: an observer keeps the whole of it alive otherwise."""
@@ -86,6 +105,9 @@ class Document:
         """
         Raises:
             DocumentBroken: what was stored cannot be applied.
+
+        Attributes:
+            stored_size: bytes of what it was loaded from.
         """
         self._doc: Doc[Any] = Doc()
         self.fence = fence or NoFence()
@@ -96,30 +118,62 @@ class Document:
         self._full: tuple[int, bytes] | None = None
         self._deletes: tuple[int, dict[int, list[tuple[int, int]]]] | None = None
         self.outline = Outline()
+        self.stored_size = 0
         if stored is not None:
-            self._load(stored)
+            for _ in self.loading(stored):
+                continue
 
     def _collect(self, event: TransactionEvent) -> None:
         self._emitted.append(event.update)
 
-    def _load(self, stored: StoredState) -> None:
-        parts = [stored.state] if stored.state is not None else []
-        parts.extend(stored.tail)
+    def loading(self, stored: StoredState) -> Iterator[None]:
+        """Load into a new document what was stored, a step at a time.
+
+        A step takes milliseconds, but for the snapshot: that is one transaction however large it
+        is.
+
+        Raises:
+            DocumentBroken: what was stored cannot be applied; the document is closed.
+        """
+        self.stored_size = stored.size
         try:
-            for part in parts:  # a transaction each: see JOINED_AT_ONCE
-                self._doc.apply_update(part)
-            self._emitted.clear()
-            if stored.outline is not None and stored.state is not None:
-                self.outline = Outline.from_bytes(stored.outline)
-                for part in stored.tail:
-                    self.outline.absorb(part)
-            else:
-                self.outline = Outline.of_update(self.full_state())
+            yield from self._load(stored)
         except BaseException as error:
             self.close()
             if isinstance(error, Exception) or _is_panic(error):
                 raise DocumentBroken(f"the stored document cannot be opened: {error}") from error
             raise
+
+    def _load(self, stored: StoredState) -> Iterator[None]:
+        if stored.state is not None:
+            self._apply_trusted(stored.state)
+            yield
+            if stored.outline is not None:
+                self.outline = Outline.from_bytes(stored.outline)
+            else:
+                yield from self._absorb(stored.state)
+        for part in stored.tail:  # a transaction each: see JOINED_AT_ONCE
+            self._apply_trusted(part)
+            yield from self._absorb(part)
+            yield
+
+    def _apply_trusted(self, update: bytes) -> None:
+        self._doc.apply_update(update)
+        self._emitted.clear()
+
+    def _absorb(self, update: bytes) -> Iterator[None]:
+        """Let the outline know what the document holds by now."""
+        if len(update) <= ABSORBED_AT_ONCE:
+            self.outline.absorb(update)
+            return
+        pieces = Pieces(update, {}, self.outline.clocks)
+        while not pieces.is_done:
+            piece = pieces.take(STRUCTS_ABSORBED)
+            if piece is not None:
+                self.outline.absorb(piece)
+            yield
+        if not pieces.is_whole:
+            raise Malformed("a stored update refers to what is not stored before it")
 
     def apply(self, updates: Sequence[bytes], sender: bytes) -> bytes | None:
         """Apply updates of one sender in one transaction; return what it emitted, or None.

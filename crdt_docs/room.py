@@ -103,6 +103,7 @@ class Room:
         self,
         stored: StoredState | None = None,
         *,
+        document: Document | None = None,
         authors: Mapping[int, UUID | None] | None = None,
         limits: RoomLimits | None = None,
         pacing: Pacing | None = None,
@@ -113,6 +114,7 @@ class Room:
         """
         Args:
             stored: what the document is opened from; None for an empty one.
+            document: the document, if it is open already.
             authors: who first introduced each client id.
             now: the clock that `end_turn` and `tick` go on with.
             clock: tells the seconds that applying a long update takes; without one, time stands
@@ -121,7 +123,7 @@ class Room:
         Raises:
             DocumentBroken: what was stored cannot be opened.
         """
-        self.document = Document(stored, fence)
+        self.document = document or Document(stored, fence)
         self.authors = dict(authors or {})
         self.members: dict[Member, None] = {}
         self.accepts_edits = True
@@ -131,7 +133,7 @@ class Room:
         self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
         self._now = now
         self._clock = clock or _standing_still
-        self._size = self._measured_size = len(stored.state or b"") if stored else 0
+        self._size = self._measured_size = self.document.stored_size
         self._measured_version = 0
 
         self._pending: list[_Group] = []
@@ -407,6 +409,11 @@ class Room:
             self._queue(member, update, walk_update(update, self._limits.guard))
 
     # Turns
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the document takes, encoded; hardly less than it does."""
+        return self._size
 
     def opens_for(self, frame: bytes) -> float:
         """When what this frame causes could be passed on to others: in the past, for at once."""

@@ -28,9 +28,10 @@ class Pieces:
 
     Attributes:
         is_done: there are no more.
+        is_whole: once it is done, whether all of its structs connected.
     """
 
-    __slots__ = ("_clocks", "_cutting", "_deletes", "_structs", "_update", "is_done")
+    __slots__ = ("_clocks", "_cutting", "_deletes", "_structs", "_update", "is_done", "is_whole")
 
     def __init__(self, update: bytes, deletes: ClockRanges, clocks: Mapping[int, int]) -> None:
         """
@@ -44,6 +45,7 @@ class Pieces:
         self._structs = 1
         self._cutting = self._cut()
         self.is_done = False
+        self.is_whole = False
 
     def take(self, structs: int) -> bytes | None:
         """The next piece, of about `structs` structs or delete ranges.
@@ -75,6 +77,7 @@ class Pieces:
                 yield None
         if runs.structs:
             yield assemble(self._update, runs, deletes)
+        self.is_whole = not any(cursor.left for cursor in cursors)
         yield from self._deletions(reached)
 
     def _deletions(self, reached: Mapping[int, int]) -> Generator[bytes, None, None]:

@@ -144,6 +144,7 @@ async def _build(
         directory,
         backlog=lambda: (journal.backlog_bytes, journal.is_full),
         is_database_up=lambda: stores.is_up() and journal.last_error is None,
+        fence=fence,
     )
     journal.start()
     stack.push_async_callback(journal.close, settings.shutdown_seconds)

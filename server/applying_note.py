@@ -12,6 +12,7 @@ Layout (little-endian):
     16    applying: since (f64, seconds of the monotonic clock, which the processes of a machine
           share), sender (16 bytes, a user id), count u32, state u32
     48    length of the poison list, u32
+    56    seconds for which the worker may be silent, f64; 0 but during trusted heavy work
     64    records of the updates being applied: length u32, then the bytes; with the top bit of
           the length set, a digest instead of the bytes
     ...   the poison list, as JSON lines
@@ -43,14 +44,19 @@ _MAGIC = b"applyin1"
 _BEAT = struct.Struct("<Q")
 _APPLYING = struct.Struct("<d16sII")
 _LENGTH = struct.Struct("<I")
+_SECONDS = struct.Struct("<d")
 
 _BEAT_AT = 8
 _APPLYING_AT = 16
 _STATE_AT = 44
 _POISON_LENGTH_AT = 48
+_ALLOWANCE_AT = 56
 _RECORDS_AT = 64
 _POISON_AT = _RECORDS_AT + RECORD_BYTES
 _IS_DIGEST = 1 << 31
+_LONGEST = 3600.0
+NOBODY = bytes(16)
+"""The sender that is noted of trusted work."""
 _DIGEST_RECORD = _LENGTH.size + DIGEST_BYTES
 _FIRST_BYTES_AT = _RECORDS_AT + _LENGTH.size
 _FITS_ALONE = RECORD_BYTES - _LENGTH.size
@@ -94,7 +100,7 @@ class NoteUnreadable(Exception):  # noqa: N818 - says what is the case
 class ApplyingNote:
     """The worker's side. Implements `crdt_docs.document.Fence`."""
 
-    __slots__ = ("_beats", "_lengths", "_memory", "_monotonic", "_poisoned", "_spans")
+    __slots__ = ("_beats", "_is_heavy", "_lengths", "_memory", "_monotonic", "_poisoned", "_spans")
 
     def __init__(self, fd: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Map the memory behind an inherited file descriptor; the descriptor may be closed then.
@@ -108,13 +114,10 @@ class ApplyingNote:
         self._lengths = frozenset(poison.length % _IS_DIGEST for poison in poisons)
         self._spans = _spans(poisons)
         self._beats = 0
+        self._is_heavy = False
 
     def beat(self) -> None:
-        """Show that this process still turns.
-
-        The event loop does it; whoever keeps the loop busy for long on purpose (opening a very
-        large document) may do it as well.
-        """
+        """Show that this process still turns."""
         self._beats += 1
         _BEAT.pack_into(self._memory, _BEAT_AT, self._beats)
 
@@ -128,6 +131,14 @@ class ApplyingNote:
         _LENGTH.pack_into(memory, _RECORDS_AT, size)
         memory[_FIRST_BYTES_AT : _FIRST_BYTES_AT + size] = update
         _APPLYING.pack_into(memory, _APPLYING_AT, self._monotonic(), sender, 1, 1)
+
+    def begin_heavy(self, what: bytes, seconds: float) -> None:
+        """Note trusted work that is about to begin, and that this process may be silent for so
+        many seconds from now."""
+        _SECONDS.pack_into(self._memory, _ALLOWANCE_AT, seconds)
+        self._is_heavy = True
+        self.beat()
+        self.begin(what, NOBODY)
 
     def begin_many(self, updates: Sequence[bytes], sender: bytes) -> None:
         """Note updates of one sender that are about to be applied in one transaction."""
@@ -160,6 +171,9 @@ class ApplyingNote:
     def end(self) -> None:
         """They were applied, or failed, and the process lives."""
         self._memory[_STATE_AT] = 0
+        if self._is_heavy:
+            self._is_heavy = False
+            _SECONDS.pack_into(self._memory, _ALLOWANCE_AT, 0.0)
         # A flood can keep one round of the event loop busy for longer than a heartbeat may take;
         # whoever applies one update after the other is not stuck.
         self.beat()
@@ -221,6 +235,11 @@ class NoteReader:
     def beats(self) -> int:
         """How often the worker's heart has beaten."""
         return int(_BEAT.unpack_from(self._memory, _BEAT_AT)[0])
+
+    def allowance(self) -> float:
+        """For how many seconds the worker may be silent, beyond what is usual; 0 for no longer."""
+        seconds = float(_SECONDS.unpack_from(self._memory, _ALLOWANCE_AT)[0])
+        return seconds if 0 < seconds < _LONGEST else 0.0
 
     def suspicion(self) -> Suspicion | None:
         """What was being applied; None when nothing was. Ask only when the worker runs no more.

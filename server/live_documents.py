@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from crdt_docs.document import DocumentBroken, Fence, NoFence
 from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.messages import CloseCode
+from server.heavy_work import heavy_work
+from server.poison_list import SHOWING
 from server.rest.ports import Readiness
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
@@ -20,6 +24,7 @@ class LiveRooms:
         *,
         backlog: Callable[[], tuple[int, bool]],
         is_database_up: Callable[[], bool],
+        fence: Fence | None = None,
     ) -> None:
         """
         Args:
@@ -28,17 +33,29 @@ class LiveRooms:
         self._directory = directory
         self._backlog = backlog
         self._is_database_up = is_database_up
+        self._fence = fence or NoFence()
 
     async def state(self, document: DocumentName) -> dict[str, object]:
         """See `rest.ports.LiveDocuments.state`."""
         host = await self._opened(document)
         kind = DocumentKind(document.partition("/")[0])
-        return host.room.document.to_json(kind)
+        with self._showing(host):
+            return host.room.document.to_json(kind)
 
     async def state_update(self, document: DocumentName) -> bytes:
         """See `rest.ports.LiveDocuments.state_update`."""
         host = await self._opened(document)
-        return host.room.document.full_state()
+        with self._showing(host):
+            return host.room.document.full_state()
+
+    @contextmanager
+    def _showing(self, host: RoomHost) -> Iterator[None]:
+        """ROM-17; and ROM-15: what stopped a worker is not tried again."""
+        what = SHOWING + host.name.encode()
+        if self._fence.is_poisoned(what):
+            raise DocumentBroken("showing this document has stopped the server before")
+        with heavy_work(self._fence, what, host.room.size):
+            yield
 
     async def _opened(self, document: DocumentName) -> RoomHost:
         host = await self._directory.open(document)

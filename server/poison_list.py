@@ -33,6 +33,9 @@ EVIDENCE_BYTES = 1024 * 1024
 OPENING = b"opening "
 """Before a document's name: what is noted, instead of an update, while one is opened (ROM-15)."""
 
+SHOWING = b"showing "
+"""Likewise while one is shown."""
+
 Range = tuple[int, int, int]
 """Client id, first clock, one past the last clock."""
 
@@ -148,8 +151,9 @@ def _line(poison: Poison, *, with_update: bool) -> bytes:
         "ranges": poison.ranges,
     }
     if with_update and poison.update is not None:
-        if poison.update.startswith(OPENING):
-            fields["document"] = poison.update.removeprefix(OPENING).decode(errors="replace")
+        for work in (OPENING, SHOWING):
+            if poison.update.startswith(work):
+                fields["document"] = poison.update.removeprefix(work).decode(errors="replace")
         fields["update"] = poison.update.hex()
     return json.dumps(fields).encode() + b"\n"
 

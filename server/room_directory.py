@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
-from crdt_docs.document import DocumentBroken, Fence, NoFence, StoredState
+from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.messages import CloseCode
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import Room, RoomLimits
-from persistence.ports import DocumentStore, Journal, StorageUnavailable
+from persistence.ports import (
+    DocumentStore,
+    Journal,
+    Snapshot,
+    StorageUnavailable,
+    StoredDocument,
+)
 from server.counters import Counters
+from server.heavy_work import heavy_work
 from server.poison_list import OPENING
 from server.room_host import HostSettings, RoomHost
 
@@ -23,8 +30,8 @@ log = structlog.get_logger(__name__)
 
 LOADS_AT_ONCE = 16
 
-NOBODY = bytes(16)
-"""The sender that is noted while a document is opened."""
+STEPS_SECONDS = 0.010
+"""How long a document is opened before other rooms are served."""
 
 CLOSED_REMEMBERED = 60.0
 """Seconds for which a closed document is remembered: longer than anybody takes to come in."""
@@ -62,7 +69,7 @@ class RoomDirectory:
         self._idle_seconds = idle_seconds
         self._snapshot_every_updates = snapshot_every_updates
         self._snapshot_every_bytes = snapshot_every_bytes
-        self._fence = fence
+        self._fence = fence or NoFence()
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
@@ -129,32 +136,24 @@ class RoomDirectory:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
             self._dropped.pop(name, None)
-            fence, opening = self._fence or NoFence(), OPENING + name.encode()
-            if fence.is_poisoned(opening):
+            if self._fence.is_poisoned(OPENING + name.encode()):
                 # ROM-15: it has cost everybody one reconnect, and must not cost another.
                 log.error("a document whose opening stopped a worker is left closed", document=name)
                 raise DocumentBroken("opening this document has stopped the server before")
             stored = await self._store.load(name)
-            snapshot = stored.snapshot
-            fence.begin_many([opening], NOBODY)
             try:
-                room = Room(
-                    StoredState(
-                        state=snapshot.state if snapshot else None,
-                        outline=snapshot.outline if snapshot else None,
-                        tail=stored.tail,
-                    ),
-                    authors=stored.authors,
-                    limits=self._limits,
-                    pacing=self._pacing,
-                    fence=self._fence,
-                    now=time.monotonic(),
-                )
+                document = await self._open_document(name, stored)
             except DocumentBroken:
                 log.exception("a stored document cannot be opened", document=name)
                 raise
-            finally:
-                fence.end()
+            room = Room(
+                document=document,
+                authors=stored.authors,
+                limits=self._limits,
+                pacing=self._pacing,
+                now=time.monotonic(),
+                clock=time.monotonic,
+            )
             host = RoomHost(
                 name,
                 room,
@@ -167,6 +166,27 @@ class RoomDirectory:
             host.updates_since_snapshot = len(stored.tail)
             host.bytes_since_snapshot = sum(map(len, stored.tail))
             return host
+
+    async def _open_document(self, name: DocumentName, stored: StoredDocument) -> Document:
+        """Load it in steps, between which other rooms are served (ROM-17)."""
+        document = Document(fence=self._fence)
+        snapshot = stored.snapshot
+        state = StoredState(
+            state=snapshot.state if snapshot else None,
+            outline=snapshot.outline if snapshot else None,
+            tail=stored.tail,
+        )
+        steps = document.loading(state)
+        try:
+            while True:
+                with heavy_work(self._fence, OPENING + name.encode(), state.size):
+                    is_open = _advance(steps)
+                if is_open:
+                    return document
+                await asyncio.sleep(0)
+        except BaseException:
+            document.close()
+            raise
 
     def _drop(self, host: RoomHost) -> None:
         """Forget a room whose document failed; the next to ask loads it again from storage."""
@@ -237,26 +257,33 @@ class RoomDirectory:
 
     async def _compact(self, host: RoomHost) -> None:
         """Store a snapshot, so that opening reads a short tail. The log stays whole."""
-        snapshot = host.snapshot()
+        snapshot = self._snapshot_of(host)
         updates, size = host.updates_since_snapshot, host.bytes_since_snapshot
         await self._journal.flush()
         await self._store.save_snapshot(host.name, snapshot)
         host.updates_since_snapshot -= updates
         host.bytes_since_snapshot -= size
 
+    def _snapshot_of(self, host: RoomHost) -> Snapshot:
+        """The document as it is now, with everything up to the host's `last_seq`."""
+        host.run_turn()
+        document = host.room.document
+        with heavy_work(self._fence, f"storing {host.name}".encode(), host.room.size):
+            return Snapshot(host.last_seq, document.full_state(), document.outline.to_bytes())
+
     async def _put_away(self, host: RoomHost) -> None:
         """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
         if host.updates_since_snapshot:
             await self._compact(host)
         await self._journal.flush()
-        if (
+        is_needed = (
             host.connections
             or host.updates_since_snapshot
-            or self._hosts.get(host.name) is not host
-        ):
-            return
-        del self._hosts[host.name]
-        host.shut()
+            or host.room.is_applying  # ROM-16: what was accepted is applied to the end
+        )
+        if not is_needed and self._hosts.get(host.name) is host:
+            del self._hosts[host.name]
+            host.shut()
 
     def closed_since(self, name: DocumentName, moment: float) -> tuple[CloseCode, str] | None:
         """Whether `close_document` was called for it after a moment of the monotonic clock: who
@@ -290,6 +317,12 @@ class RoomDirectory:
                 await self._guarded(host, self._compact)
             host.shut()
         self._hosts.clear()
+
+
+def _advance(steps: Iterator[None]) -> bool:
+    """Take steps for a while; whether there are no more."""
+    until = time.monotonic() + STEPS_SECONDS
+    return all(time.monotonic() < until for _ in steps)
 
 
 def _look_at_failure(task: asyncio.Task[RoomHost]) -> None:

@@ -53,6 +53,9 @@ class Worker(Protocol):
     def beats(self) -> int:
         """How often its heart has beaten."""
 
+    def allowance(self) -> float:
+        """For how many seconds it may be silent, where that is longer than usual."""
+
     def death(self) -> WorkerDeath | None:
         """How it ended, or None while it runs."""
 
@@ -265,11 +268,13 @@ class Supervisor:
         if beats != state.beats:
             state = replace(state, beats=beats, beaten_at=now)
         death = worker.death()
-        if death is None and now - state.beaten_at < self._settings.heartbeat_timeout:
+        # ROM-17: what it does now may take longer.
+        patience = max(self._settings.heartbeat_timeout, worker.allowance())
+        if death is None and now - state.beaten_at < patience:
             return state
         if death is None:
             worker.kill()
-            death = Silent(self._settings.heartbeat_timeout)
+            death = Silent(patience)
         self._bury(worker, death, now)
         return Pausing(now + self._restarts.after_serving(now - state.since))
 

@@ -78,6 +78,10 @@ class WorkerProcess:
         """How often its heart has beaten."""
         return self._note.beats()
 
+    def allowance(self) -> float:
+        """For how many seconds it may be silent, beyond what is usual."""
+        return self._note.allowance()
+
     def death(self) -> WorkerDeath | None:
         """How it ended, or None while it runs."""
         exit_code = self._process.poll()

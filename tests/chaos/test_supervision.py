@@ -202,6 +202,36 @@ def test_a_worker_that_hangs_of_itself_is_replaced_and_accuses_nobody(server: Ti
     assert not (server.data_dir / POISON_FILE).exists()
 
 
+def test_rom_17_trusted_work_may_take_as_long_as_was_noted(server: TinyServer) -> None:
+    worker = server.worker()
+    with server.connect(1) as bystander, server.connect(2) as opener:
+        for _ in range(2):
+            echo(opener, b"heavy %.1f %.1f" % (1.7 * SILENCE, 2.5 * SILENCE))
+        echo(bystander, b"still here")
+    assert server.worker() == worker
+    assert server.deaths() == 0
+
+
+def test_rom_17_afterwards_silence_is_no_longer_allowed(server: TinyServer) -> None:
+    with server.connect(1) as client:
+        echo(client, b"heavy 0.1 60")
+        client.send(b"stuck")
+        assert code_of_close(client) == 1006
+
+
+def test_rom_15_trusted_work_that_takes_longer_is_ended_and_known_again(
+    server: TinyServer,
+) -> None:
+    work = b"heavy 60 %.1f" % (1.5 * SILENCE)
+    with server.connect(1) as client:
+        client.send(work)
+        assert code_of_close(client) == 1006
+    with server.connect(1) as client:
+        client.send(work)
+        assert code_of_close(client) == 4400
+    assert server.deaths() == 1
+
+
 def test_a_worker_killed_in_the_middle_of_ordinary_work_accuses_nobody(server: TinyServer) -> None:
     """Somebody, or the system, ends a worker while edits stream in: none of them is lost."""
     for seed in range(few_or_many(2, 20)):

@@ -17,6 +17,7 @@ class FakeWorker:
     poison_list: bytes
     says: list[Message] = field(default_factory=list)
     count: int = 0
+    allowed: float = 0.0
     fate: WorkerDeath | None = None
     noted: Suspicion | None = None
     is_note_overwritten: bool = False
@@ -32,6 +33,9 @@ class FakeWorker:
 
     def beats(self) -> int:
         return self.count
+
+    def allowance(self) -> float:
+        return self.allowed
 
     def death(self) -> WorkerDeath | None:
         return self.fate

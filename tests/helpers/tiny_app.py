@@ -3,7 +3,7 @@
 WebSocket at `/ws?user=N`, binary messages. A message is noted as being applied, then its first
 word says what applying does: `hang`, `spin` (the same in C, without letting go of the
 interpreter), `abort`, `slow-die` (killed after a while), anything else is echoed. `stuck` hangs
-outside of applying.
+outside of applying. `heavy 2.5 3.5` is trusted work of 2.5 s that may take 3.5 s.
 """
 
 from __future__ import annotations
@@ -65,8 +65,17 @@ class TinyApp:
     def apply(self, message: bytes, sender: bytes) -> bytes:
         if message.startswith(b"stuck"):
             hang()
+        if message.startswith(b"heavy"):
+            return self.work(message)
         self.note.begin_many([message], sender)
         misbehave(message.split()[0].decode())
+        self.note.end()
+        return message
+
+    def work(self, message: bytes) -> bytes:
+        _, takes, may_take = message.split()
+        self.note.begin_heavy(message, float(may_take))
+        time.sleep(float(takes))
         self.note.end()
         return message
 

@@ -143,6 +143,33 @@ def test_of_more_updates_than_there_is_room_for_the_first_are_noted(
     assert suspicion.updates[-1].digest == digest_of(updates[RECORD_BYTES // 20 - 1])
 
 
+def test_rom_17_trusted_work_is_noted_with_how_long_it_may_take(
+    reader: NoteReader, note: ApplyingNote
+) -> None:
+    assert reader.allowance() == 0
+    beats = reader.beats()
+    note.begin_heavy(b"opening ocw/1", 12.5)
+    assert reader.allowance() == 12.5
+    assert reader.beats() == beats + 1, "its time begins now"
+    suspicion = reader.suspicion()
+    assert suspicion is not None
+    assert suspicion.sender == UUID(int=0)
+    assert [suspect.update for suspect in suspicion.updates] == [b"opening ocw/1"]
+    note.end()
+    assert reader.allowance() == 0
+    assert reader.suspicion() is None
+    note.begin(b"an update", ALICE.bytes)
+    assert reader.allowance() == 0
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e9, float("nan"), float("inf")])
+def test_rom_17_an_allowance_that_makes_no_sense_is_none(
+    reader: NoteReader, note: ApplyingNote, seconds: float
+) -> None:
+    note.begin_heavy(b"opening ocw/1", seconds)
+    assert reader.allowance() == 0
+
+
 def test_heartbeats_are_counted(reader: NoteReader, note: ApplyingNote) -> None:
     assert reader.beats() == 0
     note.beat()

@@ -6,15 +6,20 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
+from pycrdt import Doc, Map
 
+from crdt_docs import room
 from crdt_docs.document import DocumentBroken, NoFence
 from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode
 from persistence.errors import BatchRefused
 from persistence.ports import Commit, Snapshot, StorageUnavailable
+from server import room_directory
+from tests.helpers.raw_updates import collected, section, update
 from tests.server.rooms import NAME, House, Person
 
 
@@ -89,10 +94,15 @@ class _Witness(NoFence):
     def __init__(self, poison: bytes = b"") -> None:
         self.poison = poison
         self.told: list[bytes] = []
+        self.allowed: list[float] = []
         self.ended = 0
 
     def begin_many(self, updates: Sequence[bytes], sender: bytes) -> None:
         self.told.extend(updates)
+
+    def begin_heavy(self, what: bytes, seconds: float) -> None:
+        self.told.append(what)
+        self.allowed.append(seconds)
 
     def end(self) -> None:
         self.ended += 1
@@ -105,13 +115,72 @@ async def test_rom_15_a_document_whose_opening_stopped_a_worker_stays_closed() -
     witness = _Witness()
     async with House(fence=witness) as house:
         await house.directory.open(NAME)
-    assert witness.told == [f"opening {NAME}".encode()]
-    assert witness.ended == 1
+    assert set(witness.told) == {f"opening {NAME}".encode()}
+    assert witness.ended == len(witness.told)
     async with House(fence=_Witness(witness.told[0])) as house:
         with pytest.raises(DocumentBroken, match="before"):
             await house.directory.open(NAME)
         other = document_name(DocumentKind.OCW, UUID(int=78))
         assert (await house.directory.open(other)).name == other
+
+
+async def test_rom_17_a_large_document_has_its_time() -> None:
+    witness = _Witness()
+    async with House(fence=witness) as house:
+        doc: Doc[Any] = Doc(client_id=7)
+        doc.get("objects", type=Map)["k"] = "x" * 6_000_000
+        await house.store.commit([Commit(NAME, 1, doc.get_update(), None)])
+        host = await house.directory.open(NAME)
+        await house.directory._compact(host)
+    assert set(witness.told) == {b"opening " + NAME.encode(), b"storing " + NAME.encode()}
+    assert witness.allowed == [pytest.approx(4, rel=0.01)] * len(witness.told)
+    assert witness.ended == len(witness.told)
+
+
+async def test_rom_17_other_rooms_are_served_while_a_document_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room_directory, "STEPS_SECONDS", 0.0)  # each step is one too many
+    async with House() as house:
+        updates = [update(section(number, 0, collected(1))) for number in range(1, 40)]
+        await house.store.commit(
+            [Commit(NAME, seq, each, None) for seq, each in enumerate(updates, 1)]
+        )
+        rounds = 0
+        opening = asyncio.create_task(house.directory.open(NAME))
+        while not opening.done():
+            rounds += 1
+            await asyncio.sleep(0)
+        assert rounds > len(updates)
+        assert len(opening.result().room.document.outline.clocks) == len(updates)
+
+
+async def test_rom_16_a_room_stays_until_what_was_accepted_is_applied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        await house.settle()
+        monkeypatch.setattr(room, "APPLYING_SECONDS", 0.0)  # nothing is applied
+        ada.set_many({f"k{n}": n for n in range(3000)})
+        seat.pump()
+        await _until(lambda: house.host().room.is_applying)
+        house.stand_up(seat)
+        host = house.host()
+        await asyncio.sleep(0.03)
+        house.directory._look_after(host)
+        assert host in house.directory._busy
+        await _until(lambda: host not in house.directory._busy)
+        assert house.directory.find(NAME) is host
+        monkeypatch.setattr(room, "APPLYING_SECONDS", 0.01)
+        await _until(lambda: not host.room.is_applying)
+        house.directory._look_after(host)
+        await _until(lambda: house.directory.rooms == 0)
+        ben = Person(2)
+        await house.sit(ben)
+        await house.settle()
+        assert len(ben.json()) == 3000
 
 
 async def _until(condition: object) -> None:

@@ -249,6 +249,28 @@ def test_a_beating_worker_is_left_alone(stage: Stage) -> None:
     assert worker.done_to_it == []
 
 
+def test_rom_17_a_worker_may_be_silent_for_as_long_as_it_said(stage: Stage) -> None:
+    worker = stage.serve()
+    stage.pass_time(10, is_beating=True)
+    worker.allowed = 12.0
+    stage.pass_time(11.8)
+    assert worker.done_to_it == []
+    worker.noted = stage.applying(b"opening ocw/1", since=stage.now - 11.8)
+    stage.pass_time(0.4)
+    assert worker.done_to_it == ["kill", "close"]
+    (told,) = parse_entries(stage.worker.poison_list)
+    assert told.cause == "silent for 12 s"
+
+
+def test_rom_17_no_worker_has_less_time_than_usual(stage: Stage) -> None:
+    worker = stage.serve()
+    worker.allowed = 0.5
+    stage.pass_time(1.8)
+    assert worker.done_to_it == []
+    stage.pass_time(0.4)
+    assert worker.done_to_it == ["kill", "close"]
+
+
 def test_a_silent_worker_is_replaced_at_once(stage: Stage) -> None:
     worker = stage.serve()
     stage.pass_time(10, is_beating=True)

@@ -1,0 +1,61 @@
+"""Documents as REST shows them, over rooms in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from crdt_docs.document import DocumentBroken, NoFence
+from server.live_documents import LiveRooms
+from tests.server.rooms import NAME, House, Person
+
+
+class _Watching(NoFence):
+    """A fence that remembers what was under way, and may know a poison."""
+
+    def __init__(self, poison: bytes = b"") -> None:
+        self.poison = poison
+        self.told: list[tuple[bytes, float]] = []
+        self.under_way = 0
+
+    def begin_heavy(self, what: bytes, seconds: float) -> None:
+        self.told.append((what, seconds))
+        self.under_way += 1
+
+    def end(self) -> None:
+        self.under_way -= 1
+
+    def is_poisoned(self, update: bytes) -> bool:
+        return update == self.poison
+
+
+def _live(house: House, fence: NoFence) -> LiveRooms:
+    return LiveRooms(
+        house.directory, backlog=lambda: (0, False), is_database_up=lambda: True, fence=fence
+    )
+
+
+async def test_rom_17_showing_a_large_document_has_its_time() -> None:
+    fence = _Watching()
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada)
+        ada.set("a", "x" * 600_000)
+        await house.settle()
+        live = _live(house, fence)
+        assert (await live.state(NAME))["objects"] == ada.json()
+        assert len(await live.state_update(NAME)) > 600_000
+    assert [what for what, _ in fence.told] == [b"showing " + NAME.encode()] * 2
+    assert [seconds for _, seconds in fence.told] == [pytest.approx(2.2, rel=0.01)] * 2
+    assert fence.under_way == 0
+
+
+async def test_rom_15_a_document_whose_showing_stopped_a_worker_is_not_shown() -> None:
+    async with House() as house:
+        live = _live(house, _Watching(b"showing " + NAME.encode()))
+        with pytest.raises(DocumentBroken, match="before"):
+            await live.state(NAME)
+        with pytest.raises(DocumentBroken, match="before"):
+            await live.state_update(NAME)
+        await house.sit(Person(1))
+        await house.settle()
+        assert house.host().connections == 1
