@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crdt_docs.identifiers import Identity
@@ -59,7 +59,6 @@ class Refused:
     reason: str
 
 
-@dataclass(slots=True)
 class Turn:
     """The effects of one turn, each list in the order in which it is to be carried out.
 
@@ -76,12 +75,26 @@ class Turn:
         is_broken: the document failed; this room must be thrown away and loaded again.
     """
 
-    commits: list[Emitted] = field(default_factory=list)
-    replies: list[tuple[Member, bytes]] = field(default_factory=list)
-    broadcasts: list[Broadcast] = field(default_factory=list)
-    receipts: list[tuple[Member, int]] = field(default_factory=list)
-    closes: list[Close] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    resumed: list[Member] = field(default_factory=list)
-    wake_at: float | None = None
-    is_broken: bool = False
+    __slots__ = (
+        "broadcasts",
+        "closes",
+        "commits",
+        "is_broken",
+        "receipts",
+        "refused",
+        "replies",
+        "resumed",
+        "wake_at",
+    )
+
+    def __init__(self) -> None:
+        """Nothing to do. Written out: one is made for nearly every message."""
+        self.commits: list[Emitted] = []
+        self.replies: list[tuple[Member, bytes]] = []
+        self.broadcasts: list[Broadcast] = []
+        self.receipts: list[tuple[Member, int]] = []
+        self.closes: list[Close] = []
+        self.refused: list[Refused] = []
+        self.resumed: list[Member] = []
+        self.wake_at: float | None = None
+        self.is_broken = False

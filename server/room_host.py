@@ -18,7 +18,7 @@ from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
 from crdt_docs.room import Room
 from crdt_docs.turn import Turn
-from persistence.ports import Commit, Journal, Snapshot
+from persistence.ports import Commit, Journal
 from server.channels import Channel
 from server.counters import Counters
 from server.frames import OutgoingFrame
@@ -38,6 +38,10 @@ FRAMES_PER_TURN = 256
 
 BYTES_PER_TURN = 1024 * 1024
 """Likewise after so many bytes of frames: what waits for a turn is memory."""
+
+
+QUIET_SECONDS = 0.002
+"""A room without a turn for so long is quiet: what comes is dealt with where it is received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ class RoomHost:
         self._inbox: list[tuple[Member, bytes]] = []
         self._inbox_bytes = 0
         self._turn_at = math.inf
+        self._ended_at = -math.inf
         self._shared: OutgoingFrame | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.empty_since = self._clock()
@@ -148,7 +153,7 @@ class RoomHost:
         elif not self._scheduled:
             due = self.room.opens_for(frame)
             if due < self._turn_at:
-                self._run_turn_at(due)
+                self._run_turn_at(due, since=self._ended_at)
 
     def _take_in(self) -> None:
         """Hand the frames kept on to the room, in the order in which they came."""
@@ -221,18 +226,27 @@ class RoomHost:
         if self._scheduled:
             self._run_turn()
 
-    def _run_turn_at(self, due: float) -> None:
-        """Run a turn at a time of the host's clock, or soon if that has come."""
+    def _run_turn_at(self, due: float, since: float = math.inf) -> None:
+        """Run a turn at a time of the host's clock.
+
+        Args:
+            due: if this has come, the turn is run when everything that has arrived was read.
+            since: end of the last turn: if that is a while ago, the turn is run now. In a quiet
+                room nothing else will have arrived, and another round of the loop costs as much.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._turn_at = math.inf
-        wait = due - self._clock()
-        if wait <= 0:
-            self._schedule()
-        else:
+        now = self._clock()
+        wait = due - now
+        if wait > 0:
             self._turn_at = due
             self._timer = self._loop.call_later(wait, self._run_turn)
+        elif now - since > QUIET_SECONDS:
+            self._run_turn()
+        else:
+            self._schedule()
 
     def _run_turn(self) -> None:
         self._scheduled = False
@@ -256,6 +270,7 @@ class RoomHost:
                 line.channel.resume_reading()
         if turn.wake_at is not None:
             self._run_turn_at(turn.wake_at)
+        self._ended_at = self._clock()
         if turn.is_broken:
             self._on_broken(self)
 
@@ -288,9 +303,13 @@ class RoomHost:
                 self._send_to(member, line, self._frame_of(payload), now)
         for broadcast in turn.broadcasts:
             frame = OutgoingFrame(broadcast.frame)
+            concerns = broadcast.concerns
             for member, line in lines.items():
-                if broadcast.concerns(member):
-                    self._send_to(member, line, frame, now)
+                if concerns(member):
+                    channel = line.channel
+                    channel.write(frame, now)
+                    if channel.is_behind:
+                        self._note_behind(member, line, now)
 
     def _frame_of(self, payload: bytes) -> OutgoingFrame:
         """Joiners share their large answer as one object: let them share its frame, too."""
@@ -302,7 +321,11 @@ class RoomHost:
 
     def _send_to(self, member: Member, line: _Line, frame: OutgoingFrame, now: float) -> None:
         line.channel.write(frame, now)
-        if line.channel.is_behind and not member.is_behind:
+        if line.channel.is_behind:
+            self._note_behind(member, line, now)
+
+    def _note_behind(self, member: Member, line: _Line, now: float) -> None:
+        if not member.is_behind:
             line.behind_since = now
             self.room.fell_behind(member)
 
@@ -375,12 +398,6 @@ class RoomHost:
             elif now - line.channel.last_sent >= self._settings.keepalive:
                 self._send_to(member, line, KEEPALIVE, now)
         self._run_turn()
-
-    def snapshot(self) -> Snapshot:
-        """The document as it is now, with everything up to `last_seq`."""
-        self.run_turn()
-        document = self.room.document
-        return Snapshot(self.last_seq, document.full_state(), document.outline.to_bytes())
 
     def shut(self) -> None:
         """Free the document. No member may be in the room."""
