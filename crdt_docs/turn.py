@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crdt_docs.identifiers import Identity
 
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from crdt_docs.member import Member
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(NamedTuple):
     """One frame for everybody, less those whom `concerns` leaves out.
 
     Attributes:
@@ -33,8 +32,7 @@ class Broadcast:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Emitted:
+class Emitted(NamedTuple):
     """An update for the log, with whose it is and the client ids that it introduced."""
 
     update: bytes

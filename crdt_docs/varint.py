@@ -6,6 +6,8 @@ An unsigned integer is written seven bits a byte, lowest first, the top bit set 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from crdt_docs.errors import Malformed
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -60,6 +62,7 @@ def read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:
     return data[position:end], end
 
 
+@lru_cache(maxsize=16_384)  # client ids and small numbers come again and again
 def var_uint(value: int) -> bytes:
     """Encode one unsigned integer."""
     if value < 0x80:

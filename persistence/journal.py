@@ -27,8 +27,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import stamina
 
@@ -45,8 +45,7 @@ as committed. Before it returns, the document's host must have stopped appending
 and must have dropped the acknowledgements it owes for it (close the room, reload later)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     position: int
     commit: Commit
     size: int

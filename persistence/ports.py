@@ -18,8 +18,7 @@ from crdt_docs.identifiers import ActorKind, DocumentName
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One update a document emitted, on its way into the log.
 
     Attributes:
