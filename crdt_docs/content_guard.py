@@ -54,7 +54,7 @@ class ContentLimits:
     """
 
     value_depth: int = 64
-    elements: int = 100_000
+    elements: int = 200_000
     json_elements: int = 20_000
     subdocuments: int = 16
 

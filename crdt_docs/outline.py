@@ -64,6 +64,7 @@ _TRUSTED = GuardLimits(
     structs=UNENDING,
     blind_writers=UNENDING,
     repeated_places=UNENDING,
+    deletes=UNENDING,
     contents=ContentLimits(elements=UNENDING, json_elements=UNENDING, subdocuments=UNENDING),
 )
 _NO_LIMITS = DocumentLimits(

@@ -77,12 +77,14 @@ class GuardLimits:
         repeated_places: structs of one client between the same two neighbours as another of its,
             or under the same key without an origin, which editors hardly ever write; yrs compares
             each with all between them.
+        deletes: ranges per update. A document's history may hold many.
         contents: of all structs together.
     """
 
     structs: int = 200_000
     blind_writers: int = 1_000
     repeated_places: int = 64
+    deletes: int = 1_000_000
     contents: ContentLimits = field(default_factory=ContentLimits)
 
 
@@ -513,7 +515,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         span, position = _read_span(data, position + client_size + 2, 0)
         deletes[client] = [span]
     else:
-        position = yield from _walk_deletes(data, position, deletes, budget)
+        position = yield from _walk_deletes(data, position, deletes, limits.deletes, budget)
     if position != size:
         raise Malformed(f"{size - position} bytes follow the update")
     if crosses and clients > 1:
@@ -533,7 +535,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
 
 
 def _walk_deletes(
-    data: bytes, position: int, deletes: ClockRanges, budget: int
+    data: bytes, position: int, deletes: ClockRanges, limit: int, budget: int
 ) -> Generator[None, None, int]:
     """Walk the delete set into `deletes`; return where it ends."""
     clients, position = read_var_uint(data, position)
@@ -541,6 +543,7 @@ def _walk_deletes(
     if clients * 4 > len(data) - position:
         raise Malformed(f"{clients} clients that delete do not fit in what remains")
     walked = 0
+    left = limit
     for _ in range(clients):
         client, position = read_var_uint(data, position)
         count, position = read_var_uint(data, position)
@@ -550,6 +553,9 @@ def _walk_deletes(
             raise Malformed("a client is listed in the delete set without ranges")
         if count * 2 > len(data) - position:
             raise Malformed(f"{count} delete ranges do not fit in the bytes that remain")
+        left -= count
+        if left < 0:
+            raise LimitExceeded(f"an update may delete {limit} ranges")
         spans: list[tuple[int, int]] = []
         deletes[client] = spans
         end = 0

@@ -286,9 +286,9 @@ HEAVY: dict[str, list[bytes]] = {
     "1,000 clients set one key": [
         update(*[section(n, 0, item(values(NULL), parent="o", key="k")) for n in range(1_000)])
     ],
-    "100,000 values at once": [update(section(1, 0, item(values(*[NULL] * 100_000), parent="l")))],
-    "50,000 empty arrays": [
-        update(section(1, 0, item(values(array(*[array()] * 49_000)), parent="l")))
+    "200,000 values at once": [update(section(1, 0, item(values(*[NULL] * 200_000), parent="l")))],
+    "199,000 empty arrays": [
+        update(section(1, 0, item(values(array(*[array()] * 199_000)), parent="l")))
     ],
     "a text of 20,000 characters cut at every second": [
         update(

@@ -341,6 +341,13 @@ def test_grd_10_structs_are_counted_over_clients() -> None:
         walk_update(update(section(7, 0, *[collected(1)] * (GuardLimits().structs + 1))))
 
 
+def test_grd_10_deleted_ranges_are_counted_over_clients() -> None:
+    limits = GuardLimits(deletes=3)
+    walk_update(update(deletes={7: [(0, 1), (2, 1)], 8: [(0, 1)]}), limits)
+    with pytest.raises(LimitExceeded, match="3 ranges"):
+        walk_update(update(deletes={7: [(0, 1), (2, 1)], 8: [(0, 1), (2, 1)]}), limits)
+
+
 def test_grd_11_clients_that_write_one_place_unseen_are_counted() -> None:
     limits = GuardLimits(blind_writers=3)
     for key in ("k", None):
