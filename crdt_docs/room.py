@@ -243,7 +243,9 @@ class Room:
 
     def _take_presence(self, member: Member, payload: bytes) -> None:
         if member.has_spoken and (
-            payload in self._told or self._awareness.is_echo(payload, member)
+            self._awareness.hear_own(member, member.role, payload, self._now)
+            or payload in self._told
+            or self._awareness.is_echo(payload, member)
         ):
             return  # AWR-1: stock clients send back all that they are told
         entries = messages.read_awareness(payload)
