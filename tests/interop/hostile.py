@@ -203,7 +203,7 @@ ATTACKS: dict[str, Attack] = {
         )
     ),
     "300,000 elements": _update(lambda: _many_elements(300_000)),
-    "100,000 structs": _update(lambda: _many_structs(100_000)),
+    "300,000 structs": _update(lambda: _many_structs(300_000)),
     "30,000 subdocuments": _update(lambda: _subdocuments(30_000)),
     "a parent that is no type": _update(
         lambda: raw.update(
