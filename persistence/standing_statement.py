@@ -6,6 +6,7 @@ a small commit itself does. Who commits a hundred times a second keeps what it n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 
 class StandingStatement:
-    """A statement of one user at a time; made again after a failure, with the next call."""
+    """A statement that callers use by turns; made again after a failure, with the next call."""
 
     def __init__(self, pool: DatabasePool, query: str) -> None:
         """Nothing is taken from the pool before the first call."""
         self._pool = pool
         self._query = query
+        self._turn = asyncio.Lock()
         self._connection: BorrowedConnection | None = None
         self._statement: PreparedStatement[asyncpg.Record] | None = None
         pool.before_closing(self.release)
@@ -40,15 +42,16 @@ class StandingStatement:
                 what was being changed may or may not have been.
             asyncpg.PostgresError: what the database says about the arguments.
         """
-        statement = self._statement or await self._prepare()
-        try:
-            with outages_translated(self._connection):
-                return await statement.fetch(*arguments, timeout=within)
-        except asyncpg.PostgresError:
-            raise  # an answer: the connection is in order
-        except BaseException:
-            await self._give_up()
-            raise
+        async with self._turn:
+            statement = self._statement or await self._prepare()
+            try:
+                with outages_translated(self._connection):
+                    return await statement.fetch(*arguments, timeout=within)
+            except asyncpg.PostgresError:
+                raise  # an answer: the connection is in order
+            except BaseException:
+                await self._give_up()
+                raise
 
     async def _prepare(self) -> PreparedStatement[asyncpg.Record]:
         self._connection = connection = await self._pool.take()

@@ -192,7 +192,7 @@ class Settings(BaseSettings):
 
     # How edits reach the database.
     journal_interval: Seconds = Field(
-        default=0.01, description="Seconds over which edits are gathered into one commit."
+        default=0.015, description="Seconds over which edits are gathered into one commit."
     )
     journal_backlog_bytes: Bytes = Field(
         default=ByteSize(64 * MIB),
