@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import (
     comparison,
+    echoes,
     fanout,
     guard,
     joins,
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Section] = {
     "outbound": outbound.measure,
     "fanout": fanout.measure,
     "presence": presence.measure,
+    "echoes": echoes.measure,
     "rooms": rooms.measure,
     "joins": joins.measure,
     "memory": memory.measure,
