@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,7 +32,20 @@ ABSORBED_AT_ONCE = 16 * 1024
 STRUCTS_ABSORBED = 1000
 """Structs of a larger one that are read without a pause."""
 
+LABORIOUS_SECONDS = 0.5
+"""Time beyond the usual from which a document counts as laborious."""
+
+USUAL_SECONDS = 0.000_25
+USUAL_SECONDS_A_BYTE = 0.000_001
+"""What applying an update may take; ordinary ones stay below, even when the processor's caches hold
+nothing of it."""
+
 EMPTY_STATE_VECTOR = b"\x00"
+
+
+def standing_still() -> float:
+    """A clock for where time does not matter."""
+    return 0.0
 
 
 class DocumentBroken(Exception):  # noqa: N818 - says what is the case
@@ -101,14 +114,24 @@ class StoredState:
 class Document:
     """A document in memory. `close` it: an observer keeps the whole of it alive otherwise."""
 
-    def __init__(self, stored: StoredState | None = None, fence: Fence | None = None) -> None:
+    def __init__(
+        self,
+        stored: StoredState | None = None,
+        fence: Fence | None = None,
+        clock: Callable[[], float] = standing_still,
+    ) -> None:
         """
+        Args:
+            clock: tells the seconds that updates take; without one, time stands still.
+
         Raises:
             DocumentBroken: what was stored cannot be applied.
 
         Attributes:
             stored_size: bytes of what it was loaded from.
         """
+        self._clock = clock
+        self._labour = 0.0
         self._doc: Doc[Any] = Doc()
         self.fence = fence or NoFence()
         self._emitted: list[bytes] = []
@@ -147,6 +170,7 @@ class Document:
     def _load(self, stored: StoredState) -> Iterator[None]:
         if stored.state is not None:
             self._apply_trusted(stored.state)
+            self._labour = 0.0  # of the log, which is what a new snapshot would add
             yield
             if stored.outline is not None:
                 self.outline = Outline.from_bytes(stored.outline)
@@ -158,8 +182,24 @@ class Document:
             yield
 
     def _apply_trusted(self, update: bytes) -> None:
+        begun = self._clock()
         self._doc.apply_update(update)
+        self._weigh(self._clock() - begun, len(update))
         self._emitted.clear()
+
+    def _weigh(self, seconds: float, size: int) -> None:
+        beyond = seconds - USUAL_SECONDS - size * USUAL_SECONDS_A_BYTE
+        if beyond > 0:
+            self._labour += beyond
+
+    @property
+    def is_laborious(self) -> bool:
+        """Whether its updates have taken yrs much longer than their size explains (ROM-18).
+
+        As one snapshot they would take as long again when it is opened, and at a stretch. From
+        the log it is opened a step at a time.
+        """
+        return self._labour > LABORIOUS_SECONDS
 
     def _absorb(self, update: bytes) -> Iterator[None]:
         """Let the outline know what the document holds by now."""
@@ -182,6 +222,7 @@ class Document:
             DocumentBroken: the CRDT failed; this object must not be used further.
         """
         self.fence.begin_many(updates, sender)
+        begun = self._clock()
         try:
             for portion in _portions(updates):
                 with self._doc.transaction(origin=sender):
@@ -195,6 +236,7 @@ class Document:
             self.fence.end()
         if not self._emitted:
             return None
+        self._weigh(self._clock() - begun, sum(map(len, updates)))
         emitted = self._emitted[0] if len(self._emitted) == 1 else merge_updates(*self._emitted)
         self._emitted.clear()
         self.version += 1

@@ -23,7 +23,7 @@ from crdt_docs.access import Role, may_edit
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
 from crdt_docs.content_guard import mended
 from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
-from crdt_docs.document import Document, DocumentBroken, Fence, StoredState
+from crdt_docs.document import Document, DocumentBroken, Fence, StoredState, standing_still
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.member import Member, PendingPieces, PendingWalk
 from crdt_docs.messages import CloseCode
@@ -132,7 +132,7 @@ class Room:
         self._pacing = pacing or Pacing()
         self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
         self._now = now
-        self._clock = clock or _standing_still
+        self._clock = clock or standing_still
         self._size = self._measured_size = self.document.stored_size
         self._measured_version = 0
 
@@ -684,10 +684,6 @@ class Room:
         if self._owing:
             due.append(self._now + ASK_AGAIN_SECONDS)
         return min(due, default=None)
-
-
-def _standing_still() -> float:
-    return 0.0
 
 
 def _can_hear(member: Member) -> bool:

@@ -169,7 +169,7 @@ class RoomDirectory:
 
     async def _open_document(self, name: DocumentName, stored: StoredDocument) -> Document:
         """Load it in steps, between which other rooms are served (ROM-17)."""
-        document = Document(fence=self._fence)
+        document = Document(fence=self._fence, clock=time.monotonic)
         snapshot = stored.snapshot
         state = StoredState(
             state=snapshot.state if snapshot else None,
@@ -238,7 +238,7 @@ class RoomDirectory:
             return
         if host.empty_since is not None and host.now - host.empty_since >= self._idle_seconds:
             self._begin(host, self._put_away)
-        elif (
+        elif _wants_snapshot(host) and (
             host.updates_since_snapshot >= self._snapshot_every_updates
             or host.bytes_since_snapshot >= self._snapshot_every_bytes
         ):
@@ -273,12 +273,12 @@ class RoomDirectory:
 
     async def _put_away(self, host: RoomHost) -> None:
         """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
-        if host.updates_since_snapshot:
+        if _wants_snapshot(host):
             await self._compact(host)
         await self._journal.flush()
         is_needed = (
             host.connections
-            or host.updates_since_snapshot
+            or _wants_snapshot(host)
             or host.room.is_applying  # ROM-16: what was accepted is applied to the end
         )
         if not is_needed and self._hosts.get(host.name) is host:
@@ -313,10 +313,15 @@ class RoomDirectory:
         if self._busy:
             await asyncio.wait(self._busy.values())
         for host in list(self._hosts.values()):
-            if host.updates_since_snapshot:
+            if _wants_snapshot(host):
                 await self._guarded(host, self._compact)
             host.shut()
         self._hosts.clear()
+
+
+def _wants_snapshot(host: RoomHost) -> bool:
+    """Whether there is news for a snapshot, and opening one would not be worse (ROM-18)."""
+    return host.updates_since_snapshot > 0 and not host.room.document.is_laborious
 
 
 def _advance(steps: Iterator[None]) -> bool:

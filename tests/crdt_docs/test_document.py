@@ -84,3 +84,30 @@ def test_an_empty_document_has_nothing_stored() -> None:
     assert document.stored_size == 0
     assert list(document.loading(StoredState())) == []
     assert document._doc.get("objects", type=Map).to_py() == {}
+
+
+class _Slow:
+    """A clock for a machine on which everything takes a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self._step = seconds
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        self._now += self._step
+        return self._now
+
+
+@pytest.mark.parametrize(("seconds", "is_laborious"), [(0.000_2, False), (0.002, True)])
+def test_rom_18_a_document_is_laborious_when_its_updates_take_long(
+    seconds: float, is_laborious: bool
+) -> None:
+    whole, log = _history()
+    assert len(log) > 400
+    live = Document(clock=_Slow(seconds))
+    for edit in log:
+        live.apply([edit], bytes(16))
+    assert live.is_laborious is is_laborious
+    from_log = Document(StoredState(tail=log), clock=_Slow(seconds))
+    assert from_log.is_laborious is is_laborious, "known again after the log was read"
+    assert not Document(StoredState(whole), clock=_Slow(10)).is_laborious, "has a snapshot already"

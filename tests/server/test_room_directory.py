@@ -215,6 +215,28 @@ async def test_rom_12_an_empty_room_is_put_away_with_a_snapshot_and_freed() -> N
         assert ben.json() == {"a": 1}
 
 
+async def test_rom_18_a_laborious_document_is_put_away_without_a_snapshot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Complaint *one bad message stops all rooms*: a snapshot that takes minutes to open would."""
+    async with House() as house:
+        house.directory.start()
+        ada = Person(1)
+        seat = await house.sit(ada)
+        monkeypatch.setattr(house.host().room.document, "_labour", 60.0)
+        ada.set("a", 1)
+        await house.settle()
+        house.stand_up(seat)
+        await _until(lambda: house.directory.rooms == 0)
+        stored = await house.store.load(NAME)
+        assert stored.snapshot is None
+        assert stored.last_seq == 1
+        ben = Person(2)
+        await house.sit(ben)
+        await house.settle()
+        assert ben.json() == {"a": 1}
+
+
 async def test_rom_12_a_room_somebody_enters_meanwhile_stays() -> None:
     async with House() as house:
         ada = Person(1)
