@@ -24,6 +24,7 @@ from benchmarks import (
     presence,
     rooms,
     stages,
+    stalled,
 )
 from benchmarks.report import Report, Row
 from benchmarks.scale import Scale
@@ -39,6 +40,7 @@ SECTIONS: dict[str, Section] = {
     "echoes": echoes.measure,
     "rooms": rooms.measure,
     "joins": joins.measure,
+    "stalled": stalled.measure,
     "memory": memory.measure,
     "loading": loading.measure,
     "peers": comparison.measure,

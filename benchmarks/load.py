@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic, monotonic_ns
+from typing import assert_never
 
 from benchmarks import markers
 from benchmarks.processes import CpuMeter, CpuUse
@@ -28,6 +29,7 @@ class Kind(Enum):
     EDITS = "edits"
     PRESENCE = "presence"
     MIXED = "mixed"
+    IN_TURN = "in turn"  # an edit, a presence, an edit, …
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +283,25 @@ class _Run:
         turn, index = divmod(self._next, len(self._senders))
         self._next += 1
         writer = self._writers[index]
-        kind = self._load.kind
-        is_edit = kind is Kind.EDITS or (kind is Kind.MIXED and (turn + index) % 10 < EDITS_OF_TEN)
+        is_edit = self._is_edit(turn, index)
         now = monotonic_ns()
         message = writer.edit(now) if is_edit else writer.presence(now)
         if self._receipts and is_edit:
             self._receipts[index].sent(now)
         self._swarm.send(self._senders[index], message)
+
+    def _is_edit(self, turn: int, index: int) -> bool:
+        match self._load.kind:
+            case Kind.EDITS:
+                return True
+            case Kind.PRESENCE:
+                return False
+            case Kind.MIXED:
+                return (turn + index) % 10 < EDITS_OF_TEN
+            case Kind.IN_TURN:
+                return turn % 2 == 0
+            case kind:
+                assert_never(kind)
 
     def _note_marks(
         self, connection: Connection, data: bytes | bytearray, marks: int, now: int
