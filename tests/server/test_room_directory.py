@@ -304,10 +304,10 @@ async def test_rom_9_after_a_fault_the_room_is_loaded_again(
         ada.set("b", 2)
         await house.settle()
 
-        def fail(update: bytes) -> None:
+        def fail(*_: object) -> None:
             raise ValueError("yrs failed")
 
-        monkeypatch.setattr(house.host().room.document._doc, "apply_update", fail)
+        monkeypatch.setattr(house.host().room.document, "_transact", fail)
         ben.set("c", 3)
         second.pump()
         await asyncio.sleep(0)
