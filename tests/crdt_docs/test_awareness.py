@@ -6,6 +6,8 @@ import json
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crdt_docs.access import Role
 from crdt_docs.awareness import (
@@ -17,7 +19,7 @@ from crdt_docs.awareness import (
 )
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.identifiers import ActorKind, Identity
-from crdt_docs.messages import GONE, AwarenessEntry, awareness_payload
+from crdt_docs.messages import GONE, AwarenessEntry, awareness_payload, read_awareness
 
 ADA = Identity(UUID(int=1), "Ada")
 BEN = Identity(UUID(int=2), "Ben")
@@ -376,3 +378,53 @@ def test_awr_12_one_who_comes_back_believes_what_it_is_told_of_the_others(
     room.table.everyone_anew()
     room.table.leave("a")
     assert room.told()[7] == (10, None)
+
+
+ENTRIES = st.lists(
+    st.tuples(
+        st.sampled_from([7, 8, 300]),
+        st.integers(0, 6) | st.just(2**52),
+        st.sampled_from([b"null", b"{}", b'{"a":1}', b'{"user":{"id":"me"}}', b"[]", b"{"]),
+    ),
+    max_size=2,
+)
+SAID = st.tuples(
+    st.sampled_from(["a", "b"]),
+    ENTRIES.map(lambda entries: awareness_payload([AwarenessEntry(*each) for each in entries])),
+    st.sampled_from([b"", b"", b"", b"\x00", b"\xff"]),
+    st.sampled_from([Role.EDITOR, Role.VIEWER]),
+)
+
+
+def _hear_carefully(
+    table: AwarenessTable[str], speaker: str, role: Role, payload: bytes, now: float
+) -> str | None:
+    if table.is_echo(payload, speaker):
+        return None
+    who = {"a": ADA, "b": BEN}[speaker]
+    try:
+        table.hear(speaker, who, role, read_awareness(payload), now=now, is_first=False)
+    except (Malformed, LimitExceeded) as refusal:
+        return str(refusal)
+    return None
+
+
+@given(st.lists(SAID, max_size=12))
+def test_the_short_way_for_ones_own_state_comes_to_the_same(
+    said: list[tuple[str, bytes, bytes, Role]],
+) -> None:
+    short: AwarenessTable[str] = AwarenessTable()
+    careful: AwarenessTable[str] = AwarenessTable()
+    for now, (speaker, payload, damage, role) in enumerate(said):
+        frame = payload + damage
+        expected = _hear_carefully(careful, speaker, role, frame, now)
+        got: str | None = None
+        try:
+            is_done = short.hear_own(speaker, role, frame, now)
+        except (Malformed, LimitExceeded) as refusal:
+            is_done, got = True, str(refusal)
+        if not is_done:
+            got = _hear_carefully(short, speaker, role, frame, now)
+        assert got == expected
+        assert short.take_changed() == careful.take_changed()
+        assert short.everyone_and_departed() == careful.everyone_and_departed()
