@@ -38,6 +38,7 @@ from server.authentication import (
 from server.channels import AsgiChannel, Channel, fitting_reason
 from server.counters import Counters
 from server.direct_channel import EXTENSION
+from server.moderation import Moderation
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
@@ -57,6 +58,7 @@ class SocketServices:
 
     Attributes:
         max_frame_bytes: of anything but a step 2, which may be as large as a document.
+        moderation: of the loop, for direct channels.
     """
 
     directory: RoomDirectory
@@ -64,6 +66,7 @@ class SocketServices:
     authenticator: Authenticator
     counters: Counters
     max_frame_bytes: int
+    moderation: Moderation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ async def _serve(websocket: WebSocket, services: SocketServices) -> None:
         log.info("socket turned away", code=int(turned.code), why=turned.reason)
         await websocket.close(turned.code, fitting_reason(turned.reason))
         return
-    await _take_part(websocket, host, admitted, services.max_frame_bytes)
+    await _take_part(websocket, host, admitted, services)
 
 
 async def _admit(session_id: str, token: str | None, services: SocketServices) -> Admitted:
@@ -173,15 +176,15 @@ def _check_still_open(
 
 
 async def _take_part(
-    websocket: WebSocket, host: RoomHost, admitted: Admitted, max_frame_bytes: int
+    websocket: WebSocket, host: RoomHost, admitted: Admitted, services: SocketServices
 ) -> None:
     """Be in the room until the socket is closed; returns at once on a direct channel."""
-    seat = Seat(host, max_frame_bytes)
+    seat = Seat(host, services.max_frame_bytes)
     wants_receipts = websocket.query_params.get("ack") == "1"
     direct = websocket.scope.get("extensions", {}).get(EXTENSION)
     if direct is not None:
         seat.take(direct, admitted, wants_receipts=wants_receipts)
-        direct.attach(seat)
+        direct.attach(seat, services.moderation)
         return
     channel = AsgiChannel(websocket, on_writable=seat.on_writable)
     seat.take(channel, admitted, wants_receipts=wants_receipts)

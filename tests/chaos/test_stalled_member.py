@@ -23,7 +23,7 @@ from tests.helpers.server_process import LiveSession, ServerProcess, running_ser
 MIB = 1024 * 1024
 READERS, EDITORS = 3, 6
 EDIT_BYTES = 4000
-STALL_SECONDS = 30.0
+STALL_SECONDS = 60.0
 PATIENCE = 30.0
 """Seconds that the room has for what must come."""
 

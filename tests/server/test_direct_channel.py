@@ -292,6 +292,19 @@ async def test_a_half_open_connection_is_cut() -> None:
     assert line.transport.aborted
 
 
+async def test_rom_8_one_that_is_behind_has_time_to_answer_a_ping() -> None:
+    """It has not read it; how long it may stay behind is for the room to say."""
+    line = await Line().ready()
+    line.protocol.pause_writing()
+    line.protocol.keepalive_timeout()
+    assert not line.transport.aborted
+    assert line.transport.take() == b""
+    line.protocol.resume_writing()
+    line.protocol.stop_keepalive()
+    line.protocol.keepalive_timeout()
+    assert line.transport.aborted
+
+
 async def test_a_refused_handshake_offers_nothing() -> None:
     line = Line(attach_at_once=False)
     other = DirectProtocol(line.protocol.config, ServerState(), {})
