@@ -7,9 +7,9 @@ suite holds them to it together with PostgreSQL's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from crdt_docs.access import Role
@@ -17,6 +17,8 @@ from crdt_docs.identifiers import DocumentName
 from persistence.batches import check_consecutive
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import LogConflict, SequenceGap, UnknownSession
+from persistence.memory_objects import MemoryObjects
+from persistence.object_rows import session_of
 from persistence.ports import (
     Commit,
     Page,
@@ -83,11 +85,17 @@ class MemoryDocumentStore(MemorySwitches):
 
     Attributes:
         transactions: commits that took effect, each a whole batch.
+        objects: what the log's entries made of the documents' objects.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Args:
+        clock: the time of commits.
+        """
         super().__init__()
         self.transactions = 0
+        self.objects = MemoryObjects()
+        self._clock = clock
         self._documents: dict[DocumentName, _Document] = {}
 
     async def load(self, document: DocumentName) -> StoredDocument:
@@ -113,10 +121,12 @@ class MemoryDocumentStore(MemorySwitches):
         """
         await self._enter()
         self._check(batch)
+        now = self._clock()
         for commit in batch:
             stored = self._documents.setdefault(commit.document, _Document())
             if commit.seq > len(stored.log):
-                stored.log.append(commit)
+                stored.log.append(commit._replace(changes=()) if commit.changes else commit)
+                self.objects.store(commit, now)
                 for client_id in commit.introduced:
                     stored.authors.setdefault(client_id, commit.user_id)
         self.transactions += 1
@@ -161,6 +171,7 @@ class MemoryDocumentStore(MemorySwitches):
         """See `ports.DocumentStore.delete`."""
         await self._enter()
         self._documents.pop(document, None)
+        self.objects.forget(session_of(document))
         self._leave()
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import ActorKind, DocumentName
+from persistence.object_ports import ObjectChange
 
 T = TypeVar("T")
 
@@ -28,6 +29,8 @@ class Commit(NamedTuple):
         user_id: whose edit it was; None for the server's own.
         actor_kind: what kind of actor that was.
         introduced: client ids that this update brought into the document for the first time.
+        changes: what it changed of the document's objects, in order; stored with it, not in the
+            log (HST-6).
     """
 
     document: DocumentName
@@ -36,6 +39,7 @@ class Commit(NamedTuple):
     user_id: UUID | None
     actor_kind: ActorKind = ActorKind.USER
     introduced: tuple[int, ...] = ()
+    changes: tuple[ObjectChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

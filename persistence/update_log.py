@@ -4,11 +4,12 @@ LOG-7   A batch is one statement in one transaction, however many rows and docum
 LOG-8   A position is stored once. The same update at it again changes nothing; another is refused.
 LOG-9   A document's log has no gaps.
 LOG-10  A snapshot never holds what the log does not.
+
+The rows of objects and their history are written in the same statement (HST-5 to HST-7).
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,11 +19,13 @@ import asyncpg
 from crdt_docs.identifiers import ActorKind, DocumentName
 from persistence.batches import check_consecutive
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
+from persistence.object_ports import ObjectRoot
+from persistence.object_refusals import store_what_is_taken
+from persistence.object_rows import TABLES, parameters, session_of, store_objects, writes
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
+from persistence.refusals import is_refusal, is_row_refusal
 from persistence.standing_statement import StandingStatement
-
-_REFUSED_CLASSES = frozenset({"22", "23", "54"})  # data, integrity, program limits
 
 # One statement. `spans` is one row a document of the batch; `touched` makes or moves its row, but
 # not where there would be a gap, and locks it: batches of one document follow one another. A
@@ -58,16 +61,21 @@ WITH batch AS (
     JOIN touched USING (name)
     ORDER BY touched.id, author.client_id, author.seq
     ON CONFLICT (document_id, client_id) DO NOTHING
-)
-"""
+)"""
 
+# How many entries of each document were stored now: always its last in the batch.
 _COMMIT = f"""{_STORE}
-SELECT (SELECT count(*) FROM touched) AS documents, (SELECT count(*) FROM stored) AS entries
+SELECT touched.name, count(stored.document_id) AS entries
+FROM touched LEFT JOIN stored ON stored.document_id = touched.id
+GROUP BY touched.name
 """  # noqa: S608 - constants
 
-# The usual case, in one round trip and without a transaction block: every entry is new and fits.
-# Otherwise a division by zero takes the statement back, and the careful way finds out why.
+# The usual case, in one round trip and without a transaction block: every entry is new and fits,
+# and so do the rows of objects. Otherwise a division by zero takes the statement back, and the
+# careful way finds out why.
 _COMMIT_NEW = f"""{_STORE}
+{store_objects(ObjectRoot.OBJECTS, "$12")}
+{store_objects(ObjectRoot.ANNOTATIONS, "$13")}
 SELECT 1 / (
     (SELECT count(*) FROM touched) = $10 AND (SELECT count(*) FROM stored) = $11
 )::int
@@ -128,11 +136,19 @@ ORDER BY log.seq
 LIMIT $3
 """
 
-# Authors and named versions go by foreign key; the log has none (see the migration).
-_DELETE = """
-WITH gone AS (DELETE FROM documents WHERE name = $1 RETURNING id)
+# Authors and named versions go by foreign key; the log and the rows have none (see the migrations).
+_DELETE = f"""
+WITH gone AS (
+    DELETE FROM documents WHERE name = $1 RETURNING id
+), {
+    ", ".join(
+        f"{name} AS (DELETE FROM {name} WHERE session_id = $2)"
+        for table in TABLES.values()
+        for name in (table.name, table.history)
+    )
+}
 DELETE FROM document_updates WHERE document_id IN (SELECT id FROM gone)
-"""
+"""  # noqa: S608 - constants
 
 
 _SLOWEST_WRITE = 1024 * 1024
@@ -145,9 +161,14 @@ and people wait."""
 
 
 class PostgresDocumentStore:
-    """`ports.DocumentStore` in PostgreSQL."""
+    """`ports.DocumentStore` in PostgreSQL.
+
+    Attributes:
+        refused_objects: rows of objects that the database did not take (HST-7).
+    """
 
     def __init__(self, pool: DatabasePool) -> None:
+        self.refused_objects = 0
         self._pool = pool
         self._commit_new = StandingStatement(pool, _COMMIT_NEW)
 
@@ -192,12 +213,30 @@ class PostgresDocumentStore:
         columns = _columns(batch)
         within = self._time(sum(map(len, columns[2])))
         with _refusals_translated():
-            documents = len(set(columns[0]))
-            with contextlib.suppress(asyncpg.DivisionByZeroError):
-                await self._commit_new.fetch(*columns, documents, len(batch), within=within)
+            if await self._commit_new_entries(batch, columns, within=within):
                 return
-            async with self._pool.borrow() as connection:
-                await _commit(connection, batch, columns, within=within)
+            async with self._pool.borrow() as connection, connection.transaction():
+                new = await _commit(connection, batch, columns, within=within)
+                refused = await store_what_is_taken(connection, writes(new), within=within)
+        self.refused_objects += refused
+
+    async def _commit_new_entries(
+        self, batch: Sequence[Commit], columns: tuple[list[Any], ...], *, within: float
+    ) -> bool:
+        """Whether all of it was new and was taken; otherwise nothing of it is stored."""
+        found = writes(batch)
+        documents = len(set(columns[0]))
+        try:
+            await self._commit_new.fetch(
+                *columns, documents, len(batch), *parameters(found), within=within
+            )
+        except asyncpg.DivisionByZeroError:
+            return False
+        except (asyncpg.PostgresError, asyncpg.DataError) as error:
+            if not found or not is_row_refusal(error):
+                raise
+            return False
+        return True
 
     async def save_snapshot(self, document: DocumentName, snapshot: Snapshot) -> None:
         """See `ports.DocumentStore.save_snapshot`.
@@ -247,7 +286,7 @@ class PostgresDocumentStore:
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""
         async with self._pool.borrow() as connection:
-            await connection.execute(_DELETE, document)
+            await connection.execute(_DELETE, document, session_of(document))
 
 
 def _columns(batch: Sequence[Commit]) -> tuple[list[Any], ...]:
@@ -273,21 +312,29 @@ async def _commit(
     columns: tuple[list[Any], ...],
     *,
     within: float,
-) -> None:
-    """Store what is not stored yet, and find out what does not fit."""
+) -> Sequence[Commit]:
+    """Store what is not stored yet, in a transaction, and find out what does not fit.
+
+    Returns:
+        What was stored now.
+    """
     names, seqs, updates = columns[:3]
-    async with connection.transaction():
-        done = await connection.fetchrow(_COMMIT, *columns, timeout=within)
-        if done is None or done["documents"] != len(set(names)):
-            raise await _gap(connection, batch)
-        if done["entries"] == len(batch):
-            return
-        # Some were there already: sent before, with an answer that got lost, or somebody else's.
-        differing = await connection.fetchrow(_DIFFERING, names, seqs, updates)
-        if differing is not None:
-            raise LogConflict(
-                f"{differing['name']}: another update is stored at {differing['seq']}"
-            )
+    rows = await connection.fetch(_COMMIT, *columns, timeout=within)
+    if len(rows) != len(set(names)):
+        raise await _gap(connection, batch)
+    entries = {row["name"]: row["entries"] for row in rows}
+    if sum(entries.values()) == len(batch):
+        return batch
+    # Some were there already: sent before, with an answer that got lost, or somebody else's.
+    differing = await connection.fetchrow(_DIFFERING, names, seqs, updates)
+    if differing is not None:
+        raise LogConflict(f"{differing['name']}: another update is stored at {differing['seq']}")
+    last_seqs = {commit.document: commit.seq for commit in batch}
+    return [
+        commit
+        for commit in batch
+        if commit.seq > last_seqs[commit.document] - entries[commit.document]
+    ]
 
 
 async def _gap(connection: BorrowedConnection, batch: Sequence[Commit]) -> SequenceGap:
@@ -310,9 +357,7 @@ def _refusals_translated() -> Iterator[None]:
     """
     try:
         yield
-    except asyncpg.PostgresError as error:
-        if (error.sqlstate or "")[:2] not in _REFUSED_CLASSES:
+    except (asyncpg.PostgresError, asyncpg.DataError) as error:
+        if not is_refusal(error):
             raise
-        raise BatchRefused(describe(error)) from error
-    except asyncpg.DataError as error:  # found by the driver, before sending
         raise BatchRefused(describe(error)) from error

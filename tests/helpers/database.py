@@ -116,7 +116,15 @@ async def _delete_rows(dsn: str) -> None:
     """What references these goes with them; deleting is much faster than truncating."""
     connection = await asyncpg.connect(dsn)
     try:
-        for table in ("ocw_sessions", "documents", "document_updates"):
+        for table in (
+            "ocw_sessions",
+            "documents",
+            "document_updates",
+            "ocw_objects",
+            "ocw_object_history",
+            "ocw_annotations",
+            "ocw_annotation_history",
+        ):
             await connection.execute(f"DELETE FROM {table}")
     finally:
         await connection.close()

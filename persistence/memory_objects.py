@@ -1,0 +1,170 @@
+"""Objects and their history in memory, as `memory_store` keeps them beside the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from crdt_docs.gestures import ChangeKind
+from persistence.cursors import decode_cursor, encode_cursor
+from persistence.object_ports import (
+    HistoryFilter,
+    HistoryRow,
+    ObjectChange,
+    ObjectRoot,
+    ObjectRow,
+    State,
+)
+from persistence.object_rows import TABLES, session_of, stated
+from persistence.ports import Commit, Page
+
+
+@dataclass(slots=True)
+class _Object:
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+    updated_by: UUID | None = None
+    history: list[tuple[int, HistoryRow]] = field(default_factory=list)  # with the rows' ids
+
+
+_Table = dict[str, _Object]
+
+
+class MemoryObjects:
+    """`object_ports.ObjectReader` in memory; written to by the store whose part it is."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[UUID, ObjectRoot], _Table] = {}
+        self._rows = 0
+
+    def store(self, commit: Commit, now: datetime) -> None:
+        """Write what an entry of the log changed, a change at a time (HST-5, HST-6)."""
+        session_id = session_of(commit.document)
+        if session_id is not None:
+            for change in commit.changes:
+                table = self._tables.setdefault((session_id, change.root), {})
+                self._store(table, change, commit.seq, now)
+
+    def _store(self, table: _Table, change: ObjectChange, seq: int, now: datetime) -> None:
+        row = table.get(change.id)
+        is_new = row is None
+        if row is None:
+            row = table[change.id] = _Object(TABLES[change.root].blank, now, now)
+        if change.step.starts or is_new:
+            self._begin(row, change, seq, now, is_there=not is_new and row.deleted_at is None)
+        else:
+            row_id, open_row = row.history[-1]
+            row.history[-1] = (
+                row_id,
+                replace(
+                    open_row,
+                    contributors=change.step.contributors,
+                    relayed_by=change.step.relayed_by,
+                    changed_until=now,
+                ),
+            )
+        if change.state is not None:
+            row.state = change.state
+        row.deleted_at = now if change.state is None else None
+        row.updated_by, row.updated_at = change.author.user_id, now
+
+    def _begin(
+        self, row: _Object, change: ObjectChange, seq: int, now: datetime, *, is_there: bool
+    ) -> None:
+        step = change.step
+        if step.kind is ChangeKind.CREATE:
+            row.created_at = now
+        self._rows += 1
+        begun = HistoryRow(
+            object_id=change.id,
+            version=len(row.history) + 1,
+            change_type=step.kind,
+            previous_state=stated(row.state) if is_there else {},
+            changed_by=step.changed_by,
+            contributors=step.contributors,
+            relayed_by=step.relayed_by,
+            changed_at=now,
+            changed_until=now,
+            update_seq=seq,
+        )
+        row.history.append((self._rows, begun))
+
+    def forget(self, session_id: UUID | None) -> None:
+        """Remove a session's objects with their history."""
+        for key in [key for key in self._tables if key[0] == session_id]:
+            del self._tables[key]
+
+    async def objects(
+        self,
+        session_id: UUID,
+        root: ObjectRoot,
+        *,
+        after: str = "",
+        limit: int = 100,
+        deleted: bool = False,
+    ) -> Sequence[ObjectRow]:
+        """See `object_ports.ObjectReader.objects`."""
+        table = self._tables.get((session_id, root), {})
+        found = sorted(
+            (
+                (identifier.encode(), identifier, row)
+                for identifier, row in table.items()
+                if identifier.encode() > after.encode() and (deleted or row.deleted_at is None)
+            ),
+            key=lambda each: each[0],
+        )
+        return [
+            ObjectRow(
+                id=identifier,
+                state=stated(row.state),
+                version=len(row.history),
+                created_at=row.created_at,
+                updated_by=row.updated_by,
+                updated_at=row.updated_at,
+                deleted_at=row.deleted_at,
+            )
+            for _, identifier, row in found[:limit]
+        ]
+
+    async def history(
+        self,
+        session_id: UUID,
+        root: ObjectRoot,
+        wanted: HistoryFilter,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[HistoryRow]:
+        """See `object_ports.ObjectReader.history`."""
+        before = decode_cursor(cursor) if cursor is not None else None
+        newest_first = sorted(
+            (
+                (row.changed_at, UUID(int=row_id), row)
+                for each in self._tables.get((session_id, root), {}).values()
+                for row_id, row in each.history
+                if _matches(row, wanted)
+            ),
+            key=lambda each: each[:2],
+            reverse=True,
+        )
+        rest = [each for each in newest_first if before is None or each[:2] < before]
+        items = tuple(row for _, _, row in rest[:limit])
+        more = len(rest) > len(items) > 0
+        return Page(items, encode_cursor(*rest[limit - 1][:2]) if more else None)
+
+
+def _matches(row: HistoryRow, wanted: HistoryFilter) -> bool:
+    return (
+        wanted.object_id in (None, row.object_id)
+        and (
+            wanted.user_id is None
+            or wanted.user_id == row.changed_by.user_id
+            or wanted.user_id in row.contributors
+        )
+        and (wanted.since is None or row.changed_at >= wanted.since)
+        and (wanted.before is None or row.changed_at < wanted.before)
+    )

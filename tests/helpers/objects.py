@@ -1,0 +1,89 @@
+"""Changes of objects for tests of storage: who does what to which, as a room would say it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
+from crdt_docs.projection import AnnotationState, ObjectState
+from persistence.object_ports import ObjectChange, ObjectRoot, State
+
+CREATE, UPDATE, DELETE, RESTORE = ChangeKind
+OBJECTS, ANNOTATIONS = ObjectRoot
+
+
+def box(x: float = 0, text: str = "") -> ObjectState:
+    """A valid object that uses every column."""
+    return ObjectState(
+        object_type="sticky",
+        position={"x": x, "y": -2.5},
+        size={"width": 100, "height": 50},
+        rotation=12.5,
+        properties={"text": text, "colour": "#fc0"},
+        layer=3,
+        is_locked=True,
+        created_by="someone",
+        search_text=text,
+    )
+
+
+def remark(content: str) -> AnnotationState:
+    """A valid annotation that uses every column."""
+    return AnnotationState(
+        annotation_type="comment",
+        content=content,
+        object_id="box",
+        position={"x": 1, "y": 2},
+        resolved=True,
+        created_by="someone",
+        search_text=content,
+    )
+
+
+class Hands:
+    """People at work on the objects of a document; `now` is the test's to turn, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._gestures = Gestures()
+
+    def change(
+        self,
+        kind: ChangeKind,
+        identifier: str,
+        state: State | None,
+        author: Author | UUID,
+        *,
+        relayed_by: UUID | None = None,
+    ) -> ObjectChange:
+        """Do something to what has this id; the state says whether to an object."""
+        root = ANNOTATIONS if isinstance(state, AnnotationState) else OBJECTS
+        return self.change_in(root, kind, identifier, state, author, relayed_by=relayed_by)
+
+    def change_in(
+        self,
+        root: ObjectRoot,
+        kind: ChangeKind,
+        identifier: str,
+        state: State | None,
+        author: Author | UUID,
+        *,
+        relayed_by: UUID | None = None,
+    ) -> ObjectChange:
+        """The same in a root that the state does not tell."""
+        by = author if isinstance(author, Author) else Author(author)
+        step = self._gestures.note((root, identifier), kind, by, self.now, relayed_by=relayed_by)
+        return ObjectChange(root, identifier, state, by, step)
+
+    def later(self, seconds: float = 60.0) -> None:
+        """Let time go by: gestures end."""
+        self.now += seconds
+
+
+def extension(identifier: str, state: State, *contributors: UUID) -> ObjectChange:
+    """An update that only extends a row, from a room that believes there is one."""
+    author = Author(contributors[0])
+    step = Step(
+        starts=False, kind=UPDATE, changed_by=author, contributors=contributors, relayed_by=None
+    )
+    return ObjectChange(OBJECTS, identifier, state, author, step)
