@@ -13,8 +13,8 @@ _VERSION = b"\x01"  # of jsonb's binary format (PostgreSQL, utils/adt/jsonb.c, j
 _REPLACEMENT = "\ufffd"
 
 
-def encode_jsonb(value: object) -> bytes:
-    """A JSON value in jsonb's binary format. Non-finite numbers become null.
+def encode_json(value: object) -> bytes:
+    """JSON that can be cast to jsonb. Non-finite numbers become null.
 
     Raises:
         TypeError: not a JSON value, or an integer beyond 64 bits.
@@ -25,7 +25,16 @@ def encode_jsonb(value: object) -> bytes:
         encoded = orjson.dumps(_storable(value))
     if b"\\u0000" in encoded:  # also in a string that says `\\u0000` itself: that one is rare
         encoded = orjson.dumps(_storable(value))
-    return _VERSION + encoded
+    return encoded
+
+
+def encode_jsonb(value: object) -> bytes:
+    """The same in jsonb's binary format.
+
+    Raises:
+        TypeError: not a JSON value, or an integer beyond 64 bits.
+    """
+    return _VERSION + encode_json(value)
 
 
 def decode_jsonb(data: bytes) -> Any:

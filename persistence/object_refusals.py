@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from persistence.object_ports import ObjectRoot
 from persistence.object_rows import ObjectWrite, parameters, store_objects
@@ -19,7 +19,7 @@ SELECT
 
 
 async def store_what_is_taken(
-    connection: BorrowedConnection, found: Sequence[ObjectWrite], *, within: float
+    connection: BorrowedConnection, found: Sequence[ObjectWrite], *, within: Callable[[int], float]
 ) -> int:
     """Write rows and history, within the transaction that stores their log entries.
 
@@ -30,7 +30,7 @@ async def store_what_is_taken(
         connection: in a transaction that holds the documents' rows, so that what the tables say of
             their objects is what was there before.
         found: at most one an object.
-        within: seconds for a statement.
+        within: seconds for a statement of so many bytes.
 
     Returns:
         How many objects were refused.
@@ -49,12 +49,13 @@ async def store_what_is_taken(
 
 
 async def _store(
-    connection: BorrowedConnection, found: Sequence[ObjectWrite], *, within: float
+    connection: BorrowedConnection, found: Sequence[ObjectWrite], *, within: Callable[[int], float]
 ) -> bool:
     """Whether they were taken; otherwise nothing of them is written."""
     try:
+        encoded = parameters(found)
         async with connection.transaction():  # a savepoint
-            await connection.execute(_STORE, *parameters(found), timeout=within)
+            await connection.execute(_STORE, *encoded, timeout=within(sum(map(len, encoded))))
     except Exception as error:
         if not is_row_refusal(error):
             raise

@@ -1,7 +1,7 @@
 """What is written of objects beside the log: their rows and their history (HST-5, HST-6).
 
 The changes of a batch become one `ObjectWrite` an object: where it ends, and the gestures that it
-went through. `STORE_OBJECTS` takes those of each table as one JSON value, so that a statement has
+went through. `store_objects` takes those of each table as one JSON value, so that a statement has
 two parameters more, however many columns there are. What was before the batch is read where it is,
 in the table.
 
@@ -19,8 +19,12 @@ from uuid import UUID
 from crdt_docs.gestures import ChangeKind, Step
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName
 from crdt_docs.projection import AnnotationState, ObjectState
+from persistence.json_values import encode_json
 from persistence.object_ports import ObjectChange, ObjectRoot, State
 from persistence.ports import Commit
+
+MAX_BYTES = 128 * 1024 * 1024
+"""Of rows in one statement. PostgreSQL takes twice that in a value; what is more is halved."""
 
 
 class Table(NamedTuple):
@@ -126,7 +130,7 @@ def store_objects(root: ObjectRoot, parameter: str) -> str:
         CASE WHEN o.id IS NULL OR o.deleted_at IS NOT NULL OR w.extends THEN '{{}}'
             ELSE {table.state} END AS previous_state,
         w.search_text, o.id IS NULL OR w.has_state AND o.search_text <> w.search_text AS is_retold
-    FROM jsonb_to_recordset({parameter}::jsonb) AS w (
+    FROM jsonb_to_recordset(convert_from({parameter}, 'UTF8')::jsonb) AS w (
         session_id uuid, id text, {declared}, search_text text,
         has_state boolean, is_created boolean, is_deleted boolean, extends boolean,
         updated_by uuid, agent_id uuid, new_rows integer, steps jsonb
@@ -271,9 +275,20 @@ def session_of(document: DocumentName) -> UUID | None:
     return UUID(identifier) if kind == DocumentKind.OCW else None
 
 
-def parameters(found: Iterable[ObjectWrite]) -> tuple[list[dict[str, Any]], ...]:
-    """Of a statement made with `store_objects`, one for each root in the order of `ObjectRoot`."""
+def parameters(found: Iterable[ObjectWrite]) -> tuple[bytes, ...]:
+    """Of a statement made with `store_objects`: a JSON array for each `ObjectRoot`, in its order.
+
+    Raises:
+        ValueError: too much for one statement, or no JSON.
+    """
     by_root: dict[ObjectRoot, list[dict[str, Any]]] = {root: [] for root in ObjectRoot}
     for write in found:
         by_root[write.root].append(write.as_json())
-    return tuple(by_root.values())
+    try:
+        encoded = tuple(encode_json(rows) for rows in by_root.values())
+    except TypeError as error:
+        raise ValueError(f"no JSON: {error}") from error
+    size = sum(map(len, encoded))
+    if size > MAX_BYTES:
+        raise ValueError(f"{size} bytes of rows at once")
+    return encoded

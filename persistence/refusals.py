@@ -12,7 +12,7 @@ def is_refusal(error: BaseException) -> bool:
     """Whether the database, or the driver before sending, does not take what it was given."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _REFUSED_CLASSES
-    return isinstance(error, (asyncpg.DataError, ValueError))
+    return isinstance(error, ValueError)  # as the driver's own errors about values are
 
 
 def is_row_refusal(error: BaseException) -> bool:

@@ -211,28 +211,28 @@ class PostgresDocumentStore:
             return
         check_consecutive(batch)
         columns = _columns(batch)
-        within = self._time(sum(map(len, columns[2])))
+        size = sum(map(len, columns[2]))
         with _refusals_translated():
-            if await self._commit_new_entries(batch, columns, within=within):
+            if await self._commit_new_entries(batch, columns, size):
                 return
             async with self._pool.borrow() as connection, connection.transaction():
-                new = await _commit(connection, batch, columns, within=within)
-                refused = await store_what_is_taken(connection, writes(new), within=within)
+                new = await _commit(connection, batch, columns, within=self._time(size))
+                refused = await store_what_is_taken(connection, writes(new), within=self._time)
         self.refused_objects += refused
 
     async def _commit_new_entries(
-        self, batch: Sequence[Commit], columns: tuple[list[Any], ...], *, within: float
+        self, batch: Sequence[Commit], columns: tuple[list[Any], ...], size: int
     ) -> bool:
         """Whether all of it was new and was taken; otherwise nothing of it is stored."""
         found = writes(batch)
         documents = len(set(columns[0]))
         try:
-            await self._commit_new.fetch(
-                *columns, documents, len(batch), *parameters(found), within=within
-            )
+            rows = parameters(found)
+            within = self._time(size + sum(map(len, rows)))
+            await self._commit_new.fetch(*columns, documents, len(batch), *rows, within=within)
         except asyncpg.DivisionByZeroError:
             return False
-        except (asyncpg.PostgresError, asyncpg.DataError) as error:
+        except (asyncpg.PostgresError, ValueError) as error:
             if not found or not is_row_refusal(error):
                 raise
             return False
@@ -357,7 +357,7 @@ def _refusals_translated() -> Iterator[None]:
     """
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.DataError) as error:
+    except (asyncpg.PostgresError, ValueError) as error:  # found by the driver, before sending
         if not is_refusal(error):
             raise
         raise BatchRefused(describe(error)) from error

@@ -15,7 +15,7 @@ import pytest_asyncio
 from crdt_docs.gestures import Author
 from crdt_docs.identifiers import ActorKind
 from crdt_docs.projection import ObjectState
-from persistence import update_log
+from persistence import object_rows, update_log
 from persistence.object_history import PostgresObjectReader, history_query, start_of_page
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectChange, ObjectRow
 from persistence.pool import DatabasePool
@@ -261,6 +261,23 @@ async def test_what_cannot_be_sent_is_refused_too(
     assert (await store.load(ONE)).last_seq == 1
 
 
+@pytest.mark.parametrize("limit", [1_000, 3_000, 10_000])
+async def test_more_than_a_statement_takes_is_sent_in_parts(
+    store: PostgresDocumentStore, pool: DatabasePool, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """HST-7: a database that fails on it would be asked again for ever."""
+    monkeypatch.setattr(object_rows, "MAX_BYTES", limit)
+    hands = Hands()
+    made = [hands.change(CREATE, f"box {n}", box(n), ANA) for n in range(20)]
+    huge = hands.change(CREATE, "huge", box(0, "x" * limit), ANA)
+    await store.commit([entry(1, *made[:13], huge, *made[13:])])
+    found = await rows(pool)
+    assert found.pop("huge").state == BLANK
+    assert len(found) == 20
+    assert all(row.state["is_valid"] for row in found.values())
+    assert store.refused_objects == 1
+
+
 async def test_a_refused_batch_that_is_sent_again_changes_nothing(own_pool: DatabasePool) -> None:
     """HST-6, HST-7"""
     store = PostgresDocumentStore(own_pool)
@@ -397,7 +414,7 @@ async def test_rows_are_looked_up_by_key_however_small_the_tables_were(
     """A plan is made while the tables are empty, and kept."""
     async with own_pool.borrow() as connection:
         await connection.execute("SET plan_cache_mode = force_generic_plan")
-        parameters = ", ".join(["NULL"] * 9) + ", 0, 0, '[]', '[]'"
+        parameters = ", ".join(["NULL"] * 9) + ", 0, 0, '[]'::bytea, '[]'::bytea"
         await connection.execute(f"PREPARE commit_new AS {update_log._COMMIT_NEW}")
         text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE commit_new ({parameters})")
         await connection.execute("DEALLOCATE commit_new; RESET plan_cache_mode")
