@@ -34,7 +34,6 @@ from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.housekeeping import keep_house
 from server.live_documents import LiveRooms
-from server.moderation import Moderation
 from server.pages import page_routes
 from server.rest.boundary import outside
 from server.rest.routes import rest_routes
@@ -160,7 +159,6 @@ async def _build(
         authenticator=authenticator,
         counters=counters,
         max_frame_bytes=settings.max_frame_bytes,
-        moderation=Moderation(settings.round_gap),
     )
     services = Services(stores.sessions, live, authenticator, settings)
     app.router.routes.extend(

@@ -18,7 +18,6 @@ from websockets.http11 import Request
 
 from server.channels import fitting_reason
 from server.frames import FINAL_BINARY, OutgoingFrame
-from server.moderation import Moderation
 
 EXTENSION = "collab.direct"
 """Key in the scope's extensions under which an endpoint finds the protocol."""
@@ -86,7 +85,6 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.is_behind = False
         self.is_closing = False
         self._receiver: Receiver | None = None
-        self._moderation: Moderation | None = None
         self._waiting = b""
         self._is_paused = False
 
@@ -97,14 +95,9 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = self
 
-    def attach(self, receiver: Receiver, moderation: Moderation | None = None) -> None:
-        """Hand the connection over; the endpoint must return then without another word.
-
-        Args:
-            moderation: of the loop; told of what is read.
-        """
+    def attach(self, receiver: Receiver) -> None:
+        """Hand the connection over; the endpoint must return then without another word."""
         self._receiver = receiver
-        self._moderation = moderation
         queue, self.queue = self.queue, _NOWHERE
         self.writable = _NOWHERE
         self.close_timer = _NOWHERE  # without a timer, uvicorn closes when the endpoint returns
@@ -146,8 +139,6 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if self._waiting:
             self._waiting += data  # a transport may still deliver what it had when it was paused
             return
-        if self._moderation is not None:
-            self._moderation.note_read(self.loop)
         rest = self._take_small_frames(data, receiver)
         if rest:
             super().data_received(rest)

@@ -179,10 +179,6 @@ class Settings(BaseSettings):
     pacing_threshold: Count = Field(
         default=8, description="Members from which a room's broadcasts are paced."
     )
-    round_gap: Annotated[float, Field(ge=0, le=0.01)] = Field(
-        default=0.001,
-        description="Seconds between two readings of the sockets while many small messages come.",
-    )
     keepalive_seconds: Seconds = Field(
         default=20.0,
         description="A socket that was sent nothing for so long gets an empty message.",

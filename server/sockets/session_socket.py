@@ -38,7 +38,6 @@ from server.authentication import (
 from server.channels import AsgiChannel, Channel, fitting_reason
 from server.counters import Counters
 from server.direct_channel import EXTENSION
-from server.moderation import Moderation
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
@@ -58,7 +57,6 @@ class SocketServices:
 
     Attributes:
         max_frame_bytes: of anything but a step 2, which may be as large as a document.
-        moderation: of the loop, for direct channels.
     """
 
     directory: RoomDirectory
@@ -66,7 +64,6 @@ class SocketServices:
     authenticator: Authenticator
     counters: Counters
     max_frame_bytes: int
-    moderation: Moderation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,7 @@ async def _take_part(
     direct = websocket.scope.get("extensions", {}).get(EXTENSION)
     if direct is not None:
         seat.take(direct, admitted, wants_receipts=wants_receipts)
-        direct.attach(seat, services.moderation)
+        direct.attach(seat)
         return
     channel = AsgiChannel(websocket, on_writable=seat.on_writable)
     seat.take(channel, admitted, wants_receipts=wants_receipts)
