@@ -1,0 +1,107 @@
+"""The objects of a document, one by one, as JSON values.
+
+yrs' own encoder does most of it: it is several times as fast as walking the types from Python. But
+it shows a shared text as a plain string, so texts are looked at once more for their formats. Those
+within arrays stay plain: yrs finds a member of an array by counting up to it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from pycrdt import Doc, Map
+from pycrdt._pycrdt import Array as _Array
+from pycrdt._pycrdt import Doc as _Doc
+from pycrdt._pycrdt import Map as _Map
+from pycrdt._pycrdt import Text as _Text
+from pycrdt._pycrdt import Transaction as _Transaction
+from pycrdt._pycrdt import XmlElement, XmlFragment, XmlText
+
+from crdt_docs.touched import OBJECT_ROOTS
+
+
+class ObjectReader:
+    """Reads the entries of a document's root maps. It holds the document, but observes nothing."""
+
+    __slots__ = ("_doc", "_roots")
+
+    def __init__(self, doc: Doc[Any], roots: Iterable[str] = OBJECT_ROOTS) -> None:
+        """
+        Args:
+            doc: whatever clients used its roots as, it reads them as maps.
+            roots: names of the root maps to read.
+        """
+        self._doc = doc
+        self._roots: dict[str, _Map] = {root: doc.get(root, type=Map).integrated for root in roots}
+
+    def read(self, root: str, key: str) -> object:
+        """What stands under a key of a root map, as JSON values; None: nothing, or null.
+
+        Numbers may be floats where the encoder of the whole document writes integers. A shared
+        text with formats or embedded values, the object itself or at any depth in its maps, is
+        `{"delta": [{"insert": …, "attributes": {…}}]}`, as Yjs has it.
+
+        Raises:
+            KeyError: no such root.
+        """
+        raw = self._roots[root]
+        with self._doc.transaction() as transaction:
+            within = transaction._txn  # noqa: SLF001 - the raw types ask for it
+            if within is None or not raw.has(within, key):
+                return None
+            return _plain(raw.get(within, key), within)
+
+
+def _plain(value: Any, within: _Transaction) -> Any:
+    """A value as the binding gives it, as JSON."""
+    shown = value
+    match value:
+        case _Map():
+            shown = json.loads(value.to_json(within))
+            _put_formats(shown, value, within)
+        case _Array():
+            shown = json.loads(value.to_json(within))
+        case _Text():
+            shown = _text(value, within)
+        case XmlElement() | XmlFragment() | XmlText():
+            shown = value.get_string(within)
+        case _Doc():
+            shown = {"guid": value.guid()}
+        case float():
+            shown = value if math.isfinite(value) else None
+        case bytearray() | bytes():
+            shown = list(value)
+        case dict():
+            shown = {key: _plain(item, within) for key, item in value.items()}
+        case list():
+            shown = [_plain(item, within) for item in value]
+    return shown
+
+
+def _put_formats(shown: dict[str, Any], raw: _Map, within: _Transaction) -> None:
+    """Where a map, or one in it, holds a formatted text, put its formats into what is shown."""
+    for key, item in shown.items():
+        if isinstance(item, str):
+            value = raw.get(within, key)
+            if isinstance(value, _Text):
+                shown[key] = _text(value, within)
+        elif isinstance(item, dict):
+            value = raw.get(within, key)
+            if isinstance(value, _Map):
+                _put_formats(item, value, within)
+
+
+def _text(raw: _Text, within: _Transaction) -> str | dict[str, Any]:
+    parts = raw.diff(within)
+    if all(isinstance(part, str) and not attributes for part, attributes in parts):
+        return "".join(part for part, _ in parts)
+    delta: list[dict[str, Any]] = []
+    for part, attributes in parts:
+        step = {"insert": _plain(part, within)}
+        if attributes:
+            step["attributes"] = _plain(attributes, within)
+        delta.append(step)
+    return {"delta": delta}

@@ -1,0 +1,211 @@
+"""Which object every struct of a document belongs to.
+
+It belongs to the object in whose entry of a root map it stands, however deep. What that is follows
+from the struct beside it or from the type it stands in; only the first one in an entry names it.
+So it is kept for all of them, as runs of clocks: a long text is one number.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Generator, Iterable
+from typing import Final, NamedTuple
+
+from crdt_docs.content_guard import COLLECTED, SKIPPED
+from crdt_docs.content_length import content_length
+from crdt_docs.varint import read_var_bytes, read_var_uint
+
+NOBODY: Final = 0
+"""The number of what belongs to no object."""
+
+STRUCTS_AT_ONCE = 1000
+"""Structs or deleted ranges that are read without a pause: some milliseconds."""
+
+_WITHOUT_PLACE: Final = frozenset((COLLECTED, SKIPPED))
+_AHEAD: Final = 1 << 31
+"""A number with this bit stands for the owner of a struct that comes later in the same update."""
+_BITS: Final = 32
+_NUMBER: Final = (1 << _BITS) - 1
+
+
+class Entry(NamedTuple):
+    """A place for an object: a root map and a key in it."""
+
+    root: str
+    key: str
+
+
+class Ownership:
+    """The owners of all structs of a document, given all its updates in an order in which each
+    connects.
+
+    Attributes:
+        entries: by owner, the first of which is nobody. To be read only.
+    """
+
+    __slots__ = ("_clocks", "_numbers", "_roots", "_runs", "entries")
+
+    def __init__(self, roots: Iterable[str]) -> None:
+        """
+        Args:
+            roots: names of the root maps that hold objects.
+        """
+        self._roots = {root.encode(): root for root in roots}
+        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._clocks: dict[int, int] = {}
+        # For each client, ascending: the clock from which an owner's structs begin, and its number.
+        self._runs: dict[int, array[int]] = {}
+        self.entries = [Entry("", "")]
+
+    def owner_of(self, client: int, clock: int) -> int:
+        """The owner of a struct; nobody for one that is not known."""
+        runs = self._runs.get(client)
+        if not runs or clock >= self._clocks[client]:
+            return NOBODY
+        return _at(runs, clock)
+
+    def absorb(self, update: bytes, *, deletions: bool = True) -> Generator[None, None, set[int]]:
+        """Read an update that the guard has walked or yrs has written, with pauses.
+
+        Returns the owners of what it brings that was not known and, with `deletions`, of what it
+        deletes, known to be deleted or not.
+        """
+        ahead: list[tuple[int, int]] = []
+        begun: dict[int, int] = {}
+        owners, position = yield from self._add(update, ahead, begun)
+        if ahead:
+            owners = yield from self._settle(owners, ahead, begun)
+        if deletions:
+            yield from self._add_deleted(update, position, owners)
+        return owners
+
+    def _add(
+        self, update: bytes, ahead: list[tuple[int, int]], begun: dict[int, int]
+    ) -> Generator[None, None, tuple[set[int], int]]:
+        """Read the structs; return their owners and where the delete set begins.
+
+        Appends to `ahead` what is still to come, and notes in `begun` how many runs a client had.
+        """
+        owners: set[int] = set()
+        passed = 0
+        clients, position = read_var_uint(update, 0)
+        for _ in range(clients):
+            count, position = read_var_uint(update, position)
+            client, position = read_var_uint(update, position)
+            clock, position = read_var_uint(update, position)
+            known = self._clocks.get(client, 0)
+            runs = self._runs.setdefault(client, array("Q"))
+            begun[client] = len(runs)
+            for _ in range(count):
+                passed += 1
+                if passed == STRUCTS_AT_ONCE:
+                    passed = 0
+                    yield
+                info = update[position]
+                owner = NOBODY
+                position += 1
+                if info not in _WITHOUT_PLACE:
+                    owner, position = self._place(update, position, info, ahead)
+                length, position = content_length(update, position, info & 0x1F)
+                end = clock + length
+                if end > known:
+                    owners.add(owner)
+                    if not runs or runs[-1] & _NUMBER != owner:
+                        runs.append(max(clock, known) << _BITS | owner)
+                    known = self._clocks[client] = end
+                clock = end
+        return owners, position
+
+    def _place(
+        self, update: bytes, position: int, info: int, ahead: list[tuple[int, int]]
+    ) -> tuple[int, int]:
+        """Read what a struct says of its place; return the owner, and where its content begins."""
+        if not info & 0xC0:
+            if update[position]:
+                return self._root_place(update, position + 1, info)
+            position += 1
+        client, position = read_var_uint(update, position)
+        clock, position = read_var_uint(update, position)
+        if info & 0xC0 == 0xC0:  # the right neighbour has the same owner as the left one
+            position = read_var_uint(update, read_var_uint(update, position)[1])[1]
+        elif info & 0xE0 == 0x20:
+            length, position = read_var_uint(update, position)
+            position += length
+        if clock < self._clocks.get(client, 0):
+            return _at(self._runs[client], clock), position
+        ahead.append((client, clock))
+        return _AHEAD | len(ahead) - 1, position
+
+    def _root_place(self, update: bytes, position: int, info: int) -> tuple[int, int]:
+        name, position = read_var_bytes(update, position)
+        if not info & 0x20:
+            return NOBODY, position  # it stands in the root as in a list or a text
+        key, position = read_var_bytes(update, position)
+        return (self._number(name, key) if name in self._roots else NOBODY), position
+
+    def _number(self, name: bytes, key: bytes) -> int:
+        number = self._numbers.get((name, key))
+        if number is None:
+            number = self._numbers[name, key] = len(self.entries)
+            self.entries.append(Entry(self._roots[name], key.decode()))
+        return number
+
+    def _settle(
+        self, owners: set[int], ahead: list[tuple[int, int]], begun: dict[int, int]
+    ) -> Generator[None, None, set[int]]:
+        """Put owners in the place of what was still to come, now that all of it is here."""
+        settled: list[int | None] = [None] * len(ahead)
+        for first in range(len(ahead)):
+            waiting = [first]
+            while waiting:
+                index = waiting[-1]
+                owner = self.owner_of(*ahead[index])
+                if owner & _AHEAD:
+                    further = settled[owner ^ _AHEAD]
+                    if further is None:
+                        settled[index] = NOBODY  # should they wait for one another in a circle
+                        waiting.append(owner ^ _AHEAD)
+                        continue
+                    owner = further
+                settled[index] = owner
+                waiting.pop()
+            if first % STRUCTS_AT_ONCE == STRUCTS_AT_ONCE - 1:
+                yield
+        for client, length in begun.items():
+            runs = self._runs[client]
+            self._runs[client] = runs[:length]
+            for run in runs[length:]:
+                owner = run & _NUMBER
+                if owner & _AHEAD:
+                    owner = settled[owner ^ _AHEAD] or NOBODY
+                kept = self._runs[client]
+                if not kept or kept[-1] & _NUMBER != owner:
+                    kept.append(run >> _BITS << _BITS | owner)
+            yield
+        return {settled[owner ^ _AHEAD] or NOBODY if owner & _AHEAD else owner for owner in owners}
+
+    def _add_deleted(
+        self, update: bytes, position: int, owners: set[int]
+    ) -> Generator[None, None, None]:
+        clients, position = read_var_uint(update, position)
+        for _ in range(clients):
+            client, position = read_var_uint(update, position)
+            ranges, position = read_var_uint(update, position)
+            runs = self._runs.get(client, array("Q"))
+            for passed in range(1, ranges + 1):
+                start, position = read_var_uint(update, position)
+                length, position = read_var_uint(update, position)
+                first, last = _index(runs, start), _index(runs, start + length - 1)
+                owners.update([run & _NUMBER for run in runs[first : last + 1]])
+                if passed % STRUCTS_AT_ONCE == 0:
+                    yield
+
+
+def _index(runs: array[int], clock: int) -> int:
+    """Of the run in which a clock lies; the first begins with clock 0."""
+    return bisect_right(runs, clock << _BITS | _NUMBER) - 1
+
+
+def _at(runs: array[int], clock: int) -> int:
+    return runs[bisect_right(runs, clock << _BITS | _NUMBER) - 1] & _NUMBER
