@@ -17,7 +17,8 @@ from persistence.object_ports import (
     ObjectRow,
     State,
 )
-from persistence.object_rows import TABLES, session_of, stated
+from persistence.object_rows import session_of, stated
+from persistence.object_tables import TABLES
 from persistence.ports import Commit, Page
 
 

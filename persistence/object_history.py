@@ -12,7 +12,7 @@ from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRoot, ObjectRow
-from persistence.object_rows import TABLES
+from persistence.object_tables import TABLES
 from persistence.pool import DatabasePool
 from persistence.ports import Page
 

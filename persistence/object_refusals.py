@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from persistence.object_ports import ObjectRoot
-from persistence.object_rows import ObjectWrite, parameters, store_objects
+from persistence.object_rows import ObjectWrite, parameters
+from persistence.object_tables import store_objects
 from persistence.pool import BorrowedConnection
 from persistence.refusals import is_row_refusal
 

@@ -1,166 +1,27 @@
 """What is written of objects beside the log: their rows and their history (HST-5, HST-6).
 
 The changes of a batch become one `ObjectWrite` an object: where it ends, and the gestures that it
-went through. `store_objects` takes those of each table as one JSON value, so that a statement has
-two parameters more, however many columns there are. What was before the batch is read where it is,
-in the table.
-
-These are parts of the one statement that stores the log, and not a function in the database:
-`persistence/SCHEMA.md` has what both take.
+went through. A statement takes those of each table as one JSON value, so that it has two
+parameters more, however many columns there are. What was before the batch is read where it is, in
+the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from crdt_docs.gestures import ChangeKind, Step
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName
-from crdt_docs.projection import AnnotationState, ObjectState
 from persistence.json_values import encode_json
 from persistence.object_ports import ObjectChange, ObjectRoot, State
+from persistence.object_tables import TABLES
 from persistence.ports import Commit
 
 MAX_BYTES = 128 * 1024 * 1024
 """Of rows in one statement. PostgreSQL takes twice that in a value; what is more is halved."""
-
-
-class Table(NamedTuple):
-    """The table of a root, and the columns that are a row's state, with their types.
-
-    Attributes:
-        wide: of these, what may be large: written only when it changed, as an unchanged value
-            stays where it is stored out of the row.
-        by_agents: has a column for the agent who made it.
-        blank: the state of what the database refuses (HST-7).
-    """
-
-    name: str
-    history: str
-    columns: Mapping[str, str]
-    wide: frozenset[str]
-    by_agents: bool
-    blank: State
-
-    @property
-    def state(self) -> str:
-        """SQL for the state of the row `o`, as the history keeps it."""
-        pairs = ", ".join(f"'{column}', o.{column}" for column in self.columns)
-        return f"jsonb_build_object({pairs})"
-
-
-TABLES: Mapping[ObjectRoot, Table] = {
-    ObjectRoot.OBJECTS: Table(
-        "ocw_objects",
-        "ocw_object_history",
-        {
-            "object_type": "text",
-            "position": "jsonb",
-            "size": "jsonb",
-            "rotation": "double precision",
-            "properties": "jsonb",
-            "layer": "double precision",
-            "is_locked": "boolean",
-            "created_by": "text",
-            "is_valid": "boolean",
-        },
-        frozenset({"properties"}),
-        by_agents=False,
-        blank=ObjectState(is_valid=False),
-    ),
-    ObjectRoot.ANNOTATIONS: Table(
-        "ocw_annotations",
-        "ocw_annotation_history",
-        {
-            "annotation_type": "text",
-            "content": "text",
-            "object_id": "text",
-            "position": "jsonb",
-            "resolved": "boolean",
-            "created_by": "text",
-            "is_valid": "boolean",
-        },
-        frozenset({"content"}),
-        by_agents=True,
-        blank=AnnotationState(is_valid=False),
-    ),
-}
-
-
-def store_objects(root: ObjectRoot, parameter: str) -> str:
-    """SQL that writes a table and its history, to follow other common table expressions.
-
-    Args:
-        root: whose table.
-        parameter: where the statement gets `parameters` of it, such as `$12`.
-
-    Everything goes through the primary key, by a lateral lookup or as a conflict: a plan that was
-    made for empty tables is kept for long, and a join of whole tables would be slow by then.
-    """
-    table = TABLES[root]
-    name, history, columns, wide, by_agents, _ = table
-    kept = [*columns, *(["agent_id"] if by_agents else [])]
-    given = ", ".join(
-        f"CASE WHEN w.has_state OR o.id IS NULL THEN w.{column} ELSE o.{column} END AS {column}"
-        for column in columns
-    )
-    if by_agents:
-        given += ", CASE WHEN w.is_created THEN w.agent_id ELSE o.agent_id END AS agent_id"
-    declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    changes = ", ".join(
-        f"{c} = CASE WHEN o.{c} = excluded.{c} THEN o.{c} ELSE excluded.{c} END"
-        if c in wide
-        else f"{c} = excluded.{c}"
-        for c in kept
-    )
-    changes += "".join(
-        f", {column} = excluded.{column}"
-        for column in ("version", "created_at", "updated_by", "updated_at", "deleted_at")
-    )
-    row = f"""session_id, id, {", ".join(kept)}, version, created_at, updated_by, updated_at,
-        deleted_at, search_text"""
-    return f""", {name}_written AS MATERIALIZED (
-    SELECT w.session_id, w.id, {given},
-        w.updated_by, now() AS updated_at, CASE WHEN w.is_deleted THEN now() END AS deleted_at,
-        CASE WHEN w.is_created OR o.id IS NULL THEN now() ELSE o.created_at END AS created_at,
-        CASE WHEN o.id IS NOT NULL THEN o.version WHEN w.extends THEN 1 ELSE 0 END AS base,
-        coalesce(o.version, w.extends::integer) + w.new_rows AS version, w.steps,
-        CASE WHEN o.id IS NULL OR o.deleted_at IS NOT NULL OR w.extends THEN '{{}}'
-            ELSE {table.state} END AS previous_state,
-        w.search_text, o.id IS NULL OR w.has_state AND o.search_text <> w.search_text AS is_retold
-    FROM jsonb_to_recordset(convert_from({parameter}, 'UTF8')::jsonb) AS w (
-        session_id uuid, id text, {declared}, search_text text,
-        has_state boolean, is_created boolean, is_deleted boolean, extends boolean,
-        updated_by uuid, agent_id uuid, new_rows integer, steps jsonb
-    ) LEFT JOIN LATERAL (
-        SELECT * FROM {name} WHERE session_id = w.session_id AND id = w.id LIMIT 1
-    ) AS o ON true
-), {history}_written AS (
-    INSERT INTO {history} AS h (
-        session_id, object_id, version, previous_state, changed_by, actor_kind, contributors,
-        relayed_by, change_type, update_seq
-    )
-    SELECT w.session_id, w.id, w.base + s.number, coalesce(s.previous_state, w.previous_state),
-        s.changed_by, s.actor_kind, s.contributors, s.relayed_by, s.change_type, s.update_seq
-    FROM {name}_written AS w CROSS JOIN LATERAL jsonb_to_recordset(w.steps) AS s (
-        number integer, previous_state jsonb, changed_by uuid, actor_kind text,
-        contributors uuid[], relayed_by uuid, change_type text, update_seq bigint
-    )
-    ORDER BY s.update_seq, w.id, s.number
-    ON CONFLICT (session_id, object_id, version) DO UPDATE SET
-        contributors = excluded.contributors, relayed_by = excluded.relayed_by,
-        changed_until = now()
-), {name}_moved AS (
-    INSERT INTO {name} AS o ({row})
-    SELECT {row.replace("search_text", "''")} FROM {name}_written WHERE NOT is_retold
-    ON CONFLICT (session_id, id) DO UPDATE SET {changes}
-), {name}_retold AS (
-    INSERT INTO {name} AS o ({row})
-    SELECT {row} FROM {name}_written WHERE is_retold
-    ON CONFLICT (session_id, id) DO UPDATE SET {changes}, search_text = excluded.search_text
-)"""  # noqa: S608 - constants
 
 
 @dataclass(slots=True)
@@ -218,7 +79,7 @@ class ObjectWrite:
         self.rows.append(row)
 
     def as_json(self) -> dict[str, Any]:
-        """As `store_objects` takes it."""
+        """As `object_tables.store_objects` takes it."""
         state = self.state or TABLES[self.root].blank
         return {
             **state._asdict(),
@@ -276,7 +137,7 @@ def session_of(document: DocumentName) -> UUID | None:
 
 
 def parameters(found: Iterable[ObjectWrite]) -> tuple[bytes, ...]:
-    """Of a statement made with `store_objects`: a JSON array for each `ObjectRoot`, in its order.
+    """For `object_tables.store_objects`: a JSON array for each `ObjectRoot`, in its order.
 
     Raises:
         ValueError: too much for one statement, or no JSON.

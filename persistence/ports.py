@@ -113,7 +113,7 @@ class DocumentStore(Protocol):
         """The log after position `after`, oldest first, at most `limit` entries."""
 
     async def delete(self, document: DocumentName) -> None:
-        """Forget the document with its log and snapshots."""
+        """Forget the document with its log, snapshots and objects."""
 
 
 class SessionType(StrEnum):

@@ -21,7 +21,8 @@ from persistence.batches import check_consecutive
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
 from persistence.object_ports import ObjectRoot
 from persistence.object_refusals import store_what_is_taken
-from persistence.object_rows import TABLES, parameters, session_of, store_objects, writes
+from persistence.object_rows import parameters, session_of, writes
+from persistence.object_tables import TABLES, store_objects
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
 from persistence.refusals import is_refusal, is_row_refusal

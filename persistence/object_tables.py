@@ -1,0 +1,164 @@
+"""The tables of objects and annotations, and the SQL that writes them (HST-5, HST-6).
+
+It is part of the one statement that stores the log, and not a function in the database:
+`persistence/SCHEMA.md` has what both take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from crdt_docs.projection import AnnotationState, ObjectState
+from persistence.object_ports import ObjectRoot, State
+
+
+class Table(NamedTuple):
+    """The table of a root, and the columns that are a row's state, with their types.
+
+    Attributes:
+        wide: of these, what may be large: written only when it changed, as an unchanged value
+            stays where it is stored out of the row.
+        by_agents: has a column for the agent who made it.
+        blank: the state of what the database refuses (HST-7).
+    """
+
+    name: str
+    history: str
+    columns: Mapping[str, str]
+    wide: frozenset[str]
+    by_agents: bool
+    blank: State
+
+    @property
+    def state(self) -> str:
+        """SQL for the state of the row `o`, as the history keeps it."""
+        pairs = ", ".join(f"'{column}', o.{column}" for column in self.columns)
+        return f"jsonb_build_object({pairs})"
+
+
+TABLES: Mapping[ObjectRoot, Table] = {
+    ObjectRoot.OBJECTS: Table(
+        "ocw_objects",
+        "ocw_object_history",
+        {
+            "object_type": "text",
+            "position": "jsonb",
+            "size": "jsonb",
+            "rotation": "double precision",
+            "properties": "jsonb",
+            "layer": "double precision",
+            "is_locked": "boolean",
+            "created_by": "text",
+            "is_valid": "boolean",
+        },
+        frozenset({"properties"}),
+        by_agents=False,
+        blank=ObjectState(is_valid=False),
+    ),
+    ObjectRoot.ANNOTATIONS: Table(
+        "ocw_annotations",
+        "ocw_annotation_history",
+        {
+            "annotation_type": "text",
+            "content": "text",
+            "object_id": "text",
+            "position": "jsonb",
+            "resolved": "boolean",
+            "created_by": "text",
+            "is_valid": "boolean",
+        },
+        frozenset({"content"}),
+        by_agents=True,
+        blank=AnnotationState(is_valid=False),
+    ),
+}
+
+
+def store_objects(root: ObjectRoot, parameter: str) -> str:
+    """SQL that writes a table and its history, to follow other common table expressions.
+
+    Args:
+        root: whose table.
+        parameter: where the statement gets what `object_rows.parameters` has for it: `$12`.
+
+    Everything goes through the primary key, by a lateral lookup or as a conflict: a plan that was
+    made for empty tables is kept for long, and a join of whole tables would be slow by then.
+    """
+    table = TABLES[root]
+    return f""", {table.name}_written AS MATERIALIZED (
+{_what_is_written(table, parameter)}
+), {table.history}_written AS (
+{_write_history(table)}
+), {table.name}_moved AS (
+{_write_rows(table, with_text=False)}
+), {table.name}_retold AS (
+{_write_rows(table, with_text=True)}
+)"""
+
+
+def _what_is_written(table: Table, parameter: str) -> str:
+    """The rows as they will be, with what their history needs to know of them as they were.
+
+    `base` is the version of the row that is there, or would be, if only extended.
+    """
+    declared = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
+    given = "".join(
+        f"CASE WHEN w.has_state OR o.id IS NULL THEN w.{column} ELSE o.{column} END AS {column}, "
+        for column in table.columns
+    )
+    if table.by_agents:
+        given += "CASE WHEN w.is_created THEN w.agent_id ELSE o.agent_id END AS agent_id, "
+    return f"""
+    SELECT w.session_id, w.id, {given}
+        CASE WHEN w.is_created OR o.id IS NULL THEN now() ELSE o.created_at END AS created_at,
+        w.updated_by, now() AS updated_at, CASE WHEN w.is_deleted THEN now() END AS deleted_at,
+        coalesce(o.version, w.extends::integer) AS base,
+        coalesce(o.version, w.extends::integer) + w.new_rows AS version, w.steps,
+        CASE WHEN o.id IS NULL OR o.deleted_at IS NOT NULL OR w.extends THEN '{{}}'
+            ELSE {table.state} END AS previous_state,
+        w.search_text, o.id IS NULL OR w.has_state AND o.search_text <> w.search_text AS is_retold
+    FROM jsonb_to_recordset(convert_from({parameter}, 'UTF8')::jsonb) AS w (
+        session_id uuid, id text, {declared}, search_text text,
+        has_state boolean, is_created boolean, is_deleted boolean, extends boolean,
+        updated_by uuid, agent_id uuid, new_rows integer, steps jsonb
+    ) LEFT JOIN LATERAL (
+        SELECT * FROM {table.name} WHERE session_id = w.session_id AND id = w.id LIMIT 1
+    ) AS o ON true"""  # noqa: S608 - constants
+
+
+def _write_history(table: Table) -> str:
+    """A row that is there already is extended (HST-2)."""
+    return f"""
+    INSERT INTO {table.history} AS h (
+        session_id, object_id, version, previous_state, changed_by, actor_kind, contributors,
+        relayed_by, change_type, update_seq
+    )
+    SELECT w.session_id, w.id, w.base + s.number, coalesce(s.previous_state, w.previous_state),
+        s.changed_by, s.actor_kind, s.contributors, s.relayed_by, s.change_type, s.update_seq
+    FROM {table.name}_written AS w CROSS JOIN LATERAL jsonb_to_recordset(w.steps) AS s (
+        number integer, previous_state jsonb, changed_by uuid, actor_kind text,
+        contributors uuid[], relayed_by uuid, change_type text, update_seq bigint
+    )
+    ORDER BY s.update_seq, w.id, s.number
+    ON CONFLICT (session_id, object_id, version) DO UPDATE SET
+        contributors = excluded.contributors, relayed_by = excluded.relayed_by,
+        changed_until = now()"""  # noqa: S608 - constants
+
+
+def _write_rows(table: Table, *, with_text: bool) -> str:
+    """The search text is left alone where it is the same: its stems are made anew for each value
+    that is given, and once more for the row that is proposed."""
+    columns = [*table.columns, *(["agent_id"] if table.by_agents else [])]
+    columns += ["version", "created_at", "updated_by", "updated_at", "deleted_at"]
+    changes = ", ".join(
+        f"{c} = CASE WHEN o.{c} = excluded.{c} THEN o.{c} ELSE excluded.{c} END"
+        if c in table.wide
+        else f"{c} = excluded.{c}"
+        for c in [*columns, *(["search_text"] if with_text else [])]
+    )
+    return f"""
+    INSERT INTO {table.name} AS o (session_id, id, {", ".join(columns)}, search_text)
+    SELECT session_id, id, {", ".join(columns)}, {"search_text" if with_text else "''"}
+    FROM {table.name}_written WHERE {"is_retold" if with_text else "NOT is_retold"}
+    ON CONFLICT (session_id, id) DO UPDATE SET {changes}"""  # noqa: S608 - constants
