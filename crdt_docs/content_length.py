@@ -37,14 +37,20 @@ def content_length(update: bytes, position: int, kind: int) -> tuple[int, int]:
         Malformed: a kind or a value that the guard does not let in.
     """
     if kind == ANY:
-        count, position = read_var_uint(update, position)
+        count = update[position]
+        position += 1
+        if count >= 0x80:
+            count, position = read_var_uint(update, position - 1)
         for _ in range(count):
             position = _skip_value(update, position)
         return count, position
     if kind == SHARED_TYPE:
         reference, position = read_var_uint(update, position)
         return 1, _skip_bytes(update, position) if reference == XML_ELEMENT_TYPE else position
-    length, position = read_var_uint(update, position)
+    length = update[position]
+    position += 1
+    if length >= 0x80:
+        length, position = read_var_uint(update, position - 1)
     if kind in _BARE:
         return length, position
     end = position + length
@@ -61,6 +67,9 @@ def content_length(update: bytes, position: int, kind: int) -> tuple[int, int]:
 
 
 def _skip_bytes(update: bytes, position: int) -> int:
+    length = update[position]
+    if length < 0x80:
+        return position + 1 + length
     length, position = read_var_uint(update, position)
     return position + length
 

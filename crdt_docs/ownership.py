@@ -8,7 +8,7 @@ So it is kept for all of them, as runs of clocks: a long text is one number.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable
 from typing import Final, NamedTuple
 
@@ -27,6 +27,7 @@ _AHEAD: Final = 1 << 31
 """A number with this bit stands for the owner of a struct that comes later in the same update."""
 _BITS: Final = 32
 _NUMBER: Final = (1 << _BITS) - 1
+_NO_RUNS: Final = array("Q")
 
 
 class Entry(NamedTuple):
@@ -76,7 +77,7 @@ class Ownership:
         owners, position = yield from self._add(update, ahead, begun)
         if ahead:
             owners = yield from self._settle(owners, ahead, begun)
-        if deletions:
+        if deletions and update[position]:
             yield from self._add_deleted(update, position, owners)
         return owners
 
@@ -92,7 +93,9 @@ class Ownership:
         clients, position = read_var_uint(update, 0)
         for _ in range(clients):
             count, position = read_var_uint(update, position)
+            start = position
             client, position = read_var_uint(update, position)
+            own = update[start:position]
             clock, position = read_var_uint(update, position)
             known = self._clocks.get(client, 0)
             runs = self._runs.setdefault(client, array("Q"))
@@ -106,7 +109,15 @@ class Ownership:
                 owner = NOBODY
                 position += 1
                 if info not in _WITHOUT_PLACE:
-                    owner, position = self._place(update, position, info, ahead)
+                    if info & 0x80 and update.startswith(own, position):
+                        # By far the most frequent: beside a struct of the same client.
+                        position += len(own)
+                        beside, position = read_var_uint(update, position)
+                        owner = _at(runs, beside)
+                        if info & 0x40:
+                            position = _skip_id(update, position)
+                    else:
+                        owner, position = self._place(update, position, info, ahead)
                 length, position = content_length(update, position, info & 0x1F)
                 end = clock + length
                 if end > known:
@@ -128,7 +139,7 @@ class Ownership:
         client, position = read_var_uint(update, position)
         clock, position = read_var_uint(update, position)
         if info & 0xC0 == 0xC0:  # the right neighbour has the same owner as the left one
-            position = read_var_uint(update, read_var_uint(update, position)[1])[1]
+            position = _skip_id(update, position)
         elif info & 0xE0 == 0x20:
             length, position = read_var_uint(update, position)
             position += length
@@ -174,14 +185,14 @@ class Ownership:
                 yield
         for client, length in begun.items():
             runs = self._runs[client]
-            self._runs[client] = runs[:length]
-            for run in runs[length:]:
+            brought = runs[length:]
+            del runs[length:]
+            for run in brought:
                 owner = run & _NUMBER
                 if owner & _AHEAD:
                     owner = settled[owner ^ _AHEAD] or NOBODY
-                kept = self._runs[client]
-                if not kept or kept[-1] & _NUMBER != owner:
-                    kept.append(run >> _BITS << _BITS | owner)
+                if not runs or runs[-1] & _NUMBER != owner:
+                    runs.append(run >> _BITS << _BITS | owner)
             yield
         return {settled[owner ^ _AHEAD] or NOBODY if owner & _AHEAD else owner for owner in owners}
 
@@ -192,19 +203,23 @@ class Ownership:
         for _ in range(clients):
             client, position = read_var_uint(update, position)
             ranges, position = read_var_uint(update, position)
-            runs = self._runs.get(client, array("Q"))
+            runs = self._runs.get(client, _NO_RUNS)
             for passed in range(1, ranges + 1):
                 start, position = read_var_uint(update, position)
                 length, position = read_var_uint(update, position)
-                first, last = _index(runs, start), _index(runs, start + length - 1)
-                owners.update([run & _NUMBER for run in runs[first : last + 1]])
+                first = bisect_right(runs, start << _BITS | _NUMBER) - 1
+                following = first + 1
+                if following < len(runs) and runs[following] >> _BITS < start + length:
+                    last = bisect_left(runs, (start + length) << _BITS, following)
+                    owners.update([run & _NUMBER for run in runs[following:last]])
+                if first >= 0:
+                    owners.add(runs[first] & _NUMBER)
                 if passed % STRUCTS_AT_ONCE == 0:
                     yield
 
 
-def _index(runs: array[int], clock: int) -> int:
-    """Of the run in which a clock lies; the first begins with clock 0."""
-    return bisect_right(runs, clock << _BITS | _NUMBER) - 1
+def _skip_id(update: bytes, position: int) -> int:
+    return read_var_uint(update, read_var_uint(update, position)[1])[1]
 
 
 def _at(runs: array[int], clock: int) -> int:
