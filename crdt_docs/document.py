@@ -170,7 +170,6 @@ class Document:
     def _load(self, stored: StoredState) -> Iterator[None]:
         if stored.state is not None:
             self._apply_trusted(stored.state)
-            self._labour = 0.0  # of the log, which is what a new snapshot would add
             yield
             if stored.outline is not None:
                 self.outline = Outline.from_bytes(stored.outline)
@@ -197,7 +196,8 @@ class Document:
         """Whether its updates have taken yrs much longer than their size explains (ROM-18).
 
         As one snapshot they would take as long again when it is opened, and at a stretch. From
-        the log it is opened a step at a time.
+        the log it is opened a step at a time. A snapshot that took long itself counts, too, or
+        the document would get there in instalments.
         """
         return self._labour > LABORIOUS_SECONDS
 

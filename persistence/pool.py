@@ -248,6 +248,8 @@ class DatabasePool:
         Raises:
             StorageUnavailable: none could be had.
         """
+        if self._pool.is_closing():
+            raise StorageUnavailable("the pool is closed")
         async with self._circuit.guard():
             with outages_translated():
                 return await self._pool.acquire(timeout=self._acquire_timeout)

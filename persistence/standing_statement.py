@@ -14,6 +14,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
 from persistence.pool import DatabasePool, outages_translated
+from persistence.refusals import is_row_refusal
 
 if TYPE_CHECKING:
     from persistence.pool import BorrowedConnection
@@ -47,9 +48,9 @@ class StandingStatement:
             try:
                 with outages_translated(self._connection):
                     return await statement.fetch(*arguments, timeout=within)
-            except asyncpg.PostgresError:
-                raise  # an answer: the connection is in order
-            except BaseException:
+            except BaseException as error:
+                if is_row_refusal(error):
+                    raise  # an answer about the arguments: the connection is in order
                 await self._give_up()
                 raise
 

@@ -171,12 +171,12 @@ class ApplyingNote:
     def end(self) -> None:
         """They were applied, or failed, and the process lives."""
         self._memory[_STATE_AT] = 0
-        if self._is_heavy:
-            self._is_heavy = False
-            _SECONDS.pack_into(self._memory, _ALLOWANCE_AT, 0.0)
         # A flood can keep one round of the event loop busy for longer than a heartbeat may take;
         # whoever applies one update after the other is not stuck.
         self.beat()
+        if self._is_heavy:  # after the beat: the supervisor must not find neither
+            self._is_heavy = False
+            _SECONDS.pack_into(self._memory, _ALLOWANCE_AT, 0.0)
 
     def is_poisoned(self, update: bytes) -> bool:
         """Whether this update, byte for byte, stopped an earlier worker."""

@@ -60,6 +60,8 @@ class LiveRooms:
     async def _opened(self, document: DocumentName) -> RoomHost:
         host = await self._directory.open(document)
         host.run_turn()  # what was received before this request belongs to the answer
+        if host.room.is_broken:
+            host = await self._directory.open(document)
         return host
 
     async def close_document(self, document: DocumentName, code: int, reason: str) -> None:

@@ -257,6 +257,9 @@ class RoomDirectory:
 
     async def _compact(self, host: RoomHost) -> None:
         """Store a snapshot, so that opening reads a short tail. The log stays whole."""
+        host.run_turn()
+        if host.room.is_broken:
+            return  # what it holds may not be what was stored
         snapshot = self._snapshot_of(host)
         updates, size = host.updates_since_snapshot, host.bytes_since_snapshot
         await self._journal.flush()
@@ -266,7 +269,6 @@ class RoomDirectory:
 
     def _snapshot_of(self, host: RoomHost) -> Snapshot:
         """The document as it is now, with everything up to the host's `last_seq`."""
-        host.run_turn()
         document = host.room.document
         with heavy_work(self._fence, f"storing {host.name}".encode(), host.room.size):
             return Snapshot(host.last_seq, document.full_state(), document.outline.to_bytes())
@@ -276,9 +278,12 @@ class RoomDirectory:
         if _wants_snapshot(host):
             await self._compact(host)
         await self._journal.flush()
+        stored = host.last_seq
+        host.run_turn()  # somebody may have come and gone meanwhile
         is_needed = (
             host.connections
             or _wants_snapshot(host)
+            or host.last_seq > stored
             or host.room.is_applying  # ROM-16: what was accepted is applied to the end
         )
         if not is_needed and self._hosts.get(host.name) is host:

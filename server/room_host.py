@@ -141,11 +141,14 @@ class RoomHost:
         return member
 
     def receive(self, member: Member, frame: bytes) -> None:
-        """Keep a frame for the next turn, which comes when the room may pass it on.
+        """Keep a frame for the next turn, which comes when the room may pass it on; ignored once
+        the member was let go.
 
         In a room that is waiting for its interval a turn of its own for every frame would cost
         more than the frame: most of the price of a turn is waking up for it.
         """
+        if member not in self._lines:
+            return
         self._inbox.append((member, frame))
         self._inbox_bytes += len(frame)
         if len(self._inbox) >= FRAMES_PER_TURN or self._inbox_bytes >= BYTES_PER_TURN:
@@ -268,7 +271,7 @@ class RoomHost:
             line = self._lines.get(member)
             if line is not None:
                 line.channel.resume_reading()
-        if turn.wake_at is not None:
+        if turn.wake_at is not None and not turn.is_broken:
             self._run_turn_at(turn.wake_at)
         self._ended_at = self._clock()
         if turn.is_broken:
@@ -384,6 +387,7 @@ class RoomHost:
 
     def tick(self) -> None:
         """Keep quiet sockets open, let go of hopeless ones, expire presence."""
+        self._take_in()
         now = self._clock()
         self.room.tick(now)
         self._shared = None
@@ -405,4 +409,5 @@ class RoomHost:
             self._timer.cancel()
             self._timer = None
         self._scheduled = False
+        self._inbox.clear()
         self.room.document.close()

@@ -95,7 +95,9 @@ class Settings(BaseSettings):
         repr=False,
         description="PostgreSQL to use, `postgresql://…`; without it the embedded one is started.",
     )
-    database_pool_size: Count = Field(default=10, description="Most connections to the database.")
+    database_pool_size: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="Most connections to the database; one of them stores edits."
+    )
     dev: bool = Field(
         default=False,
         description="Development: makes a demo session, prints its addresses, loopback only.",

@@ -264,12 +264,13 @@ class Supervisor:
     def _watch_heart(self, state: Serving, now: float) -> State:
         worker = state.worker
         self._listen(worker)
+        # ROM-17: what it does now may take longer. Read before the heart: the worker beats when
+        # it is done, and takes the allowance back afterwards.
+        patience = max(self._settings.heartbeat_timeout, worker.allowance())
         beats = worker.beats()
         if beats != state.beats:
             state = replace(state, beats=beats, beaten_at=now)
         death = worker.death()
-        # ROM-17: what it does now may take longer.
-        patience = max(self._settings.heartbeat_timeout, worker.allowance())
         if death is None and now - state.beaten_at < patience:
             return state
         if death is None:

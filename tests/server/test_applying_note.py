@@ -336,3 +336,23 @@ def test_a_worker_killed_at_any_moment_leaves_a_note_that_is_whole_or_absent(
     expected = (b"%d;" % number) * (number % 700 + 1)
     assert [each.update for each in suspicion.updates] == [expected] * (1 if number % 3 else 3)
     assert number - reader.beats() in {0, 1}
+
+
+def test_rom_17_heavy_work_ends_with_a_beat_before_its_allowance_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A supervisor that found the old beat and no allowance would kill a worker that lives."""
+    reader = NoteReader()
+    note = ApplyingNote(reader.fd)
+    note.begin_heavy(b"opening ocw/x", 20.0)
+    allowed: list[float] = []
+    beat = ApplyingNote.beat
+
+    def look_and_beat(self: ApplyingNote) -> None:
+        beat(self)
+        allowed.append(reader.allowance())
+
+    monkeypatch.setattr(ApplyingNote, "beat", look_and_beat)
+    note.end()
+    assert allowed == [20.0]
+    assert reader.allowance() == 0.0

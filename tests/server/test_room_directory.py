@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -213,6 +214,63 @@ async def test_rom_12_an_empty_room_is_put_away_with_a_snapshot_and_freed() -> N
         await house.sit(ben)
         await house.settle()
         assert ben.json() == {"a": 1}
+
+
+async def test_rom_9_a_document_that_breaks_gets_no_snapshot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LOG-10: it may hold what the log does not."""
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        host = house.host()
+        transact = host.room.document._transact
+
+        def apply_and_fail(updates: Sequence[bytes], sender: bytes) -> None:
+            transact(updates, sender)
+            raise ValueError("yrs failed")
+
+        monkeypatch.setattr(host.room.document, "_transact", apply_and_fail)
+        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
+        ada.set("a", 2)
+        host.receive(seat.member, ada.outbox.popleft())
+        await house.directory._compact(host)
+        assert host.room.is_broken
+        assert (await house.store.load(NAME)).snapshot is None
+
+
+async def test_rom_12_an_edit_in_the_last_moment_is_not_put_away_with_the_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        house.stand_up(seat)
+        await house.settle()
+        host = house.host()
+        flush, flushes = house.journal.flush, 0
+
+        async def flush_and_visit() -> None:
+            nonlocal flushes
+            await flush()
+            flushes += 1
+            if flushes == 2:  # the one after the snapshot
+                visit = await house.sit(ada)
+                host.run_turn()
+                monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
+                ada.set("b", 2)
+                host.receive(visit.member, ada.outbox[-1])
+                house.stand_up(visit)
+
+        monkeypatch.setattr(house.journal, "flush", flush_and_visit)
+        await house.directory._put_away(host)
+        await flush()
+        assert flushes == 2
+        assert (await house.store.load(NAME)).last_seq == 2
 
 
 async def test_rom_18_a_laborious_document_is_put_away_without_a_snapshot(

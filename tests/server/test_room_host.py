@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
+
+import pytest
 
 from crdt_docs import messages
 from crdt_docs.messages import KEEPALIVE, CloseCode
@@ -222,3 +226,53 @@ async def test_a_member_whose_token_has_expired_is_closed() -> None:
         house.host().tick()
         assert seat.channel.closed is not None
         assert seat.channel.closed[0] == CloseCode.TOKEN_EXPIRED
+
+
+async def test_rom_5_what_came_before_a_token_ran_out_is_taken() -> None:
+    """It may still wait for the room's interval when the clock strikes."""
+    async with House() as house:
+        people = [Person(number) for number in range(1, 14)]
+        for person in people:
+            await house.sit(person)
+        await house.settle()
+        await asyncio.sleep(0.02)
+        host = house.host()
+        first, second = house.seats[0], house.seats[1]
+        people[1].set("b", 1)
+        second.pump()
+        people[0].set("a", 1)
+        host.receive(first.member, people[0].outbox.popleft())
+        assert host._inbox, "the gate is closed: it waits"
+        host._lines[first.member].expires_at = host.now
+        host.tick()
+        assert people[0].client_id in host.room.document.outline.clocks
+
+
+async def test_rom_9_a_room_that_was_thrown_away_turns_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        seat, other = await house.sit(ada), await house.sit(ben)
+        await house.settle()
+        host = house.host()
+        document = host.room.document
+        transact = document._transact
+
+        def fail_for_ben(updates: Sequence[bytes], sender: bytes) -> None:
+            if sender == other.member.sender:
+                raise ValueError("yrs failed")
+            transact(updates, sender)
+
+        monkeypatch.setattr(document, "_transact", fail_for_ben)
+        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: frames wait for a round
+        ada.set("a", 1)
+        ben.set("b", 1)
+        host.receive(seat.member, ada.outbox.popleft())
+        host.receive(other.member, ben.outbox.popleft())
+        await asyncio.sleep(0.01)
+        assert host.room.is_broken
+        host.receive(seat.member, messages.KEEPALIVE)  # a closing socket may still deliver some
+        assert not host._inbox
+        assert not host._scheduled
+        assert host._timer is None
