@@ -133,7 +133,9 @@ class Room:
         self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
         self._now = now
         self._clock = clock or standing_still
-        self._size = self._measured_size = self.document.stored_size
+        # Of what it was opened from, history included: the first doubt is measured.
+        self._size = self.document.stored_size
+        self._measured_size = 0
         self._measured_version = 0
 
         self._pending: list[_Group] = []
@@ -178,7 +180,8 @@ class Room:
         if member.walking is not None:
             self._walking.remove(member)
             member.walking = None
-        member.inbox = None
+        if member.applying is None:
+            member.inbox = None  # or it waits for the long edit before it: `_take_last_words`
 
     def expel(self, member: Member, code: CloseCode, reason: str) -> None:
         """Close a member's socket with the next turn; nothing more is taken from it."""
@@ -303,6 +306,8 @@ class Room:
         if outline.connects(facts):
             if is_step2 and member.debt is not None:
                 member.debt.answer()
+            if self._is_long(facts) and not self._is_news(facts):
+                return  # a step 2 holds all deletions of the document: no piece would do anything
         else:
             self._set_aside(member, facts, is_step2=is_step2)
             if not self._is_long(facts):
@@ -562,6 +567,22 @@ class Room:
         if member in self.members:
             self._settling[member] = None
             self._hear_on(member, turn)
+        else:
+            self._take_last_words(member)
+
+    def _take_last_words(self, member: Member) -> None:
+        """Edits that came behind a long one of somebody who has left: they follow on it, so they
+        connect, unless they wait for more that never came."""
+        inbox, member.inbox = member.inbox or deque(), None
+        with contextlib.suppress(Refusal):
+            for frame in inbox:
+                match messages.parse(frame):
+                    case messages.SyncUpdate(update) | messages.SyncStep2(update):
+                        facts = walk_update(update, self._limits.guard)
+                        self._check_poison(member, update, facts)
+                        is_welcome = may_edit(member.role) and self._has_room_for(len(update))
+                        if is_welcome and self.document.outline.connects(facts):
+                            self._queue(member, mended(update, facts.mends), facts, is_step2=True)
 
     def _break(self, culprit: Member) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""

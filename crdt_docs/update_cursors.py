@@ -8,6 +8,8 @@ exactly what its sender said.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from itertools import count
 
 from crdt_docs.content_guard import ContentWalk
 from crdt_docs.update_guard import ClockRanges
@@ -97,8 +99,11 @@ def in_order(
     Yields the cursor, and whether its struct is not wholly known; moves `reached` on with those.
     `clocks` is for the clients that the update has no structs of.
     """
-    waiting: dict[int, list[Cursor]] = {}
+    # By client, with the clock waited for: to look at all who wait with every struct would take
+    # the square of their number.
+    waiting: dict[int, list[tuple[int, int, Cursor]]] = {}
     ready = list(cursors)
+    arrivals = count()  # what cannot be compared must not decide
     while ready:
         cursor = ready.pop()
         client = cursor.client
@@ -110,22 +115,25 @@ def in_order(
                     break
                 needed = _first_unknown(struct, reached, clocks)
                 if needed is not None:
-                    waiting.setdefault(needed, []).append(cursor)
+                    of_client = waiting.setdefault(needed[0], [])
+                    heappush(of_client, (needed[1], next(arrivals), cursor))
                     break
                 reached[client] = struct.end
-                ready += waiting.pop(client, ())
+                of_client = waiting.get(client, [])
+                while of_client and of_client[0][0] < struct.end:
+                    ready.append(heappop(of_client)[2])
             yield cursor, is_new
             cursor.advance()
 
 
 def _first_unknown(
     struct: Struct, reached: Mapping[int, int], clocks: Mapping[int, int]
-) -> int | None:
-    """A client of which the struct needs more than there is."""
+) -> tuple[int, int] | None:
+    """A client and its clock that the struct needs and that is not there."""
     for client, clock in struct.references:
         known = reached.get(client)
         if clock >= (clocks.get(client, 0) if known is None else known):
-            return client
+            return client, clock
     return None
 
 
@@ -160,8 +168,8 @@ class Runs:
         """The part of an update before its delete set."""
         parts = [var_uint(len(self._by_client))]
         in_place = sorted(self._by_client.items(), key=lambda run: run[1][2])
-        for client, (clock, count, begin, stop) in in_place:
-            parts.append(var_uint(count) + var_uint(client) + var_uint(clock))
+        for client, (clock, structs, begin, stop) in in_place:
+            parts.append(var_uint(structs) + var_uint(client) + var_uint(clock))
             parts.append(update[begin:stop])
         return b"".join(parts)
 

@@ -260,10 +260,14 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """The peer answers no ping: whatever waits to be sent will never be.
 
-        ROM-8: one that is behind has not read the ping. How long it may stay so is for the room to
-        say; when it reads again, it answers.
+        ROM-8: one that is behind has not read the ping, and one whose socket is not read now
+        (ROM-16) may have answered. How long that may last is for the room to say.
         """
-        if self.is_behind and not self.is_closing and self.ping_timeout is not None:
+        if (
+            (self.is_behind or self._is_paused)
+            and not self.is_closing
+            and self.ping_timeout is not None
+        ):
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
             return
         super().keepalive_timeout()

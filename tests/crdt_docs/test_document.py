@@ -118,3 +118,10 @@ def test_rom_18_a_document_is_laborious_when_its_updates_take_long(seconds: floa
     in_instalments = Document(StoredState(whole), clock=_Slow(0.6))
     assert in_instalments.is_laborious, "its snapshot took long to open"
     assert not Document(StoredState(whole), clock=_Slow(len(whole) * 1e-6)).is_laborious
+
+
+@pytest.mark.parametrize("outline", [b"", b"\xff of a later version", b"\x02damaged"])
+def test_an_outline_of_another_version_is_derived_anew(outline: bytes) -> None:
+    """Who goes back to an earlier version of the server must find the documents open."""
+    whole, _ = _history()
+    _is_the_same(Document(StoredState(whole, outline)), whole)

@@ -11,10 +11,10 @@ from pycrdt import Doc, Map, Text
 
 from crdt_docs import messages
 from crdt_docs.access import Role
-from crdt_docs.document import Document, NoFence
+from crdt_docs.document import Document, NoFence, StoredState
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.room import APPLYING_SECONDS, RoomLimits
+from crdt_docs.room import APPLYING_SECONDS, Room, RoomLimits
 from crdt_docs.update_guard import walk_update
 from tests.helpers.people import Gathering, Person
 from tests.helpers.raw_updates import NULL, collected, item, section, update, values
@@ -369,3 +369,56 @@ def test_rom_16_a_step_2_of_a_long_history_is_taken_in_pieces(watch: Stopwatch) 
     room = Gathering(ada, ben, clock=watch)
     assert len(watch.sizes) > 5
     assert ben.json() == room.json() == room.reopened() == ada.json()
+
+
+def test_rom_16_an_edit_behind_a_long_one_is_taken_when_its_author_has_left(
+    watch: Stopwatch,
+) -> None:
+    """A tab that is closed after a paste brings nothing again."""
+    ada = Person(1)
+    room = Gathering(ada, clock=watch)
+    _begin(room, ada, _many())
+    ada.set("last", "typed after the paste")
+    room.send(ada)
+    room.room.leave(ada.member)
+    while room.room.is_applying:
+        room.turn()
+    room.turn()
+    assert room.json() == ada.json()
+    assert "last" in room.json()
+
+
+def _without(key: str) -> Callable[[Map[Any]], object]:
+    return lambda objects: objects.pop(key)
+
+
+def test_rom_13_a_step_2_that_brings_only_known_deletions_does_not_wait() -> None:
+    """Every stock client sends all deletions of the document when it comes back."""
+    ada, ben = Person(1), Person(2)
+    room = Gathering(ada, ben)
+    for number in range(600):
+        ada.set(f"k{number}", number)
+    for number in range(0, 600, 2):
+        ada.edit(_without(f"k{number}"))
+    room.send(ada)
+    room.turn()
+    assert len(room.room.document.delete_set()[ada.client_id]) == 300
+    room.room.accepts_edits = False
+    room.room.receive(ben.member, messages.sync_step2(ada.doc.get_update(ada.doc.get_state())))
+    assert not ben.member.is_busy
+
+
+def test_rom_14_a_long_history_does_not_make_a_small_document_full() -> None:
+    """What it is opened from may be far more than what it is."""
+    ada = Person(1)
+    log: list[bytes] = []
+    ada.doc.observe(lambda event: log.append(event.update))
+    for _ in range(50):
+        ada.set("k", "x" * 1_000)
+    room = Room(StoredState(tail=log), limits=RoomLimits(document_bytes=20_000))
+    assert room.size > 20_000
+    room.join(ada.member)
+    room.receive(ada.member, ada.set("k", "small"))
+    turn = room.end_turn(1.0)
+    assert len(turn.commits) == 1
+    assert not turn.refused

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
+from crdt_docs import update_cursors
 from crdt_docs.update_guard import walk_update
 from crdt_docs.update_pieces import LOOKED_AT_ONCE, PIECE_BYTES, Pieces
 from crdt_docs.update_surgery import connecting_part
@@ -134,3 +136,32 @@ def test_a_long_search_for_a_piece_is_interrupted() -> None:
     assert 20 <= takes <= 25
     assert pieces.take(9) is None
     assert pieces.is_done
+
+
+def test_who_waits_is_looked_at_when_what_it_waits_for_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many who wait for the last struct of one who waits for others with each of its own: to look
+    at all of them with each would take the product of their numbers."""
+    waiting = chain = 300
+    first_of = [section(1_000_000 + n, 0, item(values(NULL), parent=f"r{n}")) for n in range(chain)]
+    late = [section(1_000 + n, 0, item(values(NULL), origin=(1, chain))) for n in range(waiting)]
+    between = section(
+        1,
+        0,
+        item(values(NULL), parent="r"),
+        *(item(values(NULL), origin=(1_000_000 + n, 0)) for n in range(chain)),
+    )
+    data = update(*reversed(first_of), *reversed(late), between)
+    looks = 0
+    look = update_cursors._first_unknown
+
+    def counting(*arguments: Any) -> tuple[int, int] | None:
+        nonlocal looks
+        looks += 1
+        return look(*arguments)
+
+    monkeypatch.setattr(update_cursors, "_first_unknown", counting)
+    pieces = list(cut(data, {}, 1_000))
+    assert sum(walk_update(piece).struct_count for piece in pieces) >= 2 * chain
+    assert looks < 10 * (waiting + 2 * chain)
