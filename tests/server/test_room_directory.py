@@ -14,7 +14,7 @@ import pytest
 from pycrdt import Doc, Map
 
 from crdt_docs import room
-from crdt_docs.document import DocumentBroken, NoFence
+from crdt_docs.document import Document, DocumentBroken, NoFence, StoredState
 from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode
 from persistence.errors import BatchRefused
@@ -271,6 +271,24 @@ async def test_rom_12_an_edit_in_the_last_moment_is_not_put_away_with_the_room(
         await flush()
         assert flushes == 2
         assert (await house.store.load(NAME)).last_seq == 2
+
+
+async def test_rom_16_a_long_edit_of_one_who_left_is_finished_before_the_server_stops() -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        await house.settle()
+        ada.set_many({f"k{number}": number for number in range(2_000)})
+        house.host().receive(seat.member, ada.outbox.popleft())
+        house.stand_up(seat)
+        assert house.host().room.is_applying
+        await house.directory.close()
+        stored = await house.store.load(NAME)
+        assert stored.snapshot is not None
+        assert (
+            Document(StoredState(stored.snapshot.state)).to_json(DocumentKind.OCW)["objects"]
+            == ada.json()
+        )
 
 
 async def test_rom_18_a_laborious_document_is_put_away_without_a_snapshot(
