@@ -573,16 +573,14 @@ class Room:
     def _take_last_words(self, member: Member) -> None:
         """Edits that came behind a long one of somebody who has left: they follow on it, so they
         connect, unless they wait for more that never came."""
-        inbox, member.inbox = member.inbox or deque(), None
+        inbox = member.inbox
         with contextlib.suppress(Refusal):
-            for frame in inbox:
-                match messages.parse(frame):
+            while inbox and not member.is_busy:
+                match messages.parse(inbox.popleft()):
                     case messages.SyncUpdate(update) | messages.SyncStep2(update):
                         facts = walk_update(update, self._limits.guard)
-                        self._check_poison(member, update, facts)
-                        is_welcome = may_edit(member.role) and self._has_room_for(len(update))
-                        if is_welcome and self.document.outline.connects(facts):
-                            self._queue(member, mended(update, facts.mends), facts, is_step2=True)
+                        if self.document.outline.connects(facts):
+                            self._judge(member, update, facts, is_step2=True)
 
     def _break(self, culprit: Member) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""

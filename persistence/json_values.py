@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from crdt_docs.projection import storable_text
+
 _VERSION = b"\x01"  # of jsonb's binary format (PostgreSQL, utils/adt/jsonb.c, jsonb_send)
-_REPLACEMENT = "\ufffd"
 
 
 def encode_json(value: object) -> bytes:
@@ -40,15 +41,6 @@ def encode_jsonb(value: object) -> bytes:
 def decode_jsonb(data: bytes) -> Any:
     """The value of jsonb's binary format."""
     return orjson.loads(data[1:])
-
-
-def storable_text(text: str) -> str:
-    """A string without NUL and lone surrogates: each becomes U+FFFD."""
-    text = text.replace("\x00", _REPLACEMENT)
-    if text.isascii():
-        return text
-    # Surrogate pairs may come as two code points; together they are one character.
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _storable(value: object) -> object:

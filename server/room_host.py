@@ -39,7 +39,6 @@ FRAMES_PER_TURN = 256
 BYTES_PER_TURN = 1024 * 1024
 """Likewise after so many bytes of frames: what waits for a turn is memory."""
 
-
 QUIET_SECONDS = 0.002
 """A room without a turn for so long is quiet: what comes is dealt with where it is received."""
 
@@ -237,10 +236,7 @@ class RoomHost:
             since: end of the last turn: if that is a while ago, the turn is run now. In a quiet
                 room nothing else will have arrived, and another round of the loop costs as much.
         """
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._turn_at = math.inf
+        self._stop_timer()
         now = self._clock()
         wait = due - now
         if wait > 0:
@@ -251,12 +247,15 @@ class RoomHost:
         else:
             self._schedule()
 
-    def _run_turn(self) -> None:
-        self._scheduled = False
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._turn_at = math.inf
+
+    def _run_turn(self) -> None:
+        self._scheduled = False
+        self._stop_timer()
         now = self._clock()
         self._take_in()
         turn = self.room.end_turn(now)
@@ -405,9 +404,7 @@ class RoomHost:
 
     def shut(self) -> None:
         """Free the document. No member may be in the room."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self._scheduled = False
         self._inbox.clear()
         self.room.document.close()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persistence.json_values import decode_jsonb, encode_jsonb, storable_text
+from crdt_docs.projection import storable_text
+from persistence.json_values import decode_jsonb, encode_jsonb
 from persistence.pool import DatabasePool
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # surrogates and NUL included

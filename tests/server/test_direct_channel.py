@@ -305,6 +305,18 @@ async def test_rom_8_one_that_is_behind_has_time_to_answer_a_ping() -> None:
     assert line.transport.aborted
 
 
+async def test_rom_16_one_whose_socket_is_not_read_is_not_taken_for_dead() -> None:
+    """Its answer to the ping may be waiting there."""
+    line = await Line().ready()
+    line.protocol.pause_reading()
+    line.protocol.keepalive_timeout()
+    assert not line.transport.aborted
+    line.protocol.resume_reading()
+    line.protocol.stop_keepalive()
+    line.protocol.keepalive_timeout()
+    assert line.transport.aborted
+
+
 async def test_a_refused_handshake_offers_nothing() -> None:
     line = Line(attach_at_once=False)
     other = DirectProtocol(line.protocol.config, ServerState(), {})

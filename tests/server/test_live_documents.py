@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pytest
 
 from crdt_docs.document import DocumentBroken, NoFence
@@ -59,3 +62,27 @@ async def test_rom_15_a_document_whose_showing_stopped_a_worker_is_not_shown() -
         await house.sit(Person(1))
         await house.settle()
         assert house.host().connections == 1
+
+
+async def test_rom_9_what_is_shown_is_never_a_document_that_broke(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        host = house.host()
+        transact = host.room.document._transact
+
+        def apply_and_fail(updates: Sequence[bytes], sender: bytes) -> None:
+            transact(updates, sender)
+            raise ValueError("yrs failed")
+
+        monkeypatch.setattr(host.room.document, "_transact", apply_and_fail)
+        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
+        ada.set("a", 2)
+        host.receive(seat.member, ada.outbox.popleft())
+        shown = await _live(house, NoFence()).state(NAME)
+        assert host.room.is_broken
+        assert shown["objects"] == {"a": 1}
