@@ -8,15 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from crdt_docs.gestures import ChangeKind
+from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
 from persistence.cursors import decode_cursor, encode_cursor
-from persistence.object_ports import (
-    HistoryFilter,
-    HistoryRow,
-    ObjectChange,
-    ObjectRoot,
-    ObjectRow,
-    State,
-)
+from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.object_rows import session_of, stated
 from persistence.object_tables import TABLES
 from persistence.ports import Commit, Page

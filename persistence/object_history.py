@@ -10,8 +10,9 @@ import asyncpg
 
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind
+from crdt_docs.object_changes import ObjectRoot
 from persistence.cursors import decode_cursor, encode_cursor
-from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRoot, ObjectRow
+from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.object_tables import TABLES
 from persistence.pool import DatabasePool
 from persistence.ports import Page

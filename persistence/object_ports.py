@@ -8,45 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from crdt_docs.gestures import Author, ChangeKind, Step
-from crdt_docs.projection import AnnotationState, ObjectState
+from crdt_docs.gestures import Author, ChangeKind
+from crdt_docs.object_changes import ObjectRoot
 
 if TYPE_CHECKING:
     from persistence.ports import Page
-
-
-class ObjectRoot(StrEnum):
-    """The root map in which something lives; each has its table and its history."""
-
-    OBJECTS = "objects"
-    ANNOTATIONS = "annotations"
-
-
-State: TypeAlias = ObjectState | AnnotationState
-"""What a row says. The search text is what full text search finds; all else is its state in the
-history."""
-
-
-class ObjectChange(NamedTuple):
-    """One change of one object, on its way into the tables together with a log entry.
-
-    Attributes:
-        root: which kind of thing it is.
-        id: its id in the root map, 1 to 128 bytes.
-        state: after the change, of the type that belongs to `root`; None: it is deleted.
-        author: whose change it was.
-        step: what it does to the history.
-    """
-
-    root: ObjectRoot
-    id: str
-    state: State | None
-    author: Author
-    step: Step
 
 
 @dataclass(frozen=True, slots=True)

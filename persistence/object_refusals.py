@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from persistence.object_ports import ObjectRoot
+from crdt_docs.object_changes import ObjectRoot
 from persistence.object_rows import ObjectWrite, parameters
 from persistence.object_tables import store_objects
 from persistence.pool import BorrowedConnection

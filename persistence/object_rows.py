@@ -15,8 +15,8 @@ from uuid import UUID
 
 from crdt_docs.gestures import ChangeKind, Step
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName
+from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
 from persistence.json_values import encode_json
-from persistence.object_ports import ObjectChange, ObjectRoot, State
 from persistence.object_tables import TABLES
 from persistence.ports import Commit
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from crdt_docs.object_changes import ObjectRoot, State
 from crdt_docs.projection import AnnotationState, ObjectState
-from persistence.object_ports import ObjectRoot, State
 
 
 class Table(NamedTuple):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import ActorKind, DocumentName
-from persistence.object_ports import ObjectChange
+from crdt_docs.object_changes import ObjectChange
 
 T = TypeVar("T")
 

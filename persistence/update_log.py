@@ -17,9 +17,9 @@ from typing import Any
 import asyncpg
 
 from crdt_docs.identifiers import ActorKind, DocumentName
+from crdt_docs.object_changes import ObjectRoot
 from persistence.batches import check_consecutive
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
-from persistence.object_ports import ObjectRoot
 from persistence.object_refusals import store_what_is_taken
 from persistence.object_rows import parameters, session_of, writes
 from persistence.object_tables import TABLES, store_objects

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from crdt_docs.identifiers import DocumentName
+from pycrdt import Doc
+
+from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Edited(Generic[T]):
+    """An edit of a document by the server.
+
+    Attributes:
+        result: what the edit's function returned.
+        is_stored: it is in the database; otherwise it is in the room and waits for that.
+        seq: position in the document's log of the edit, or of the last one if it wrote nothing.
+    """
+
+    result: T
+    is_stored: bool
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +67,30 @@ class LiveDocuments(Protocol):
 
     async def state_update(self, document: DocumentName) -> bytes:
         """The whole document as one Yjs update, v1. Raises like `state`."""
+
+    async def edit(
+        self,
+        document: DocumentName,
+        identity: Identity,
+        change: Callable[[Doc[Any]], T],
+        *,
+        is_restore: bool = False,
+        within: float = 5.0,
+    ) -> Edited[T]:
+        """Edit a document in somebody's name; its members see it at once.
+
+        Args:
+            identity: whose edit it is.
+            change: called once, inside a transaction, with the live document. It must check and
+                raise before it changes anything.
+            is_restore: the history says so of what it changes.
+            within: seconds to wait for the edit to be stored.
+
+        Raises:
+            TooManyEdits: the database is behind and takes no more edits now, or the document is
+                full; nothing was changed.
+            Exception: whatever `change` raises; nothing was changed.
+        """
 
     async def close_document(self, document: DocumentName, code: CloseCode, reason: str) -> None:
         """Close every socket of the document with this code; nothing to do when it is not open."""

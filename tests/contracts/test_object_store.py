@@ -13,20 +13,13 @@ import pytest
 
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
+from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
 from crdt_docs.projection import Json, ObjectState
 from persistence.cursors import encode_cursor
 from persistence.errors import LogConflict, SequenceGap
 from persistence.memory_store import MemoryDocumentStore
 from persistence.object_history import PostgresObjectReader
-from persistence.object_ports import (
-    HistoryFilter,
-    HistoryRow,
-    ObjectChange,
-    ObjectReader,
-    ObjectRoot,
-    ObjectRow,
-    State,
-)
+from persistence.object_ports import HistoryFilter, HistoryRow, ObjectReader, ObjectRow
 from persistence.ports import Commit, DocumentStore, InvalidCursor
 from persistence.update_log import PostgresDocumentStore
 from tests.helpers.commits import ANA, BEN, commit, document

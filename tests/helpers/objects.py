@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
+from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
 from crdt_docs.projection import AnnotationState, ObjectState
-from persistence.object_ports import ObjectChange, ObjectRoot, State
 
 CREATE, UPDATE, DELETE, RESTORE = ChangeKind
 OBJECTS, ANNOTATIONS = ObjectRoot

@@ -14,10 +14,11 @@ import pytest_asyncio
 
 from crdt_docs.gestures import Author
 from crdt_docs.identifiers import ActorKind
+from crdt_docs.object_changes import ObjectChange
 from crdt_docs.projection import ObjectState
 from persistence import object_rows, update_log
 from persistence.object_history import PostgresObjectReader, history_query, start_of_page
-from persistence.object_ports import HistoryFilter, HistoryRow, ObjectChange, ObjectRow
+from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.pool import DatabasePool
 from persistence.ports import Commit
 from persistence.update_log import PostgresDocumentStore
