@@ -180,25 +180,8 @@ class PostgresDocumentStore:
             SequenceGap: the log is damaged: entries are missing from it.
         """
         async with self._pool.borrow() as connection:
-            row = await connection.fetchrow(
-                _LOAD, document, timeout=self._pool.command_timeout * _READING
-            )
-        if row is None:
-            return StoredDocument()
-        if row["snapshot_seq"] + len(row["tail"]) != row["last_seq"]:
-            raise SequenceGap(
-                f"{document}: after the snapshot at {row['snapshot_seq']} the log has "
-                f"{len(row['tail'])} entries, but should reach {row['last_seq']}"
-            )
-        snapshot = None
-        if row["state"] is not None:
-            snapshot = Snapshot(row["snapshot_seq"], row["state"], row["outline"])
-        return StoredDocument(
-            snapshot=snapshot,
-            tail=tuple(row["tail"]),
-            last_seq=row["last_seq"],
-            authors=dict(zip(row["client_ids"], row["user_ids"], strict=True)),
-        )
+            within = self._pool.command_timeout * _READING
+            return await load_document(connection, document, within=within)
 
     async def commit(self, batch: Sequence[Commit]) -> None:
         """See `ports.DocumentStore.commit`.
@@ -290,10 +273,37 @@ class PostgresDocumentStore:
             await connection.execute(_DELETE, document, session_of(document))
 
 
+async def load_document(
+    connection: BorrowedConnection, document: DocumentName, *, within: float
+) -> StoredDocument:
+    """What opening a document reads; an unknown one is empty.
+
+    Raises:
+        SequenceGap: the log is damaged: entries are missing from it.
+    """
+    row = await connection.fetchrow(_LOAD, document, timeout=within)
+    if row is None:
+        return StoredDocument()
+    if row["snapshot_seq"] + len(row["tail"]) != row["last_seq"]:
+        raise SequenceGap(
+            f"{document}: after the snapshot at {row['snapshot_seq']} the log has "
+            f"{len(row['tail'])} entries, but should reach {row['last_seq']}"
+        )
+    snapshot = None
+    if row["state"] is not None:
+        snapshot = Snapshot(row["snapshot_seq"], row["state"], row["outline"])
+    return StoredDocument(
+        snapshot=snapshot,
+        tail=tuple(row["tail"]),
+        last_seq=row["last_seq"],
+        authors=dict(zip(row["client_ids"], row["user_ids"], strict=True)),
+    )
+
+
 def _columns(batch: Sequence[Commit]) -> tuple[list[Any], ...]:
     """The parameters $1 to $9 of `_STORE`."""
     authors = [
-        (commit.document, client_id, commit.user_id, commit.seq)
+        (commit.document, client_id, commit.introduced_by, commit.seq)
         for commit in batch
         for client_id in commit.introduced
     ]
