@@ -1,19 +1,26 @@
-"""One CRDT document: pycrdt's `Doc` with the outline that decides what may be applied to it."""
+"""One CRDT document: pycrdt's `Doc` with the outline that decides what may be applied to it, and
+with what belongs to which object."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pycrdt import Doc, Map, Subscription, TransactionEvent, merge_updates
 
 from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_reader import ObjectReader
 from crdt_docs.outline import Outline
+from crdt_docs.ownership import Ownership
 from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import read_delete_set
+from crdt_docs.varint import read_var_bytes, var_bytes
+
+T = TypeVar("T")
 
 ROOT_MAPS: dict[DocumentKind, tuple[str, ...]] = {
     DocumentKind.OCW: ("objects", "annotations", "meta"),
@@ -42,6 +49,9 @@ USUAL_SECONDS_A_CLIENT = 0.000_000_5
 even when the processor's caches hold nothing of it."""
 
 EMPTY_STATE_VECTOR = b"\x00"
+
+_WITH_OWNERS = 0xC0
+"""First byte of an outline that is stored with the owners of structs; its own is a small number."""
 
 
 def standing_still() -> float:
@@ -103,7 +113,7 @@ class StoredState:
     """What a document is opened from; `state` and the updates of `tail` as Yjs v1 updates."""
 
     state: bytes | None = None
-    outline: bytes | None = None
+    outline: bytes | None = None  # as `Document.structure` gave it
     tail: Sequence[bytes] = ()
 
     @property
@@ -120,15 +130,19 @@ class Document:
         stored: StoredState | None = None,
         fence: Fence | None = None,
         clock: Callable[[], float] = standing_still,
+        *,
+        with_owners: bool = False,
     ) -> None:
         """
         Args:
             clock: tells the seconds that updates take; without one, time stands still.
+            with_owners: know of each struct to which object it belongs.
 
         Raises:
             DocumentBroken: what was stored cannot be applied.
 
         Attributes:
+            ownership: what belongs to which object; it has to be told of what is applied.
             stored_size: bytes of what it was loaded from.
         """
         self._clock = clock
@@ -142,6 +156,7 @@ class Document:
         self._full: tuple[int, bytes] | None = None
         self._deletes: tuple[int, dict[int, list[tuple[int, int]]]] | None = None
         self.outline = Outline()
+        self.ownership = Ownership(ObjectRoot) if with_owners else None
         self.stored_size = 0
         if stored is not None:
             for _ in self.loading(stored):
@@ -164,7 +179,7 @@ class Document:
             yield from self._load(stored)
         except BaseException as error:
             self.close()
-            if isinstance(error, Exception) or _is_panic(error):
+            if isinstance(error, Exception) or is_panic(error):
                 raise DocumentBroken(f"the stored document cannot be opened: {error}") from error
             raise
 
@@ -172,14 +187,28 @@ class Document:
         if stored.state is not None:
             self._apply_trusted(stored.state)
             yield
-            try:
-                self.outline = Outline.from_bytes(stored.outline or b"")
-            except Malformed:  # none, or of another version of this server
-                yield from self._absorb(stored.state)
+            yield from self._load_structure(stored.state, stored.outline or b"")
         for part in stored.tail:  # a transaction each: see JOINED_AT_ONCE
             self._apply_trusted(part)
             yield from self._absorb(part)
+            if self.ownership is not None:
+                yield from self.ownership.absorb(part, deletions=False)
             yield
+
+    def _load_structure(self, state: bytes, stored: bytes) -> Iterator[None]:
+        """Read what was stored of a snapshot's structure; from the snapshot itself what was not,
+        or by another version of this server."""
+        outline, owners = _split_structure(stored)
+        try:
+            self.outline = Outline.from_bytes(outline)
+        except Malformed:
+            yield from self._absorb(state)
+        if self.ownership is not None:
+            yield
+            try:
+                self.ownership = Ownership.from_bytes(owners, ObjectRoot)
+            except Malformed:
+                yield from self.ownership.absorb(state, deletions=False)
 
     def _apply_trusted(self, update: bytes) -> None:
         begun = self._clock()
@@ -229,7 +258,7 @@ class Document:
             for portion in _portions(updates):
                 self._transact(portion, sender)
         except BaseException as error:
-            if isinstance(error, Exception) or _is_panic(error):
+            if isinstance(error, Exception) or is_panic(error):
                 raise DocumentBroken(str(error)) from error
             raise
         finally:
@@ -241,6 +270,39 @@ class Document:
         self._emitted.clear()
         self.version += 1
         return emitted
+
+    def edit(self, change: Callable[[Doc[Any]], T]) -> tuple[T, bytes | None]:
+        """Change the document as the server's own client, in one transaction; return also what
+        that emitted.
+
+        Raises:
+            DocumentBroken: the CRDT failed; this object must not be used further.
+            Exception: whatever `change` raises. If it had changed something by then, the CRDT
+                keeps that, and this object must not be used further.
+        """
+        try:
+            with self._doc.transaction():
+                result = change(self._doc)
+        except BaseException as error:
+            if is_panic(error) or self._emitted:
+                raise DocumentBroken(f"an edit by the server failed: {error}") from error
+            raise
+        if not self._emitted:
+            return result, None
+        emitted = self._emitted[0] if len(self._emitted) == 1 else merge_updates(*self._emitted)
+        self._emitted.clear()
+        self.outline.absorb(emitted)
+        self.version += 1
+        return result, emitted
+
+    @property
+    def own_client(self) -> int:
+        """The client id of the server's own edits, until the document is opened again."""
+        return self._doc.client_id
+
+    def objects(self) -> ObjectReader:
+        """Reads its objects; it holds the document."""
+        return ObjectReader(self._doc)
 
     def _transact(self, updates: Sequence[bytes], sender: bytes) -> None:
         """One transaction, without the binding's wrappers: for a small update they cost as much
@@ -278,6 +340,13 @@ class Document:
         """Let go of the encoded copy that `full_state` keeps."""
         self._full = None
 
+    def structure(self) -> bytes:
+        """What is known of its structure, to be stored beside a snapshot."""
+        outline = self.outline.to_bytes()
+        if self.ownership is None:
+            return outline
+        return bytes((_WITH_OWNERS,)) + var_bytes(outline) + self.ownership.to_bytes()
+
     def delete_set(self) -> dict[int, list[tuple[int, int]]]:
         """Clock ranges that are deleted, by client id; read once per version."""
         if self._deletes is None or self._deletes[0] != self.version:
@@ -314,6 +383,14 @@ def _portions(updates: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     yield updates[start:]
 
 
-def _is_panic(error: BaseException) -> bool:
+def _split_structure(stored: bytes) -> tuple[bytes, bytes]:
+    """The outline, and the owners of structs; empty for what was not stored."""
+    if stored[:1] != bytes((_WITH_OWNERS,)):
+        return stored, b""
+    outline, position = read_var_bytes(stored, 1)
+    return outline, stored[position:]
+
+
+def is_panic(error: BaseException) -> bool:
     """A Rust panic surfaces as pyo3's PanicException: no Exception, and not importable."""
     return type(error).__name__ == "PanicException"

@@ -2,7 +2,8 @@
 
 Refusal                what a peer did cannot stand; carries a sentence for its developer
 ├── Malformed          the bytes are not what the protocol says (close 4400)
-└── LimitExceeded      well-formed, but more than this server takes
+├── LimitExceeded      well-formed, but more than this server takes
+└── NotNow             well-formed, but it has to come again later
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class Malformed(Refusal):
 
 class LimitExceeded(Refusal):
     """The bytes are well-formed but exceed a limit of this server."""
+
+
+class NotNow(Refusal):
+    """The server takes no edits at the moment; the same will do later."""

@@ -20,7 +20,7 @@ from pycrdt._pycrdt import Text as _Text
 from pycrdt._pycrdt import Transaction as _Transaction
 from pycrdt._pycrdt import XmlElement, XmlFragment, XmlText
 
-from crdt_docs.touched import OBJECT_ROOTS
+from crdt_docs.object_changes import ObjectRoot
 
 
 class ObjectReader:
@@ -28,7 +28,7 @@ class ObjectReader:
 
     __slots__ = ("_doc", "_roots")
 
-    def __init__(self, doc: Doc[Any], roots: Iterable[str] = OBJECT_ROOTS) -> None:
+    def __init__(self, doc: Doc[Any], roots: Iterable[str] = tuple(ObjectRoot)) -> None:
         """
         Args:
             doc: whatever clients used its roots as, it reads them as maps.
@@ -47,12 +47,38 @@ class ObjectReader:
         Raises:
             KeyError: no such root.
         """
+        return self.read_sized(root, key)[0]
+
+    def read_sized(self, root: str, key: str) -> tuple[object, int]:
+        """The same, and about how many bytes it takes as JSON.
+
+        Raises:
+            KeyError: no such root.
+        """
         raw = self._roots[root]
         with self._doc.transaction() as transaction:
             within = transaction._txn  # noqa: SLF001 - the raw types ask for it
             if within is None or not raw.has(within, key):
-                return None
-            return _plain(raw.get(within, key), within)
+                return None, 0
+            value = raw.get(within, key)
+            if isinstance(value, _Map):
+                encoded = value.to_json(within)
+                shown = json.loads(encoded)
+                _put_formats(shown, value, within)
+                return shown, len(encoded)
+            shown = _plain(value, within)
+            return shown, len(str(shown))
+
+    def keys(self, root: str) -> list[str]:
+        """The keys of a root map, also of what is null.
+
+        Raises:
+            KeyError: no such root.
+        """
+        raw = self._roots[root]
+        with self._doc.transaction() as transaction:
+            within = transaction._txn  # noqa: SLF001 - the raw types ask for it
+            return list(raw.keys(within)) if within else []  # type: ignore[attr-defined] # unstubbed
 
 
 def _plain(value: Any, within: _Transaction) -> Any:

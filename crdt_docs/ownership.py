@@ -7,14 +7,17 @@ So it is kept for all of them, as runs of clocks: a long text is one number.
 
 from __future__ import annotations
 
+import sys
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from crdt_docs.content_guard import COLLECTED, SKIPPED
 from crdt_docs.content_length import content_length
-from crdt_docs.varint import read_var_bytes, read_var_uint
+from crdt_docs.errors import Malformed
+from crdt_docs.varint import read_var_bytes, read_var_uint, var_bytes, var_uint
 
 NOBODY: Final = 0
 """The number of what belongs to no object."""
@@ -28,6 +31,11 @@ _AHEAD: Final = 1 << 31
 _BITS: Final = 32
 _NUMBER: Final = (1 << _BITS) - 1
 _NO_RUNS: Final = array("Q")
+_VERSION: Final = 1
+
+
+Absorbed: TypeAlias = list[tuple[int | None, set[int]]]
+"""Owners by the client id that wrote; None: of what was deleted, which does not say by whom."""
 
 
 class Entry(NamedTuple):
@@ -66,29 +74,73 @@ class Ownership:
             return NOBODY
         return _at(runs, clock)
 
-    def absorb(self, update: bytes, *, deletions: bool = True) -> Generator[None, None, set[int]]:
+    def to_bytes(self) -> bytes:
+        """For storage beside a snapshot, so that it need not be read again."""
+        parts = [var_uint(len(self.entries) - 1)]
+        for root, key in self.entries[1:]:
+            parts += (var_bytes(root.encode()), var_bytes(key.encode()))
+        parts.append(var_uint(len(self._clocks)))
+        for client, clock in self._clocks.items():
+            runs = _little_endian(self._runs[client]).tobytes()
+            parts += (var_uint(client), var_uint(clock), var_bytes(runs))
+        return bytes((_VERSION,)) + zlib.compress(b"".join(parts), 1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, roots: Iterable[str]) -> Ownership:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            Malformed: it is not that, or of another version, or for other roots.
+        """
+        ownership = cls(roots)
+        if data[:1] != bytes((_VERSION,)):
+            raise Malformed("the owners of structs, of an unknown version")
+        try:
+            ownership._restore(zlib.decompress(data[1:]))
+        except (zlib.error, ValueError, KeyError) as error:
+            raise Malformed("the owners of structs cannot be read") from error
+        return ownership
+
+    def _restore(self, data: bytes) -> None:
+        count, position = read_var_uint(data, 0)
+        for _ in range(count):
+            root, position = read_var_bytes(data, position)
+            key, position = read_var_bytes(data, position)
+            if root not in self._roots:
+                raise KeyError(root)
+            self._number(root, key)
+        count, position = read_var_uint(data, position)
+        for _ in range(count):
+            client, position = read_var_uint(data, position)
+            self._clocks[client], position = read_var_uint(data, position)
+            stored, position = read_var_bytes(data, position)
+            self._runs[client] = _little_endian(array("Q", stored))
+
+    def absorb(self, update: bytes, *, deletions: bool = True) -> Generator[None, None, Absorbed]:
         """Read an update that the guard has walked or yrs has written, with pauses.
 
-        Returns the owners of what it brings that was not known and, with `deletions`, of what it
-        deletes, known to be deleted or not.
+        Returns the owners of what it brings that was not known, by client, and then, with
+        `deletions`, of what it deletes, known to be deleted or not.
         """
         ahead: list[tuple[int, int]] = []
         begun: dict[int, int] = {}
-        owners, position = yield from self._add(update, ahead, begun)
+        absorbed, position = yield from self._add(update, ahead, begun)
         if ahead:
-            owners = yield from self._settle(owners, ahead, begun)
+            absorbed = yield from self._settle(absorbed, ahead, begun)
         if deletions and update[position]:
-            yield from self._add_deleted(update, position, owners)
-        return owners
+            deleted: set[int] = set()
+            yield from self._add_deleted(update, position, deleted)
+            absorbed.append((None, deleted))
+        return absorbed
 
     def _add(
         self, update: bytes, ahead: list[tuple[int, int]], begun: dict[int, int]
-    ) -> Generator[None, None, tuple[set[int], int]]:
+    ) -> Generator[None, None, tuple[Absorbed, int]]:
         """Read the structs; return their owners and where the delete set begins.
 
         Appends to `ahead` what is still to come, and notes in `begun` how many runs a client had.
         """
-        owners: set[int] = set()
+        absorbed: Absorbed = []
         passed = 0
         clients, position = read_var_uint(update, 0)
         for _ in range(clients):
@@ -100,6 +152,8 @@ class Ownership:
             known = self._clocks.get(client, 0)
             runs = self._runs.setdefault(client, array("Q"))
             begun[client] = len(runs)
+            owners: set[int] = set()
+            absorbed.append((client, owners))
             for _ in range(count):
                 passed += 1
                 if passed == STRUCTS_AT_ONCE:
@@ -126,7 +180,7 @@ class Ownership:
                         runs.append(max(clock, known) << _BITS | owner)
                     known = self._clocks[client] = end
                 clock = end
-        return owners, position
+        return absorbed, position
 
     def _place(
         self, update: bytes, position: int, info: int, ahead: list[tuple[int, int]]
@@ -163,8 +217,8 @@ class Ownership:
         return number
 
     def _settle(
-        self, owners: set[int], ahead: list[tuple[int, int]], begun: dict[int, int]
-    ) -> Generator[None, None, set[int]]:
+        self, absorbed: Absorbed, ahead: list[tuple[int, int]], begun: dict[int, int]
+    ) -> Generator[None, None, Absorbed]:
         """Put owners in the place of what was still to come, now that all of it is here."""
         settled: list[int | None] = [None] * len(ahead)
         for first in range(len(ahead)):
@@ -194,7 +248,9 @@ class Ownership:
                 if not runs or runs[-1] & _NUMBER != owner:
                     runs.append(run >> _BITS << _BITS | owner)
             yield
-        return {settled[owner ^ _AHEAD] or NOBODY if owner & _AHEAD else owner for owner in owners}
+        return [
+            (client, {_settled(owner, settled) for owner in owners}) for client, owners in absorbed
+        ]
 
     def _add_deleted(
         self, update: bytes, position: int, owners: set[int]
@@ -216,6 +272,19 @@ class Ownership:
                     owners.add(runs[first] & _NUMBER)
                 if passed % STRUCTS_AT_ONCE == 0:
                     yield
+
+
+def _little_endian(runs: array[int]) -> array[int]:
+    """As it is stored; the other way round it is the same."""
+    if sys.byteorder == "little":
+        return runs
+    swapped = runs[:]
+    swapped.byteswap()
+    return swapped
+
+
+def _settled(owner: int, settled: list[int | None]) -> int:
+    return settled[owner ^ _AHEAD] or NOBODY if owner & _AHEAD else owner
 
 
 def _skip_id(update: bytes, position: int) -> int:

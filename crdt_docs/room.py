@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import assert_never
+from typing import Any, TypeVar, assert_never
 from uuid import UUID
 
-from pycrdt import merge_updates
+from pycrdt import Doc, merge_updates
 
 from crdt_docs import messages
 from crdt_docs.access import Role, may_edit
@@ -24,7 +24,8 @@ from crdt_docs.awareness import AwarenessLimits, AwarenessTable
 from crdt_docs.content_guard import mended
 from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
 from crdt_docs.document import Document, DocumentBroken, Fence, StoredState, standing_still
-from crdt_docs.errors import LimitExceeded, Malformed, Refusal
+from crdt_docs.errors import LimitExceeded, Malformed, NotNow, Refusal
+from crdt_docs.identifiers import Identity
 from crdt_docs.member import Member, PendingPieces, PendingWalk
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
@@ -41,6 +42,8 @@ from crdt_docs.update_guard import (
 from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import brings_news, connecting_part, placeholder
 from crdt_docs.welcome import Welcome
+
+T = TypeVar("T")
 
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""
@@ -152,7 +155,8 @@ class Room:
         self._settling: dict[Member, None] = {}
 
         self._behind: set[Member] = set()
-        self._outbox: list[tuple[bytes, Member]] = []
+        self._edited: list[Emitted] = []
+        self._outbox: list[tuple[bytes, Member | None]] = []
         self._unsent_from: dict[int, int] = {}
         self._update_gate = Gate()
         self._presence_gate = Gate()
@@ -415,6 +419,46 @@ class Room:
         with contextlib.suppress(LimitExceeded):
             self._queue(member, update, walk_update(update, self._limits.guard))
 
+    # Edits by the server
+
+    def edit(
+        self, identity: Identity, change: Callable[[Doc[Any]], T], *, is_restore: bool = False
+    ) -> T:
+        """Change the document at once, in somebody's name; the next turn tells (ROM-19).
+
+        Args:
+            change: is given the document within a transaction. It must check, and raise, before
+                it changes anything.
+            is_restore: it makes something what it was before.
+
+        Raises:
+            NotNow: the database is behind.
+            LimitExceeded: the document is full.
+            DocumentBroken: the CRDT failed, or `change` after it had changed something.
+            Exception: what `change` raises.
+        """
+        if not self.accepts_edits:
+            raise NotNow(BEHIND)
+        if not self._has_room_for(0):
+            raise LimitExceeded(FULL)
+        client = self.document.own_client
+        clock = self.document.outline.clocks.get(client, 0)
+        try:
+            result, emitted = self.document.edit(change)
+        except DocumentBroken:
+            self._break(None)
+            raise
+        if emitted is not None:
+            self._size += len(emitted)
+            self._unsent_from.setdefault(client, clock)
+            introduced = (client,) if clock == 0 and client not in self.authors else ()
+            self.authors.setdefault(client, None)
+            self._edited.append(
+                Emitted(emitted, identity, introduced, by_server=True, is_restore=is_restore)
+            )
+            self._outbox.append((emitted, None))
+        return result
+
     # Turns
 
     @property
@@ -447,6 +491,7 @@ class Room:
         """Carry out what was received; `now` is any monotonic clock, in seconds."""
         self._now = now
         turn = Turn()
+        turn.commits, self._edited = self._edited, []
         # Most turns have one thing to do: asking first costs less than looking into each.
         if self._walking:
             self._advance_walk(turn)
@@ -582,11 +627,12 @@ class Room:
                         if self.document.outline.connects(facts):
                             self._judge(member, update, facts, is_step2=True)
 
-    def _break(self, culprit: Member) -> None:
+    def _break(self, culprit: Member | None) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""
         self.is_broken = True
         self._applying.clear()
-        self.expel(culprit, CloseCode.MALFORMED, "the update could not be applied")
+        if culprit is not None:
+            self.expel(culprit, CloseCode.MALFORMED, "the update could not be applied")
         for member in list(self.members):
             self.expel(member, CloseCode.RESTART, "the room restarts; reconnect")
 

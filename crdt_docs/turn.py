@@ -33,11 +33,20 @@ class Broadcast(NamedTuple):
 
 
 class Emitted(NamedTuple):
-    """An update for the log, with whose it is and the client ids that it introduced."""
+    """An update for the log.
+
+    Attributes:
+        author: whose it is.
+        introduced: client ids that it brought into the document.
+        by_server: the server wrote it, in the author's name: those ids are nobody's.
+        is_restore: it makes something what it was before.
+    """
 
     update: bytes
     author: Identity
     introduced: tuple[int, ...]
+    by_server: bool = False
+    is_restore: bool = False
 
 
 @dataclass(frozen=True, slots=True)

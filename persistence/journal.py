@@ -27,29 +27,24 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
-from typing import NamedTuple
 
 import stamina
 
 from crdt_docs.identifiers import DocumentName
+from persistence.backlog import Backlog, Entry
 from persistence.errors import BatchRefused
-from persistence.ports import Commit, CommitListener, DocumentStore, StorageUnavailable
-
-ENTRY_OVERHEAD = 400
-"""Bytes of memory that an entry costs beside its update; bounds a flood of tiny updates."""
+from persistence.ports import (
+    ChangeSource,
+    Commit,
+    CommitListener,
+    DocumentStore,
+    StorageUnavailable,
+)
 
 PoisonListener = Callable[[Commit, Exception], None]
 """Called with an entry that storage refuses for its content, before anything at or after it counts
 as committed. Before it returns, the document's host must have stopped appending for that document
 and must have dropped the acknowledgements it owes for it (close the room, reload later)."""
-
-
-class _Entry(NamedTuple):
-    position: int
-    commit: Commit
-    size: int
-    arrived: float
 
 
 class WriteBehindJournal:
@@ -85,18 +80,14 @@ class WriteBehindJournal:
         self._store = store
         self._on_poisoned = on_poisoned
         self._interval = interval
-        self._max_batch_bytes = max_batch_bytes
-        self._max_batch_entries = max_batch_entries
         self._max_backlog_bytes = max_backlog_bytes
         self._retry_initial = retry_initial
         self._retry_max = retry_max
         self._clock = clock
         self._sleep = sleep
 
-        self._backlog: deque[_Entry] = deque()  # a group stays in it until it is stored
-        self._backlog_bytes = 0
+        self._backlog = Backlog(max_batch_entries, max_batch_bytes)
         self._is_full = False
-        self._position = 0
         self._committed = 0
         self._last_start = -interval
         self._arrival = asyncio.Event()
@@ -118,7 +109,7 @@ class WriteBehindJournal:
     @property
     def position(self) -> int:
         """Of the newest entry accepted."""
-        return self._position
+        return self._backlog.position
 
     @property
     def committed(self) -> int:
@@ -130,19 +121,19 @@ class WriteBehindJournal:
         """The backlog has reached its limit: writers must be turned away (LOG-5)."""
         return self._is_full
 
-    def append(self, commits: Sequence[Commit]) -> int:
-        """Accept entries; never blocks, never refuses. Returns the position of the last one."""
-        now = self._clock()
-        for commit in commits:
-            self._position += 1
-            size = len(commit.update) + ENTRY_OVERHEAD
-            self._backlog.append(_Entry(self._position, commit, size, now))
-            self._backlog_bytes += size
-        if self._backlog_bytes >= self._max_backlog_bytes:
+    def append(self, commits: Sequence[Commit], source: ChangeSource | None = None) -> int:
+        """See `ports.Journal.append`."""
+        backlog = self._backlog
+        backlog.append(commits, source, self._clock())
+        if backlog.size >= self._max_backlog_bytes:
             self._is_full = True
-        if self._backlog:
+        if backlog:
             self._arrival.set()
-        return self._position
+        return backlog.position
+
+    def seal(self, document: DocumentName) -> None:
+        """See `ports.Journal.seal`."""
+        self._backlog.seal(document)
 
     def subscribe(self, listener: CommitListener) -> None:
         """Call `listener` with `committed` after every group commit."""
@@ -154,10 +145,10 @@ class WriteBehindJournal:
         Raises:
             StorageUnavailable: the journal was closed before that.
         """
-        if self._committed >= self._position:
+        if self._committed >= self._backlog.position:
             return
         reached = asyncio.get_running_loop().create_future()
-        self._flushes.append((self._position, reached))
+        self._flushes.append((self._backlog.position, reached))
         await reached
 
     # --- life --------------------------------------------------------------------------------
@@ -183,7 +174,7 @@ class WriteBehindJournal:
             pass
         finally:
             await self._stop()
-        return self._committed >= self._position
+        return self._committed >= self._backlog.position
 
     async def _stop(self) -> None:
         if self._writer is not None:
@@ -200,7 +191,7 @@ class WriteBehindJournal:
     @property
     def backlog_bytes(self) -> int:
         """Memory held by entries that are not stored yet, about."""
-        return self._backlog_bytes
+        return self._backlog.size
 
     @property
     def backlog_entries(self) -> int:
@@ -210,7 +201,7 @@ class WriteBehindJournal:
     @property
     def oldest_pending_age(self) -> float:
         """Seconds for which the oldest entry has waited; 0 when there is none."""
-        return self._clock() - self._backlog[0].arrived if self._backlog else 0.0
+        return self._clock() - self._backlog.oldest.arrived if self._backlog else 0.0
 
     @property
     def commits(self) -> int:
@@ -246,7 +237,7 @@ class WriteBehindJournal:
             if pause > 0:
                 await self._sleep(pause)
             self._last_start = self._clock()
-            group = self._next_group()
+            group = self._backlog.next_group()
             try:
                 await self._store_group(group)
             except Exception as error:  # noqa: BLE001 - counted and tried again: LOG-3
@@ -255,17 +246,7 @@ class WriteBehindJournal:
                 self._note_failure(error)
                 await self._sleep(self._retry_max)
 
-    def _next_group(self) -> list[_Entry]:
-        group: list[_Entry] = []
-        size = 0
-        for entry in islice(self._backlog, self._max_batch_entries):
-            size += len(entry.commit.update)
-            if group and size > self._max_batch_bytes:
-                break
-            group.append(entry)
-        return group
-
-    async def _store_group(self, group: Sequence[_Entry]) -> None:
+    async def _store_group(self, group: Sequence[Entry]) -> None:
         """Store a group, or its halves when the store refuses it (LOG-6)."""
         live = [entry for entry in group if not self._drop(entry)]
         if live:
@@ -278,7 +259,7 @@ class WriteBehindJournal:
                 self._poison(live[0], refusal)
         self._advance(group[-1].position)
 
-    async def _commit(self, entries: Sequence[_Entry]) -> Exception | None:
+    async def _commit(self, entries: Sequence[Entry]) -> Exception | None:
         """Send entries until they are stored. Returns why not when they are refused."""
         commits = [entry.commit for entry in entries]
         try:
@@ -325,15 +306,16 @@ class WriteBehindJournal:
         self._retries += 1
         self._last_error = error
 
-    def _poison(self, entry: _Entry, refusal: Exception) -> None:
+    def _poison(self, entry: Entry, refusal: Exception) -> None:
         # Should the listener fail, nothing has happened yet: the group is tried again, and the
         # listener called again, for without it LOG-1 would not hold.
         self._on_poisoned(entry.commit, refusal)
         self._poisoned += 1
         self._dropped += 1
-        self._quarantine[entry.commit.document] = self._position
+        self._backlog.abandon(entry.commit.document)
+        self._quarantine[entry.commit.document] = self._backlog.position
 
-    def _drop(self, entry: _Entry) -> bool:
+    def _drop(self, entry: Entry) -> bool:
         """Whether an entry comes from a document that was quarantined after it was appended."""
         limit = self._quarantine.get(entry.commit.document)
         if limit is None or entry.position > limit:
@@ -343,11 +325,10 @@ class WriteBehindJournal:
 
     def _advance(self, position: int) -> None:
         """Take everything up to a position out of the backlog and tell who waits for it."""
-        while self._backlog and self._backlog[0].position <= position:
-            self._backlog_bytes -= self._backlog.popleft().size
+        self._backlog.remove(position)
         if not self._backlog:
             self._arrival.clear()
-        if self._backlog_bytes <= self._max_backlog_bytes * 3 // 4:
+        if self._backlog.size <= self._max_backlog_bytes * 3 // 4:
             self._is_full = False
         if position <= self._committed:
             return

@@ -125,10 +125,10 @@ class MemoryDocumentStore(MemorySwitches):
         for commit in batch:
             stored = self._documents.setdefault(commit.document, _Document())
             if commit.seq > len(stored.log):
-                stored.log.append(commit._replace(changes=()) if commit.changes else commit)
+                stored.log.append(commit._replace(changes=(), by_server=False))
                 self.objects.store(commit, now)
                 for client_id in commit.introduced:
-                    stored.authors.setdefault(client_id, commit.user_id)
+                    stored.authors.setdefault(client_id, commit.introduced_by)
         self.transactions += 1
         self._leave()
 

@@ -31,6 +31,7 @@ class Commit(NamedTuple):
         introduced: client ids that this update brought into the document for the first time.
         changes: what it changed of the document's objects, in order; stored with it, not in the
             log (HST-6).
+        by_server: the server wrote it, in the user's name: what it introduced is nobody's.
     """
 
     document: DocumentName
@@ -40,6 +41,12 @@ class Commit(NamedTuple):
     actor_kind: ActorKind = ActorKind.USER
     introduced: tuple[int, ...] = ()
     changes: tuple[ObjectChange, ...] = ()
+    by_server: bool = False
+
+    @property
+    def introduced_by(self) -> UUID | None:
+        """Whose the client ids are that it introduced."""
+        return None if self.by_server else self.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +251,14 @@ class InvalidCursor(Exception):  # noqa: N818 - says what is the case
     """A cursor that this list did not hand out."""
 
 
+class ChangeSource(Protocol):
+    """Knows what the updates of a document do to its objects."""
+
+    def take_changes(self) -> tuple[ObjectChange, ...]:
+        """What has changed by all that was appended to the journal since the last call. Raises
+        nothing."""
+
+
 CommitListener = Callable[[int], None]
 """Called in the event loop with the journal position up to which everything is stored."""
 
@@ -266,8 +281,17 @@ class Journal(Protocol):
     def is_full(self) -> bool:
         """The backlog has reached its limit: writers must be turned away."""
 
-    def append(self, commits: Sequence[Commit]) -> int:
-        """Accept entries; never blocks, never refuses. Returns the position of the last one."""
+    def append(self, commits: Sequence[Commit], source: ChangeSource | None = None) -> int:
+        """Accept entries; never blocks, never refuses. Returns the position of the last one.
+
+        Args:
+            commits: with a source all of one document, which must hold just what was appended.
+            source: is asked for what they changed, later and for many at once, before they are
+                stored; the answer is stored with the last of them.
+        """
+
+    def seal(self, document: DocumentName) -> None:
+        """Ask the document's source now, so that what is appended next is kept apart."""
 
     def subscribe(self, listener: CommitListener) -> None:
         """Call `listener` after every group commit."""

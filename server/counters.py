@@ -17,6 +17,7 @@ class Counters:
     commits: int = 0
     refused_edits: int = 0
     failed_loads: int = 0
+    failed_projections: int = 0
     closes: dict[int, int] = field(default_factory=dict)
 
     def count_close(self, code: int) -> None:

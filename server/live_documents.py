@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pycrdt import Doc
 
 from crdt_docs.document import DocumentBroken, Fence, NoFence
-from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.identifiers import DocumentKind, DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from server.heavy_work import heavy_work
 from server.poison_list import SHOWING
-from server.rest.ports import Readiness
+from server.rest.ports import Edited, Readiness
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
+
+T = TypeVar("T")
 
 
 class LiveRooms:
@@ -47,6 +52,21 @@ class LiveRooms:
         host = await self._opened(document)
         with self._showing(host):
             return host.room.document.full_state()
+
+    async def edit(
+        self,
+        document: DocumentName,
+        identity: Identity,
+        change: Callable[[Doc[Any]], T],
+        *,
+        is_restore: bool = False,
+        within: float = 5.0,
+    ) -> Edited[T]:
+        """See `rest.ports.LiveDocuments.edit`."""
+        host = await self._opened(document)
+        result = host.edit(identity, change, is_restore=is_restore)
+        position, seq = host.position, host.last_seq
+        return Edited(result, await self._directory.stored(position, within), seq)
 
     @contextmanager
     def _showing(self, host: RoomHost) -> Iterator[None]:

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 import structlog
 
 from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
-from crdt_docs.identifiers import DocumentName
+from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.messages import CloseCode
 from crdt_docs.pacing import Pacing
+from crdt_docs.projector import Projector
 from crdt_docs.room import Room, RoomLimits
 from persistence.ports import (
     DocumentStore,
@@ -161,6 +162,7 @@ class RoomDirectory:
                 name,
                 room,
                 last_seq=stored.last_seq,
+                projector=self._projector(name, room) if _has_rows(name) else None,
                 journal=self._journal,
                 counters=self.counters,
                 settings=self._host_settings,
@@ -173,7 +175,7 @@ class RoomDirectory:
     async def _open_document(self, name: DocumentName, stored: StoredDocument) -> Document:
         """Load it in steps, between which other rooms are served (ROM-17)."""
         # Seconds of this thread: others who want the processor are not the document's fault.
-        document = Document(fence=self._fence, clock=time.thread_time)
+        document = Document(fence=self._fence, clock=time.thread_time, with_owners=_has_rows(name))
         snapshot = stored.snapshot
         state = StoredState(
             state=snapshot.state if snapshot else None,
@@ -191,6 +193,22 @@ class RoomDirectory:
         except BaseException:
             document.close()
             raise
+
+    def _projector(self, name: DocumentName, room: Room) -> Projector:
+        document = room.document
+        with heavy_work(self._fence, OPENING + name.encode(), document.stored_size):
+            return Projector(document, room.authors)
+
+    async def stored(self, position: int, within: float) -> bool:
+        """Whether the journal has stored all up to a position, or does within so many seconds."""
+        if self._journal.committed >= position:
+            return True
+        try:
+            async with asyncio.timeout(within):
+                await self._journal.flush()
+        except (TimeoutError, StorageUnavailable):
+            return False
+        return True
 
     def _drop(self, host: RoomHost) -> None:
         """Forget a room whose document failed; the next to ask loads it again from storage."""
@@ -275,7 +293,7 @@ class RoomDirectory:
         """The document as it is now, with everything up to the host's `last_seq`."""
         document = host.room.document
         with heavy_work(self._fence, f"storing {host.name}".encode(), host.room.size):
-            return Snapshot(host.last_seq, document.full_state(), document.outline.to_bytes())
+            return Snapshot(host.last_seq, document.full_state(), document.structure())
 
     async def _put_away(self, host: RoomHost) -> None:
         """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
@@ -336,6 +354,11 @@ class RoomDirectory:
             while host.room.is_applying and not self._journal.is_full and time.monotonic() < until:
                 host.run_turn()
                 await asyncio.sleep(0)
+
+
+def _has_rows(name: DocumentName) -> bool:
+    """Whether the objects of this document have tables."""
+    return name.startswith(f"{DocumentKind.OCW.value}/")
 
 
 def _wants_snapshot(host: RoomHost) -> bool:

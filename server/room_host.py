@@ -8,22 +8,30 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
+from pycrdt import Doc
 
 from crdt_docs import messages
 from crdt_docs.access import Role
+from crdt_docs.document import is_panic
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
+from crdt_docs.object_changes import ObjectChange
+from crdt_docs.projector import Projector
 from crdt_docs.room import Room
 from crdt_docs.turn import Turn
 from persistence.ports import Commit, Journal
 from server.channels import Channel
 from server.counters import Counters
 from server.frames import OutgoingFrame
+from server.heavy_work import heavy_work
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 KEEPALIVE = OutgoingFrame(messages.KEEPALIVE)
 
@@ -77,11 +85,13 @@ class RoomHost:
         counters: Counters,
         settings: HostSettings,
         on_broken: Callable[[RoomHost], None],
+        projector: Projector | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             last_seq: of the document's log.
+            projector: tells what becomes of the document's objects; None: they have no tables.
             on_broken: called once if the document fails; no new members may come afterwards.
             clock: monotonic seconds. Not the loop's: uvloop's stands still during one round, and
                 a round that reads a flood is long.
@@ -97,6 +107,7 @@ class RoomHost:
         self._counters = counters
         self._settings = settings
         self._on_broken = on_broken
+        self._projector = projector
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._lines: dict[Member, _Line] = {}
@@ -192,6 +203,26 @@ class RoomHost:
             # After that turn, which lets it hear again.
             self._loop.call_soon(lambda: self.committed(self._journal.committed))
 
+    def edit(
+        self, identity: Identity, change: Callable[[Doc[Any]], T], *, is_restore: bool = False
+    ) -> T:
+        """Change the document in somebody's name and tell everybody; see `Room.edit`.
+
+        When this returns, `position` and `last_seq` are those of the edit.
+        """
+        self._run_turn()  # what was received before comes before
+        if is_restore:
+            self._journal.seal(self.name)  # so that nothing else counts as restored
+        self.room.accepts_edits = not self._journal.is_full
+        fence = self.room.document.fence
+        try:
+            with heavy_work(fence, b"editing " + self.name.encode(), self.room.size):
+                return self.room.edit(identity, change, is_restore=is_restore)
+        finally:
+            self._run_turn()
+            if is_restore:
+                self._journal.seal(self.name)
+
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every socket."""
         self._take_in()
@@ -280,7 +311,10 @@ class RoomHost:
         if not turn.commits:
             return
         commits = []
+        now = self._clock()
         for emitted in turn.commits:
+            if self._projector is not None:
+                self._projector.note(emitted, now)
             self.last_seq += 1
             self.updates_since_snapshot += 1
             self.bytes_since_snapshot += len(emitted.update)
@@ -292,10 +326,28 @@ class RoomHost:
                     user_id=emitted.author.user_id,
                     actor_kind=emitted.author.kind,
                     introduced=emitted.introduced,
+                    by_server=emitted.by_server,
                 )
             )
-        self.position = self._journal.append(commits)
+        source = None if self._projector is None else self
+        self.position = self._journal.append(commits, source)
         self._counters.commits += len(commits)
+
+    def take_changes(self) -> tuple[ObjectChange, ...]:
+        """See `persistence.ports.ChangeSource`."""
+        if self._projector is None or self.room.is_broken:
+            return ()  # what it holds is not what was appended
+        fence = self.room.document.fence
+        try:
+            with heavy_work(fence, b"reading objects of " + self.name.encode(), self.room.size):
+                return self._projector.take()
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
+            # Rows are not worth the log: they can be made again from it.
+            self._counters.failed_projections += 1
+            log.exception("changed objects could not be read", document=self.name)
+            return ()
 
     def _send(self, turn: Turn, now: float) -> None:
         lines = self._lines

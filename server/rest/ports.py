@@ -11,7 +11,6 @@ from pycrdt import Doc
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 
-
 T = TypeVar("T")
 
 
@@ -87,8 +86,9 @@ class LiveDocuments(Protocol):
             within: seconds to wait for the edit to be stored.
 
         Raises:
-            TooManyEdits: the database is behind and takes no more edits now, or the document is
-                full; nothing was changed.
+            NotNow: the database is behind and takes no more edits now.
+            LimitExceeded: the document is full.
+            StorageUnavailable, DocumentBroken: as `state`.
             Exception: whatever `change` raises; nothing was changed.
         """
 

@@ -13,7 +13,7 @@ from pycrdt import Array, Doc, Map, Text, TransactionEvent, UndoManager, XmlFrag
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.outline import Outline
 from crdt_docs.ownership import NOBODY, Ownership
-from crdt_docs.touched import Touched
+from crdt_docs.touched import touched
 from crdt_docs.update_guard import walk_update
 from tests.helpers.corpus import Recording, recordings
 from tests.helpers.editors import session
@@ -31,6 +31,28 @@ from tests.helpers.raw_updates import (
 
 MAP, TEXT = shared_type(1), shared_type(2)
 VALUE = values(TRUE)
+
+
+class Touched:
+    """What updates touched since somebody last asked."""
+
+    def __init__(self, roots: Iterable[str] = ("objects", "annotations")) -> None:
+        self.ownership = Ownership(roots)
+        self.noted: list[bytes] = []
+
+    def loading(self, update: bytes) -> Iterator[None]:
+        yield from self.ownership.absorb(update, deletions=False)
+
+    def note(self, emitted: bytes) -> None:
+        self.noted.append(emitted)
+
+    def take(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for emitted in self.noted:
+            for (root, key), _ in touched(self.ownership, emitted):
+                found.setdefault(root, set()).add(key)
+        self.noted.clear()
+        return found
 
 
 class Watched:

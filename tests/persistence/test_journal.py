@@ -12,8 +12,9 @@ import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from crdt_docs.identifiers import DocumentName
+from persistence.backlog import ENTRY_OVERHEAD
 from persistence.errors import BatchRefused
-from persistence.journal import ENTRY_OVERHEAD, WriteBehindJournal
+from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Commit, StorageUnavailable
 from tests.helpers.commits import commit, document, log_of

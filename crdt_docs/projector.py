@@ -1,0 +1,164 @@
+"""What became of a document's objects: changes for their tables, from what transactions emitted.
+
+`note` what is stored, and `take` what it changed as often as storage wants to hear it: what is
+written a hundred times in between is read once. The rules are PRJ and HST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+from crdt_docs.document import Document
+from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
+from crdt_docs.identifiers import ActorKind
+from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.ownership import Entry
+from crdt_docs.projection import is_projected_id, project_annotation, project_object
+from crdt_docs.touched import touched
+from crdt_docs.turn import Emitted
+
+_PROJECT: Mapping[ObjectRoot, Callable[[object], State]] = {
+    ObjectRoot.OBJECTS: project_object,
+    ObjectRoot.ANNOTATIONS: project_annotation,
+}
+
+
+class _Touches:
+    """Who touched one object since changes were taken.
+
+    Attributes:
+        authors: in order of appearance, each with who uploaded it, if that was somebody else.
+        deleter: the last who deleted something of it without writing.
+    """
+
+    __slots__ = ("authors", "deleter", "is_restored")
+
+    def __init__(self) -> None:
+        self.authors: dict[Author, UUID | None] = {}
+        self.deleter: Author | None = None
+        self.is_restored = False
+
+
+class _Noted(NamedTuple):
+    emitted: Emitted
+    at: float
+
+
+class Projector:
+    """Tells what the updates of one document, loaded with its owners, do to its objects."""
+
+    def __init__(
+        self,
+        document: Document,
+        authors: Mapping[int, UUID | None],
+        gestures: Gestures | None = None,
+    ) -> None:
+        """
+        Args:
+            document: as it is, nothing having been noted yet; it is read whenever changes are
+                taken.
+            authors: who first introduced each client id; not copied.
+        """
+        if document.ownership is None:
+            raise ValueError("the document does not know what belongs to which object")
+        self._ownership = document.ownership
+        self._own_client = document.own_client
+        self._authors = authors
+        self._gestures = gestures or Gestures()
+        self._reader = document.objects()
+        self._present = {root: set(self._reader.keys(root)) for root in ObjectRoot}
+        self._noted: list[_Noted] = []
+
+    def note(self, emitted: Emitted, at: float) -> None:
+        """Keep what a transaction emitted; it is read when changes are taken.
+
+        Args:
+            at: now, monotonic seconds.
+        """
+        self._noted.append(_Noted(emitted, at))
+
+    def take(self) -> tuple[ObjectChange, ...]:
+        """What has changed by all that was noted since this was called last.
+
+        The document must hold just that. A change belongs into the transaction that stores the
+        last of it.
+        """
+        noted, self._noted = self._noted, []
+        if not noted:
+            return ()
+        at = noted[-1].at
+        found: dict[Entry, _Touches] = {}
+        for each in noted:
+            self._read(each.emitted, found)
+        changes = (self._change(entry, touches, at) for entry, touches in found.items())
+        return tuple(change for change in changes if change is not None)
+
+    def _read(self, emitted: Emitted, found: dict[Entry, _Touches]) -> None:
+        uploader = Author(emitted.author.user_id, emitted.author.kind)
+        for entry, client in touched(self._ownership, emitted.update):
+            touches = found.get(entry)
+            if touches is None:
+                if not is_projected_id(entry.key):
+                    continue
+                touches = found[entry] = _Touches()
+            author, relayed_by = self._author(client, uploader)
+            touches.authors.setdefault(author, relayed_by)
+            touches.is_restored = touches.is_restored or emitted.is_restore
+            if client is None:
+                touches.deleter = author
+
+    def _author(self, client: int | None, uploader: Author) -> tuple[Author, UUID | None]:
+        """Whose a change is, and who uploaded it, if that was somebody else (HST-4)."""
+        if client is None or client == self._own_client:
+            return uploader, None
+        author = self._authors.get(client)
+        if author is None or author == uploader.user_id:
+            return uploader, None
+        return Author(author, ActorKind.USER), uploader.user_id
+
+    def _change(self, entry: Entry, touches: _Touches, at: float) -> ObjectChange | None:
+        root, key = ObjectRoot(entry.root), entry.key
+        value, size = self._reader.read_sized(root, key)
+        present = self._present[root]
+        was_there = key in present
+        if value is None:
+            if not was_there:
+                return None
+            present.discard(key)
+            kind = ChangeKind.DELETE
+        else:
+            present.add(key)
+            kind = ChangeKind.UPDATE if was_there else ChangeKind.CREATE
+        if touches.is_restored:
+            kind = ChangeKind.RESTORE
+        state = None if value is None else _PROJECT[root](value)
+        author, step = self._step((root, key), kind, touches, at, is_gone=value is None)
+        return ObjectChange(root, key, state, author, step, size)
+
+    def _step(
+        self,
+        key: tuple[str, str],
+        kind: ChangeKind,
+        touches: _Touches,
+        at: float,
+        *,
+        is_gone: bool,
+    ) -> tuple[Author, Step]:
+        """Put the change into its gesture; who touched it comes in order of appearance, but whose
+        deletion it is, first."""
+        authors = dict(touches.authors)
+        if is_gone and touches.deleter is not None:
+            authors = {touches.deleter: authors.pop(touches.deleter), **authors}
+        (first, relayed_by), *others = authors.items()
+        step = self._gestures.note(key, kind, first, at, relayed_by=relayed_by)
+        if is_gone:  # HST-3: the gesture is over
+            joined = [author.user_id for author, _ in others if author.user_id is not None]
+            contributors = tuple(dict.fromkeys((*step.contributors, *joined)))
+            return first, step._replace(contributors=contributors)
+        starts = step.starts
+        for author, by in others:
+            step = self._gestures.note(key, ChangeKind.UPDATE, author, at, relayed_by=by)
+            first = author
+        return first, step._replace(starts=starts)
