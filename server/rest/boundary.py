@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import assert_never
 from uuid import uuid4
 
 import structlog
+from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -16,10 +16,24 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crdt_docs.document import DocumentBroken
+from crdt_docs.errors import LimitExceeded, NotNow
 from persistence.ports import StorageUnavailable
 from server.clock import Clock
 from server.rest.envelope import REQUEST_ID_KEY, failure
-from server.rest.errors import ApiError, body_too_large, unavailable
+from server.rest.errors import (
+    BACKLOG_FULL,
+    DOCUMENT_FULL,
+    DOCUMENT_UNAVAILABLE,
+    INTERNAL,
+    KEYS_UNAVAILABLE,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    STORAGE_UNAVAILABLE,
+    ApiError,
+    body_too_large,
+    invalid_request,
+    unavailable,
+)
 from server.signing_keys import KeysUnavailable
 
 log = structlog.get_logger(__name__)
@@ -32,6 +46,12 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+_LATER = (
+    (StorageUnavailable, STORAGE_UNAVAILABLE),
+    (DocumentBroken, DOCUMENT_UNAVAILABLE),
+    (KeysUnavailable, KEYS_UNAVAILABLE),
+    (NotNow, BACKLOG_FULL),
+)
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -133,37 +153,27 @@ def _limited(receive: Receive, headers: Headers, limit: int) -> Receive:
 
 def _problem(error: Exception) -> ApiError:
     """What an exception means to the caller."""
+    for later, kind in _LATER:
+        if isinstance(error, later):
+            return unavailable(kind)
     match error:
         case ApiError():
             return error
-        case StorageUnavailable() | DocumentBroken() | KeysUnavailable():
-            return _unavailable(error)
-        case HTTPException(status_code=404):
-            return ApiError(404, "NOT_FOUND", "there is nothing at this path")
-        case HTTPException(status_code=405):
-            allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-            return ApiError(
-                405,
-                "METHOD_NOT_ALLOWED",
-                f"this path takes {allowed}",
-                headers={"Allow": allowed},
-            )
+        case RequestValidationError():
+            return invalid_request(error.errors())
+        case LimitExceeded():
+            return ApiError(DOCUMENT_FULL, str(error))
+        case HTTPException(status_code=404 | 405):
+            return _not_routed(error)
         case _:
-            return ApiError(500, "INTERNAL", "something went wrong on our side")
+            return ApiError(INTERNAL)
 
 
-def _unavailable(error: StorageUnavailable | DocumentBroken | KeysUnavailable) -> ApiError:
-    match error:
-        case StorageUnavailable():
-            return unavailable("STORAGE_UNAVAILABLE", "the database does not answer; try again")
-        case DocumentBroken():
-            return unavailable(
-                "DOCUMENT_UNAVAILABLE", "this document cannot be opened; the server's log says why"
-            )
-        case KeysUnavailable():
-            return unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched; try again")
-        case _:
-            assert_never(error)
+def _not_routed(error: HTTPException) -> ApiError:
+    if error.status_code == 404:
+        return ApiError(NOT_FOUND)
+    allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+    return ApiError(METHOD_NOT_ALLOWED, f"this path takes {allowed}", headers={"Allow": allowed})
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:

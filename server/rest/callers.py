@@ -1,61 +1,156 @@
-"""Who calls, and what they may do with a session."""
+"""Who calls, and what they may do with a session: dependencies that endpoints name as parameters.
+
+| parameter | who gets in |
+|---|---|
+| `caller: CallerOf` | everybody with a token, or a service in somebody's name |
+| `opened: Reader` | who may read the session of the path, also after it ended |
+| `opened: Member` | the same, while the session can be changed |
+| `opened: Editor` | hosts and editors, while the session can be changed |
+| `opened: Host` | hosts and services, also after it ended |
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Annotated, assert_never
+from uuid import UUID
 
-from starlette.requests import Request
+from fastapi import Depends, Path, Request
 
-from crdt_docs.access import Role
-from persistence.ports import Session
+from crdt_docs.access import Role, may_edit
+from crdt_docs.errors import Malformed
+from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name, parse_uuid
+from persistence.ports import Session, SessionStatus
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
 from server.authentication import Credentials, InvalidToken, bearer_token
-from server.rest.errors import forbidden, session_not_found, unauthenticated
-from server.rest.requests import read_session_id
-from server.rest.services import Services
+from server.rest.errors import (
+    FORBIDDEN,
+    INVALID_PARAMETER,
+    KEYS_UNAVAILABLE,
+    SESSION_ENDED,
+    SESSION_NOT_FOUND,
+    SESSION_PAUSED,
+    STORAGE_UNAVAILABLE,
+    UNAUTHENTICATED,
+    ApiError,
+    forbidden,
+    invalid_parameter,
+    refuses,
+    session_not_found,
+    unauthenticated,
+)
+from server.rest.services import Services, ServicesOf
+
+ACTING_USER = "X-Acting-User"
+_CALLER_KEY = "chenu.caller"  # where it is kept in the scope, once it is known
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who calls.
+
+    Attributes:
+        credentials: of whoever acts: what they may do is asked of these.
+        token: what the token says: the same, except where a service acts for a person.
+    """
+
+    credentials: Credentials
+    token: Credentials
+
+    @property
+    def identity(self) -> Identity:
+        """Whose deed it is."""
+        return self.credentials.identity
+
+    @property
+    def via(self) -> Identity | None:
+        """The service that acts for a person; None when everybody acts for themselves."""
+        return None if self.credentials is self.token else self.token.identity
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A session that the caller may read, and their role in it."""
 
+    caller: Caller
     session: Session
     role: Role
 
+    @property
+    def document(self) -> DocumentName:
+        """The name of the session's document."""
+        return document_name(DocumentKind.OCW, self.session.id)
 
-async def authenticate(services: Services, request: Request) -> Credentials:
-    """The caller's credentials.
+
+async def identify(services: Services, request: Request) -> Caller:
+    """Who sends a request; remembered in its scope.
 
     Raises:
-        ApiError: 401.
+        ApiError: 401; 400 and 403 for a wrong acting user.
         KeysUnavailable: it cannot be told now.
     """
     token = bearer_token(request.scope)
     if token is None:
         raise unauthenticated("send a token: Authorization: Bearer …", token_given=False)
     try:
-        return await services.authenticator.authenticate(token)
+        credentials = await services.authenticator.authenticate(token)
     except InvalidToken as error:
         raise unauthenticated(str(error), token_given=True) from None
+    caller = Caller(_acting(request, credentials), credentials)
+    request.scope[_CALLER_KEY] = caller
+    return caller
 
 
-async def open_session(services: Services, request: Request) -> Opened:
-    """The session of the path, for a caller who may read it; one that has ended, too.
+def _acting(request: Request, token: Credentials) -> Credentials:
+    """The credentials of whoever acts: a person for whom a service does, or who the token names.
 
-    Raises:
-        ApiError: 401, 403, 404.
-        StorageUnavailable: nothing could be read.
+    A person in whose name a service acts may do what their row says, or the session's
+    `default_role`, within the service's workspaces; there is no token of theirs to grant more.
     """
-    credentials = await authenticate(services, request)
-    session_id = read_session_id(request)
-    session = await services.sessions.get(session_id)
-    participant = await services.sessions.participant(session_id, credentials.identity.user_id)
+    named = request.headers.getlist(ACTING_USER)
+    if not named:
+        return token
+    if not token.is_service:
+        raise forbidden(f"only a service acts for others ({ACTING_USER})")
+    try:
+        (name,) = named
+        person = parse_uuid(name)
+    except (ValueError, Malformed):
+        problem = "must be one UUID such as 123e4567-e89b-42d3-a456-426614174000"
+        error = {"field": ACTING_USER, "message": problem}
+        raise invalid_parameter(f"{ACTING_USER}: {problem}", [error]) from None
+    return replace(token, identity=Identity(person), is_service=False, grants=MappingProxyType({}))
+
+
+@refuses(UNAUTHENTICATED, INVALID_PARAMETER, FORBIDDEN, KEYS_UNAVAILABLE)
+def calling(request: Request) -> Caller:
+    """Who calls: found out by the route, before it reads the body."""
+    caller: Caller = request.scope[_CALLER_KEY]
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(calling)]
+
+
+@refuses(FORBIDDEN, SESSION_NOT_FOUND, STORAGE_UNAVAILABLE)
+async def _open_session(
+    services: ServicesOf,
+    caller: CallerOf,
+    session_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})],
+) -> Opened:
+    """The session of the path, for a caller who may read it; one that has ended, too."""
+    identifier = _session_id(session_id)
+    credentials = caller.credentials
+    session = await services.sessions.get(identifier)
+    participant = await services.sessions.participant(identifier, credentials.identity.user_id)
+    if session is not None and not _covers(caller, session):
+        raise forbidden("the service's token does not cover this session's workspace")
     decision = decide_access(credentials, session, participant)
     match decision:
         case Allowed(role) | Ended(role):
             assert session is not None  # noqa: S101 - for the type checker: else it is NotFound
-            return Opened(session, role)
+            return Opened(caller, session, role)
         case Denied(reason):
             raise forbidden(reason)
         case NotFound():
@@ -64,9 +159,54 @@ async def open_session(services: Services, request: Request) -> Opened:
             assert_never(decision)
 
 
-async def open_session_as_host(services: Services, request: Request) -> Session:
-    """As `open_session`, for what only a host or a service may do."""
-    opened = await open_session(services, request)
+def _session_id(text: str) -> UUID:
+    try:
+        return parse_uuid(text)
+    except Malformed as error:
+        raise session_not_found(str(error)) from None
+
+
+def _covers(caller: Caller, session: Session) -> bool:
+    """A service acts for people only where it may be itself."""
+    workspaces = caller.token.workspaces
+    return caller.via is None or workspaces is None or session.workspace_id in workspaces
+
+
+Reader = Annotated[Opened, Depends(_open_session)]
+
+
+@refuses(SESSION_PAUSED, SESSION_ENDED)
+def _open_active(opened: Reader) -> Opened:
+    """A session that can be changed now."""
+    match opened.session.status:
+        case SessionStatus.ACTIVE:
+            return opened
+        case SessionStatus.PAUSED:
+            raise ApiError(SESSION_PAUSED)
+        case SessionStatus.ENDED:
+            raise ApiError(SESSION_ENDED)
+        case status:
+            assert_never(status)
+
+
+Member = Annotated[Opened, Depends(_open_active)]
+
+
+@refuses(FORBIDDEN, SESSION_PAUSED, SESSION_ENDED)
+def _open_to_edit(opened: Reader) -> Opened:
+    if not may_edit(opened.role):
+        raise forbidden("only hosts and editors may do this")
+    return _open_active(opened)
+
+
+Editor = Annotated[Opened, Depends(_open_to_edit)]
+
+
+@refuses(FORBIDDEN)
+def _open_as_host(opened: Reader) -> Opened:
     if opened.role is not Role.HOST:
         raise forbidden("only a host of the session, or a service, may do this")
-    return opened.session
+    return opened
+
+
+Host = Annotated[Opened, Depends(_open_as_host)]

@@ -4,27 +4,73 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
+from typing import Literal
 
-from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from server.rest.envelope import success
-from server.rest.errors import unavailable
-from server.rest.services import Services
+from server.rest.descriptions import described
+from server.rest.endpoint import resource_router
+from server.rest.envelope import Envelope, Reply
+from server.rest.errors import ErrorKind, refuses, unavailable
+from server.rest.services import ServicesOf
 
 VERSION = version("chenu-collab")  # read once: it comes from a file
 
+NOT_READY = ErrorKind(503, "NOT_READY", "edits cannot be stored at the moment")
 
-async def alive(services: Services, request: Request) -> Response:
-    """`GET /health`: this process answers."""
-    data = {"status": "alive", "version": VERSION}
-    return success(request.scope, services.clock, data)
+router = resource_router("Health")
 
 
-async def ready(services: Services, request: Request) -> Response:
-    """`GET /health/ready`: edits are accepted and stored. 503 while they are not."""
+@described({"status": "alive", "version": VERSION})
+class Alive(TypedDict):
+    """This process answers."""
+
+    status: Literal["alive"]
+    version: str
+
+
+@described(
+    {
+        "status": "ready",
+        "database": True,
+        "backlog_bytes": 0,
+        "backlog_full": False,
+        "rooms": 2,
+        "connections": 5,
+    }
+)
+class Ready(TypedDict):
+    """Edits are accepted and stored."""
+
+    status: Literal["ready"]
+    database: bool
+    backlog_bytes: int
+    backlog_full: bool
+    rooms: int
+    connections: int
+
+
+@router.get("/health", response_model=Envelope[Alive])
+async def alive(reply: Reply) -> Response:
+    """Whether this process answers."""
+    return reply(Alive(status="alive", version=VERSION))
+
+
+@router.get("/health/ready", response_model=Envelope[Ready])
+@refuses(NOT_READY)
+async def ready(services: ServicesOf, reply: Reply) -> Response:
+    """Whether edits are accepted and stored."""
     readiness = services.live.readiness()
-    data = asdict(readiness)
     if not readiness.is_ready:
-        raise unavailable("NOT_READY", "edits cannot be stored at the moment", data)
-    return success(request.scope, services.clock, {"status": "ready", **data})
+        raise unavailable(NOT_READY, details=asdict(readiness))
+    return reply(
+        Ready(
+            status="ready",
+            database=readiness.database,
+            backlog_bytes=readiness.backlog_bytes,
+            backlog_full=readiness.backlog_full,
+            rooms=readiness.rooms,
+            connections=readiness.connections,
+        )
+    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
@@ -20,3 +23,13 @@ class Services:
     authenticator: Authenticator
     settings: Settings
     clock: Clock = utc_now
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+"""How an endpoint gets them: `services: ServicesOf`."""

@@ -1,34 +1,53 @@
-"""OCW sessions: create, list, read, end, delete, and the state of their documents."""
+"""OCW sessions: create, list, read, end and delete."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
-from starlette.requests import Request
+from fastapi import Query
 from starlette.responses import Response
 
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
+from crdt_docs.identifiers import ActorKind, DocumentKind
 from crdt_docs.messages import CloseCode
 from persistence.ports import InvalidCursor, Session, SessionFilter, SessionStatus
-from server.authentication import Credentials
-from server.rest.callers import authenticate, open_session, open_session_as_host
-from server.rest.envelope import success
-from server.rest.errors import ApiError, forbidden, invalid_body, session_not_found
-from server.rest.requests import CreateSession, ListSessions, ReadState, read_body, read_query
-from server.rest.services import Services
+from server.rest.callers import Caller, CallerOf, Host, Reader
+from server.rest.endpoint import resource_router
+from server.rest.envelope import Envelope, Items, Reply, page
+from server.rest.errors import (
+    FORBIDDEN,
+    INVALID_CURSOR,
+    STORAGE_UNAVAILABLE,
+    ApiError,
+    forbidden,
+    invalid_field,
+    refuses,
+    session_not_found,
+)
+from server.rest.services import ServicesOf
+from server.rest.session_views import (
+    CreateSession,
+    DeletedView,
+    ListSessions,
+    SessionView,
+    session_view,
+)
+
+router = resource_router("Sessions")
 
 
-async def create_session(services: Services, request: Request) -> Response:
-    """`POST /ocw/sessions`: its creator is its host."""
-    credentials = await authenticate(services, request)
-    body = await read_body(request, CreateSession)
-    _check_may_create(credentials, body.workspace_id)
+@router.post("/ocw/sessions", response_model=Envelope[SessionView], status_code=201)
+@refuses(FORBIDDEN, STORAGE_UNAVAILABLE)
+async def create_session(
+    caller: CallerOf, body: CreateSession, services: ServicesOf, reply: Reply
+) -> Response:
+    """Create a session, and be its host."""
+    _check_may_create(caller, body.workspace_id)
     session = Session(
         id=uuid4(),
         workspace_id=body.workspace_id,
         session_type=body.session_type,
-        host_user_id=credentials.identity.user_id,
+        host_user_id=caller.identity.user_id,
         status=SessionStatus.ACTIVE,
         config=body.config,
         max_participants=_max_participants(body, services.settings.max_participants),
@@ -37,22 +56,20 @@ async def create_session(services: Services, request: Request) -> Response:
     )
     await services.sessions.create(session)
     location = f"/api/ocw/sessions/{session.id}"
-    return success(
-        request.scope,
-        services.clock,
-        session_view(session),
-        status=201,
-        headers={"Location": location},
-    )
+    return reply(session_view(session), status=201, headers={"Location": location})
 
 
-def _check_may_create(credentials: Credentials, workspace_id: UUID) -> None:
-    """Users in the workspaces their token names; services also where it names none at all."""
-    if credentials.identity.kind is ActorKind.AGENT:
+def _check_may_create(caller: Caller, workspace_id: UUID) -> None:
+    """Users in the workspaces their token names; services also where it names none at all.
+
+    In whose name a service acts makes no difference: it knows where its people work.
+    """
+    token = caller.token
+    if token.identity.kind is ActorKind.AGENT:
         raise forbidden("an AI agent cannot create sessions")
-    if credentials.workspaces is None and credentials.is_service:
+    if token.workspaces is None and token.is_service:
         return
-    if workspace_id not in (credentials.workspaces or ()):
+    if workspace_id not in (token.workspaces or ()):
         raise forbidden("the token's workspaces do not name this workspace")
 
 
@@ -60,39 +77,37 @@ def _max_participants(body: CreateSession, limit: int) -> int:
     if body.max_participants is None:
         return limit
     if body.max_participants > limit:
-        problem = {"field": "max_participants", "message": f"may be at most {limit}"}
-        raise invalid_body(f"max_participants: may be at most {limit}", [problem])
+        raise invalid_field("max_participants", f"may be at most {limit}")
     return body.max_participants
 
 
-async def list_sessions(services: Services, request: Request) -> Response:
-    """`GET /ocw/sessions`: what the caller takes part in, newest first."""
-    credentials = await authenticate(services, request)
-    query = read_query(request, ListSessions)
-    if credentials.identity.kind is ActorKind.AGENT:
+@router.get("/ocw/sessions", response_model=Envelope[Items[SessionView]])
+@refuses(FORBIDDEN, INVALID_CURSOR, STORAGE_UNAVAILABLE)
+async def list_sessions(
+    caller: CallerOf, query: Annotated[ListSessions, Query()], services: ServicesOf, reply: Reply
+) -> Response:
+    """What the caller takes part in, newest first; for a service, all of its workspaces."""
+    if caller.identity.kind is ActorKind.AGENT:
         raise forbidden("an AI agent sees only what is shared with it, and nothing is")
     try:
-        page = await services.sessions.find(
-            _wanted(credentials, query), limit=query.limit, cursor=query.cursor
+        found = await services.sessions.find(
+            _wanted(caller, query), limit=query.limit, cursor=query.cursor
         )
     except InvalidCursor:
-        raise ApiError(400, "INVALID_CURSOR", "the cursor is not one this list gave") from None
-    data = {
-        "items": [session_view(session) for session in page.items],
-        "next_cursor": page.next_cursor,
-    }
-    return success(request.scope, services.clock, data)
+        raise ApiError(INVALID_CURSOR) from None
+    return reply(page([session_view(session) for session in found.items], found.next_cursor))
 
 
-def _wanted(credentials: Credentials, query: ListSessions) -> SessionFilter:
+def _wanted(caller: Caller, query: ListSessions) -> SessionFilter:
     """The caller's wishes, within what they may read."""
+    credentials = caller.credentials
     prefix = f"{DocumentKind.OCW.value}/"
     granted = tuple(
         UUID(document.removeprefix(prefix))
         for document in credentials.grants
         if document.startswith(prefix)
     )
-    workspaces = credentials.workspaces if credentials.is_service else None
+    workspaces = caller.token.workspaces if caller.token.is_service else None
     return SessionFilter(
         workspace_id=query.workspace_id,
         session_type=query.type,
@@ -103,63 +118,30 @@ def _wanted(credentials: Credentials, query: ListSessions) -> SessionFilter:
     )
 
 
-async def read_session(services: Services, request: Request) -> Response:
-    """`GET /ocw/sessions/{id}`."""
-    opened = await open_session(services, request)
-    return success(request.scope, services.clock, session_view(opened.session))
+@router.get("/ocw/sessions/{session_id}", response_model=Envelope[SessionView])
+async def read_session(opened: Reader, reply: Reply) -> Response:
+    """One session."""
+    return reply(session_view(opened.session))
 
 
-async def end_session(services: Services, request: Request) -> Response:
-    """`POST /ocw/sessions/{id}/end`: everybody is sent away; what was drawn stays readable.
+@router.post("/ocw/sessions/{session_id}/end", response_model=Envelope[SessionView])
+async def end_session(opened: Host, services: ServicesOf, reply: Reply) -> Response:
+    """End it: everybody is sent away; what was drawn stays readable.
 
     Ending an ended session changes nothing and succeeds, so that it can be tried again.
     """
-    session = await open_session_as_host(services, request)
-    ended = await services.sessions.end(session.id, services.clock())
+    ended = await services.sessions.end(opened.session.id, services.clock())
     if ended is None:
         raise session_not_found()
-    await services.live.close_document(_document(session), CloseCode.ENDED, "the session has ended")
-    return success(request.scope, services.clock, session_view(ended))
+    await services.live.close_document(opened.document, CloseCode.ENDED, "the session has ended")
+    return reply(session_view(ended))
 
 
-async def delete_session(services: Services, request: Request) -> Response:
-    """`DELETE /ocw/sessions/{id}`: nobody finds it any more; its contents go later."""
-    session = await open_session_as_host(services, request)
+@router.delete("/ocw/sessions/{session_id}", response_model=Envelope[DeletedView])
+async def delete_session(opened: Host, services: ServicesOf, reply: Reply) -> Response:
+    """Delete it: nobody finds it any more; its contents go later."""
     now = services.clock()
-    if not await services.sessions.delete(session.id, now):
+    if not await services.sessions.delete(opened.session.id, now):
         raise session_not_found()
-    await services.live.close_document(
-        _document(session), CloseCode.ENDED, "the session was deleted"
-    )
-    return success(request.scope, services.clock, {"id": session.id, "deleted_at": now})
-
-
-async def read_state(services: Services, request: Request) -> Response:
-    """`GET /ocw/sessions/{id}/state`: the document now, as JSON or as one Yjs update."""
-    opened = await open_session(services, request)
-    query = read_query(request, ReadState)
-    document = _document(opened.session)
-    if query.format == "yjs":
-        update = await services.live.state_update(document)
-        return Response(update, media_type="application/octet-stream")
-    return success(request.scope, services.clock, await services.live.state(document))
-
-
-def session_view(session: Session) -> dict[str, Any]:
-    """A session as REST shows it: the columns of `ocw_sessions`."""
-    return {
-        "id": session.id,
-        "workspace_id": session.workspace_id,
-        "session_type": session.session_type,
-        "host_user_id": session.host_user_id,
-        "status": session.status,
-        "config": dict(session.config),
-        "max_participants": session.max_participants,
-        "is_recording": session.is_recording,
-        "started_at": session.started_at,
-        "ended_at": session.ended_at,
-    }
-
-
-def _document(session: Session) -> DocumentName:
-    return document_name(DocumentKind.OCW, session.id)
+    await services.live.close_document(opened.document, CloseCode.ENDED, "the session was deleted")
+    return reply(DeletedView(id=opened.session.id, deleted_at=now))

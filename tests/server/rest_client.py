@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
+from pycrdt import Doc
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from crdt_docs.identifiers import DocumentName
+from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from persistence.memory_store import MemorySessionStore
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
-from server.rest.ports import Readiness
+from server.rest.ports import Edited, Readiness
 from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.settings import Settings
 from tests.server.token_forge import SECRET, Forge
+
+T = TypeVar("T")
 
 READY = Readiness(database=True, backlog_bytes=0, backlog_full=False, rooms=2, connections=5)
 
@@ -32,6 +36,9 @@ class FakeLiveDocuments:
         roots: what every document's state is.
         closed: what was closed, in order.
         fail_with: raised by whatever opens a document, while set.
+        documents: what was edited.
+        edits: what was edited by whom, and whether it restored something, in order.
+        is_stored: what edits say of themselves.
     """
 
     def __init__(self) -> None:
@@ -40,6 +47,9 @@ class FakeLiveDocuments:
         self.opened: list[DocumentName] = []
         self.fail_with: Exception | None = None
         self.ready = READY
+        self.documents: dict[DocumentName, Doc[Any]] = {}
+        self.edits: list[tuple[DocumentName, Identity, bool]] = []
+        self.is_stored = True
 
     def _open(self, document: DocumentName) -> None:
         if self.fail_with is not None:
@@ -53,6 +63,22 @@ class FakeLiveDocuments:
     async def state_update(self, document: DocumentName) -> bytes:
         self._open(document)
         return b"\x00\x00"
+
+    async def edit(
+        self,
+        document: DocumentName,
+        identity: Identity,
+        change: Callable[[Doc[Any]], T],
+        *,
+        is_restore: bool = False,
+        within: float = 5.0,
+    ) -> Edited[T]:
+        self._open(document)
+        doc = self.documents.setdefault(document, Doc())
+        with doc.transaction():
+            result = change(doc)
+        self.edits.append((document, identity, is_restore))
+        return Edited(result, self.is_stored, len(self.edits))
 
     async def close_document(self, document: DocumentName, code: CloseCode, reason: str) -> None:
         self.closed.append((document, code, reason))

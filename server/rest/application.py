@@ -1,0 +1,80 @@
+"""The REST API as an application of its own: FastAPI's routes and parameters, our own edge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.rest.boundary import Boundary
+from server.rest.services import Services
+
+
+class RestApplication(FastAPI):
+    """All endpoints, inside the boundary that answers every failure."""
+
+    def __init__(self, services: Services, routers: Iterable[APIRouter]) -> None:
+        super().__init__(
+            redirect_slashes=False,
+            openapi_url=None,
+            telemetry={
+                "tracing": False,
+                "metrics": False,
+                "logs": False,
+                "operation_spans": False,
+                "auto_configure": False,
+            },
+        )
+        self.state.services = services
+        for router in routers:
+            self.include_router(router)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Ours alone: Starlette's would answer failures in shapes of their own."""
+        services: Services = self.state.services
+        return Boundary(
+            AsyncExitStackMiddleware(_Methods(self)),
+            clock=services.clock,
+            max_body_bytes=services.settings.max_body_bytes,
+        )
+
+
+class _Methods:
+    """HEAD is answered like GET, and a 405 names every method of the path.
+
+    A route knows only the methods of its own endpoint.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._router = app.router
+        self._methods: list[tuple[re.Pattern[str], set[str]]] = [
+            (compile_path(route.path)[0], route.methods)
+            for route in iter_route_contexts(app.routes)
+            if route.path is not None and route.methods is not None
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            if error.status_code != 405:
+                raise
+            raise HTTPException(405, headers={"Allow": self._allowed(scope)}) from None
+
+    def _allowed(self, scope: Scope) -> str:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        allowed = {
+            method
+            for pattern, methods in self._methods
+            if pattern.match(path)
+            for method in methods
+        }
+        return ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))

@@ -1,0 +1,83 @@
+"""What happens around every endpoint: who calls, then the body, then the endpoint itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from server.rest.callers import calling, identify
+from server.rest.errors import UNSUPPORTED_MEDIA_TYPE, ApiError, invalid_parameter
+from server.rest.services import services_of
+
+MEDIA_TYPES = ("application/json", "application/merge-patch+json")
+
+Answering = Callable[[Request], Awaitable[Response]]
+
+
+def resource_router(tag: str) -> APIRouter:
+    """A router for the endpoints of one subject.
+
+    Args:
+        tag: under which the OpenAPI document lists them; described in `server.rest.openapi`.
+    """
+    return APIRouter(route_class=Endpoint, tags=[tag])
+
+
+class Endpoint(APIRoute):
+    """A route whose caller is known before its body is read, and its body read before the rest."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """As FastAPI's, with the steps before it."""
+        answer = super().get_route_handler()
+        needs_caller = calling in calls_of(self.dependant)
+        reads_body = self.body_field is not None
+
+        async def answer_in_order(given: Request) -> Response:
+            request = JsonRequest(given.scope, given.receive)
+            if needs_caller:
+                await identify(services_of(request), request)
+            _check_parameters(request)
+            if reads_body:
+                await _read_body(request)
+            return await answer(request)
+
+        return answer_in_order
+
+
+def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    """The endpoint and all that it depends on, whether directly or not."""
+    if dependant.call is not None:
+        yield dependant.call
+    for inner in dependant.dependencies:
+        yield from calls_of(inner)
+
+
+class JsonRequest(Request):
+    """A request whose JSON is read strictly: UTF-8, no NaN, no half of a surrogate pair."""
+
+    async def json(self) -> Any:
+        """The body as JSON; `orjson.JSONDecodeError` where it is none."""
+        return orjson.loads(await self.body())
+
+
+def _check_parameters(request: Request) -> None:
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = {name for name in names if names.count(name) > 1} if len(names) > 1 else ()
+    if repeated:
+        problem = "is given more than once"
+        errors = [{"field": name, "message": problem} for name in sorted(repeated)]
+        raise invalid_parameter(f"a parameter {problem}", errors)
+
+
+async def _read_body(request: Request) -> None:
+    """Have the body read, so that FastAPI finds it there; no body at all says no media type."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in MEDIA_TYPES:
+        raise ApiError(UNSUPPORTED_MEDIA_TYPE, "send the body as application/json")
+    await request.body()

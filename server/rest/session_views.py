@@ -1,0 +1,132 @@
+"""Sessions as REST takes and shows them: bodies, queries and answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import AfterValidator, Field, StrictInt
+from typing_extensions import TypedDict
+
+from persistence.ports import Session, SessionStatus, SessionType
+from server.access_decision import DEFAULT_ROLES, default_role
+from server.rest.descriptions import described, example
+from server.rest.requests import PageQuery, Strict, Uuid
+
+MAX_CONFIG_BYTES = 16 * 1024
+MAX_CONFIG_DEPTH = 16
+
+_WORKSPACE = "3fd0b4d7-3c4e-4d5c-9f5e-6f3a1f0f6a01"
+_SESSION = "6f1c1ad8-52a5-4a51-9f0c-7d2a3f6b9c11"
+_CONFIG: dict[str, Any] = {"default_role": "viewer", "theme": {"grid": 8}}
+
+
+def _config(value: dict[str, Any]) -> dict[str, Any]:
+    """A session's config: free, but bounded, storable, and right where we read it ourselves."""
+    _check_storable(value)
+    if len(orjson.dumps(value)) > MAX_CONFIG_BYTES:
+        raise ValueError(f"may have {MAX_CONFIG_BYTES} bytes as JSON")
+    if "default_role" in value and default_role(value) is None:
+        raise ValueError(f"default_role must be one of {', '.join(DEFAULT_ROLES)}")
+    return value
+
+
+def _check_storable(config: dict[str, Any]) -> None:
+    """PostgreSQL's jsonb has no NUL, and deep nesting serves nobody. Walks without recursion."""
+    pending: list[tuple[object, int]] = [(config, 1)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > MAX_CONFIG_DEPTH:
+            raise ValueError(f"may be nested {MAX_CONFIG_DEPTH} levels deep")
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("text must not contain the character U+0000")
+        if isinstance(value, dict):
+            pending.extend((key, depth) for key in value)
+            pending.extend((inner, depth + 1) for inner in value.values())
+        elif isinstance(value, list):
+            pending.extend((inner, depth + 1) for inner in value)
+
+
+class CreateSession(Strict):
+    """Body of `POST /ocw/sessions`."""
+
+    model_config = example(
+        {"workspace_id": _WORKSPACE, "session_type": "whiteboard", "config": _CONFIG}
+    )
+
+    workspace_id: Uuid
+    session_type: SessionType
+    config: Annotated[
+        dict[str, Any],
+        AfterValidator(_config),
+        Field(
+            description="Free, up to 16 KiB as JSON. `default_role` (editor, viewer, spectator) "
+            "opens the session to everybody with a token."
+        ),
+    ] = Field(default_factory=dict)
+    max_participants: StrictInt | None = Field(
+        None, ge=1, description="The server's `max_participants` if it is not given."
+    )
+
+
+class ListSessions(PageQuery):
+    """Query of `GET /ocw/sessions`."""
+
+    workspace_id: Uuid | None = None
+    type: SessionType | None = None
+    status: SessionStatus | None = None
+
+
+@described(
+    {
+        "id": _SESSION,
+        "workspace_id": _WORKSPACE,
+        "session_type": "whiteboard",
+        "host_user_id": "0d9f6a52-57a0-4f39-8a94-2a9b1a3c7e55",
+        "status": "active",
+        "config": _CONFIG,
+        "max_participants": 1000,
+        "is_recording": False,
+        "started_at": "2030-05-17T12:00:00Z",
+        "ended_at": None,
+    }
+)
+class SessionView(TypedDict):
+    """A session: the columns of `ocw_sessions`."""
+
+    id: UUID
+    workspace_id: UUID
+    session_type: SessionType
+    host_user_id: UUID
+    status: SessionStatus
+    config: dict[str, Any]
+    max_participants: int
+    is_recording: bool
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def session_view(session: Session) -> SessionView:
+    """A session as REST shows it."""
+    return SessionView(
+        id=session.id,
+        workspace_id=session.workspace_id,
+        session_type=session.session_type,
+        host_user_id=session.host_user_id,
+        status=session.status,
+        config=dict(session.config),
+        max_participants=session.max_participants,
+        is_recording=session.is_recording,
+        started_at=session.started_at,
+        ended_at=session.ended_at,
+    )
+
+
+@described({"id": _SESSION, "deleted_at": "2030-05-17T13:30:00Z"})
+class DeletedView(TypedDict):
+    """A session that was deleted."""
+
+    id: UUID
+    deleted_at: datetime
