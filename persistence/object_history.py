@@ -116,7 +116,7 @@ class PostgresObjectReader:
             rows = await connection.fetch(  # one more row tells whether there is another page
                 query, session_id, at, row_id, since, limit + 1, *further
             )
-        items = tuple(_history_row(row) for row in rows[:limit])
+        items = tuple(history_row(row) for row in rows[:limit])
         if len(rows) <= limit or not items:
             return Page(items)
         return Page(items, encode_cursor(items[-1].changed_at, UUID(int=rows[limit - 1]["id"])))
@@ -143,7 +143,8 @@ def start_of_page(wanted: HistoryFilter, cursor: str | None) -> tuple[datetime, 
     return at, row_id.int
 
 
-def _history_row(row: asyncpg.Record) -> HistoryRow:
+def history_row(row: asyncpg.Record) -> HistoryRow:
+    """A version as its columns tell it."""
     return HistoryRow(
         object_id=row["object_id"],
         version=row["version"],
