@@ -60,7 +60,9 @@ class Step(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Gesture:
+class OpenGesture:
+    """One that may still be added to; times are monotonic seconds."""
+
     began_at: float
     last_at: float
     step: Step
@@ -80,7 +82,7 @@ class Gestures:
         max_open: gestures remembered at once, at least 1.
         """
         self._max_open = max_open
-        self._open: dict[ObjectKey, _Gesture] = {}  # in the order in which they began
+        self._open: dict[ObjectKey, OpenGesture] = {}  # in the order in which they began
 
     def __len__(self) -> int:
         """How many are remembered, some of which may have ended by now."""
@@ -129,7 +131,7 @@ class Gestures:
         if kind is not ChangeKind.DELETE:  # HST-3: nothing is added to a deletion
             if len(self._open) >= self._max_open:
                 del self._open[next(iter(self._open))]
-            self._open[key] = _Gesture(at, at, step)
+            self._open[key] = OpenGesture(at, at, step)
         return step
 
 
