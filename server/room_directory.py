@@ -282,6 +282,7 @@ class RoomDirectory:
         host.run_turn()
         if host.room.is_broken:
             return  # what it holds may not be what was stored
+        self._journal.seal(host.name)  # until then it is not known what belongs to which object
         snapshot = self._snapshot_of(host)
         updates, size = host.updates_since_snapshot, host.bytes_since_snapshot
         await self._journal.flush()

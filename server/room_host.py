@@ -344,7 +344,9 @@ class RoomHost:
         except BaseException as error:
             if not isinstance(error, Exception) and not is_panic(error):
                 raise
-            # Rows are not worth the log: they can be made again from it.
+            # Rows are not worth the log: they can be made again from it. But what belongs to
+            # which object is not known any more.
+            self._projector = self.room.document.ownership = None
             self._counters.failed_projections += 1
             log.exception("changed objects could not be read", document=self.name)
             return ()

@@ -1,0 +1,363 @@
+"""What became of a document's objects, whose change it was, and how often it is told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pycrdt import Doc, Map, Text, UndoManager
+
+from crdt_docs.document import Document, StoredState
+from crdt_docs.gestures import Author, ChangeKind
+from crdt_docs.identifiers import ActorKind, Identity
+from crdt_docs.object_changes import ObjectChange, ObjectRoot
+from crdt_docs.projection import AnnotationState, ObjectState, project_object
+from crdt_docs.projector import Projector
+from crdt_docs.turn import Emitted
+from tests.helpers.proving import few_or_many
+
+ADA, BEN, CLERK = (Identity(UUID(int=number)) for number in (1, 2, 3))
+ROBOT = Identity(UUID(int=9), kind=ActorKind.AGENT)
+
+
+class Board:
+    """A document on the server with its projector, and people with documents of their own."""
+
+    def __init__(self, *people: Identity, stored: StoredState | None = None) -> None:
+        self.document = Document(stored, with_owners=True)
+        self.authors: dict[int, UUID | None] = {}
+        self.projector = Projector(self.document, self.authors)
+        self.docs = {who: Doc[Any](client_id=100 + who.user_id.int) for who in people}
+        self.known = {who: doc.get_state() for who, doc in self.docs.items()}
+        self.now = 0.0
+        for who, doc in self.docs.items():
+            doc.get("objects", type=Map)
+            self.authors[doc.client_id] = who.user_id
+
+    def edit(self, who: Identity, change: Callable[[Doc[Any]], object]) -> None:
+        """Somebody changes something, for themselves up to now."""
+        with self.docs[who].transaction():
+            change(self.docs[who])
+
+    def bring(self, who: Identity, *, by: Identity | None = None) -> None:
+        """What somebody did reaches the server, on somebody's socket."""
+        update = self.docs[who].get_update(self.known[who])
+        self.known[who] = self.docs[who].get_state()
+        uploader = by or who
+        emitted = self.document.apply([update], uploader.user_id.bytes)
+        if emitted is not None:
+            self.document.outline.absorb(emitted)  # as the room does before it applies
+            self.projector.note(Emitted(emitted, uploader, ()), self.now)
+
+    def hear(self, who: Identity) -> None:
+        """Somebody gets what the server has."""
+        self.docs[who].apply_update(self.document.full_state())
+
+    def do(self, who: Identity, change: Callable[[Doc[Any]], object]) -> None:
+        """The same, online."""
+        self.hear(who)
+        self.edit(who, change)
+        self.bring(who)
+
+    def by_server(
+        self, who: Identity, change: Callable[[Doc[Any]], object], *, is_restore: bool = False
+    ) -> None:
+        """The server edits in somebody's name."""
+        _, emitted = self.document.edit(change)
+        if emitted is not None:
+            edit = Emitted(emitted, who, (), by_server=True, is_restore=is_restore)
+            self.projector.note(edit, self.now)
+
+    def take(self) -> list[ObjectChange]:
+        return sorted(self.projector.take(), key=lambda change: (change.root, change.id))
+
+    def take_one(self) -> ObjectChange:
+        (change,) = self.projector.take()
+        return change
+
+
+def put(key: str, root: str = "objects", **fields: Any) -> Callable[[Doc[Any]], None]:
+    def change(doc: Doc[Any]) -> None:
+        doc.get(root, type=Map)[key] = Map({"object_type": "sticky", **fields})
+
+    return change
+
+
+def move(key: str, x: float) -> Callable[[Doc[Any]], None]:
+    def change(doc: Doc[Any]) -> None:
+        doc.get("objects", type=Map)[key]["position"] = {"x": x, "y": 0}
+
+    return change
+
+
+def remove(*keys: str) -> Callable[[Doc[Any]], None]:
+    def change(doc: Doc[Any]) -> None:
+        for key in keys:
+            del doc.get("objects", type=Map)[key]
+
+    return change
+
+
+def test_an_object_is_created_changed_and_deleted() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("a"))
+    created = board.take_one()
+    assert created.root is ObjectRoot.OBJECTS
+    assert created.state == ObjectState(object_type="sticky")
+    assert (created.id, created.author) == ("a", Author(ADA.user_id))
+    assert created.step.starts
+    assert created.step.kind is ChangeKind.CREATE
+    assert created.size > 0
+    board.do(ADA, move("a", 5))
+    moved = board.take_one()
+    assert moved.state == ObjectState(object_type="sticky", position={"x": 5, "y": 0})
+    assert (moved.step.starts, moved.step.kind) == (False, ChangeKind.CREATE), "one gesture"
+    board.now += 2
+    board.do(ADA, move("a", 6))
+    assert board.take_one().step.kind is ChangeKind.UPDATE
+    board.do(ADA, remove("a"))
+    gone = board.take_one()
+    assert gone.state is None
+    assert (gone.step.starts, gone.step.kind) == (True, ChangeKind.DELETE)
+    assert board.projector.take() == ()
+
+
+def test_what_happened_in_between_is_read_once() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("a"))
+    for x in range(100):
+        board.do(ADA, move("a", x))
+    change = board.take_one()
+    assert change.state == ObjectState(object_type="sticky", position={"x": 99, "y": 0})
+    assert change.step.kind is ChangeKind.CREATE
+
+
+def test_what_came_and_went_in_between_leaves_nothing() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("a"))
+    board.do(ADA, remove("a"))
+    assert board.projector.take() == ()
+
+
+def test_what_went_and_came_back_in_between_was_changed() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("a"))
+    board.take()
+    board.now += 10
+    board.do(ADA, remove("a"))
+    board.do(ADA, put("a", layer=2))
+    change = board.take_one()
+    assert (change.step.kind, change.state) == (
+        ChangeKind.UPDATE,
+        ObjectState(object_type="sticky", layer=2),
+    )
+
+
+def test_annotations_have_their_own_root() -> None:
+    board = Board(ADA)
+    board.do(
+        ADA,
+        lambda doc: doc.get("annotations", type=Map).update(
+            {"a": Map({"annotation_type": "comment", "content": Text("hm")})}
+        ),
+    )
+    board.do(ADA, put("a"))
+    note, thing = board.take()
+    assert note.root is ObjectRoot.ANNOTATIONS
+    assert note.state == AnnotationState("comment", "hm", search_text="hm")
+    assert isinstance(thing.state, ObjectState)
+
+
+def test_prj_2_what_has_no_row_is_left_out() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("x" * 3000))
+    board.do(ADA, put("\x00"))
+    board.do(ADA, put("else", root="other"))
+    assert board.projector.take() == ()
+
+
+def test_hst_4_a_change_is_its_authors_whoever_brings_it() -> None:
+    board = Board(ADA, BEN)
+    board.edit(ADA, put("a"))
+    board.bring(ADA, by=BEN)
+    change = board.take_one()
+    assert (change.author, change.step.changed_by) == (Author(ADA.user_id),) * 2
+    assert change.step.relayed_by == BEN.user_id
+    assert change.step.contributors == (ADA.user_id,)
+
+
+def test_hst_4_an_agent_is_one() -> None:
+    board = Board(ROBOT)
+    board.do(ROBOT, put("a"))
+    assert board.take_one().author == Author(ROBOT.user_id, ActorKind.AGENT)
+
+
+def test_a_deletion_is_whose_socket_it_came_on() -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.take()
+    board.do(BEN, remove("a"))
+    change = board.take_one()
+    assert (change.author, change.step.contributors) == (Author(BEN.user_id), (BEN.user_id,))
+    assert change.step.relayed_by is None
+
+
+def test_hst_2_all_who_took_part_are_named_in_order() -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.take()
+    board.now += 10
+    board.do(BEN, move("a", 1))
+    board.do(ADA, move("a", 2))
+    board.do(BEN, move("a", 3))
+    change = board.take_one()
+    assert change.step.starts
+    assert change.step.changed_by == Author(BEN.user_id)
+    assert change.step.contributors == (BEN.user_id, ADA.user_id)
+    assert change.author == Author(ADA.user_id), "of those in this round the last to appear"
+
+
+def test_who_changed_what_somebody_deleted_at_once_took_part() -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.take()
+    board.do(ADA, move("a", 1))
+    board.do(BEN, remove("a"))
+    change = board.take_one()
+    assert change.step.kind is ChangeKind.DELETE
+    assert change.step.changed_by == Author(BEN.user_id)
+    assert change.step.contributors == (BEN.user_id, ADA.user_id)
+
+
+def test_one_update_may_hold_the_edits_of_several() -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.hear(BEN)
+    board.take()
+    board.now += 10
+    board.edit(ADA, move("a", 1))
+    board.docs[BEN].apply_update(board.docs[ADA].get_update())
+    board.edit(BEN, move("a", 2))
+    board.edit(BEN, put("b"))
+    board.bring(BEN)
+    first, second = board.take()
+    assert set(first.step.contributors) == {ADA.user_id, BEN.user_id}
+    assert first.step.relayed_by == BEN.user_id
+    assert second.step.contributors == (BEN.user_id,)
+    assert second.step.relayed_by is None
+
+
+def test_hst_3_a_restored_object_begins_a_gesture_of_that_kind() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("a"))
+    board.take()
+    board.by_server(CLERK, move("a", 7), is_restore=True)
+    change = board.take_one()
+    assert (change.step.starts, change.step.kind) == (True, ChangeKind.RESTORE)
+    assert change.author == Author(CLERK.user_id)
+    board.by_server(CLERK, remove("a"), is_restore=True)
+    gone = board.take_one()
+    assert (gone.state, gone.step.kind) == (None, ChangeKind.RESTORE)
+    board.do(ADA, put("a"))
+    assert board.take_one().step.kind is ChangeKind.CREATE
+
+
+def test_the_servers_edits_are_of_whom_it_edits_for() -> None:
+    board = Board(ADA)
+    board.by_server(CLERK, put("a"))
+    board.authors[board.document.own_client] = None
+    assert board.take_one().author == Author(CLERK.user_id)
+    board.by_server(ADA, move("a", 1))
+    change = board.take_one()
+    assert (change.author, change.step.relayed_by) == (Author(ADA.user_id), None)
+
+
+def test_an_undone_deletion_is_a_creation_by_who_undoes() -> None:
+    board = Board(ADA)
+    board.do(ADA, put("a"))
+    undo = UndoManager(scopes=[board.docs[ADA].get("objects", type=Map)])
+    board.do(ADA, remove("a"))
+    board.take()
+    undo.undo()
+    board.bring(ADA)
+    change = board.take_one()
+    assert (change.step.kind, change.state) == (ChangeKind.CREATE, ObjectState("sticky"))
+
+
+@pytest.mark.parametrize("with_structure", [True, False])
+def test_what_was_there_before_is_known(with_structure: bool) -> None:  # noqa: FBT001
+    before = Board(ADA)
+    before.do(ADA, put("a"))
+    before.do(ADA, put("b"))
+    before.take()  # as is done before it is stored
+    structure = before.document.structure() if with_structure else None
+    tail = before.docs[ADA].get_state()
+    state = before.document.full_state()
+    before.edit(ADA, put("c"))
+    stored = StoredState(state, structure, [before.docs[ADA].get_update(tail)])
+    board = Board(ADA, stored=stored)
+    board.docs[ADA] = before.docs[ADA]
+    board.do(ADA, move("b", 1))
+    board.do(ADA, remove("a", "c"))
+    assert [(change.id, change.step.kind) for change in board.take()] == [
+        ("a", ChangeKind.DELETE),
+        ("b", ChangeKind.UPDATE),
+        ("c", ChangeKind.DELETE),
+    ]
+
+
+def test_a_document_without_owners_cannot_be_projected() -> None:
+    with pytest.raises(ValueError, match="which object"):
+        Projector(Document(), {})
+
+
+@pytest.mark.parametrize("seed", range(few_or_many(5, 200)))
+def test_rows_made_of_the_changes_are_the_document(seed: int) -> None:
+    """Whenever it is taken, whoever did what: rows and versions follow the document."""
+    draw = random.Random(seed)
+    board = Board(ADA, BEN)
+    rows: dict[str, ObjectState] = {}
+    versions: dict[str, int] = {}
+    for _ in range(300):
+        who = draw.choice([ADA, BEN])
+        if draw.random() < 0.7:
+            board.hear(who)
+        there = sorted(board.docs[who].get("objects", type=Map).keys())
+        key = draw.choice(there or ["k0"])
+        match draw.randrange(4):
+            case 0:
+                board.edit(who, put(f"k{draw.randrange(8)}", layer=draw.randrange(5)))
+            case 1 if there:
+                board.edit(who, remove(key))
+            case 2 if there:
+                board.edit(who, move(key, draw.randrange(100)))
+        if draw.random() < 0.6:
+            board.bring(who)
+        if draw.random() < 0.2:
+            board.now += draw.choice([0.01, 0.6, 3.0])
+            _store(board.projector.take(), rows, versions)
+    for who in (ADA, BEN):
+        board.bring(who)
+    _store(board.projector.take(), rows, versions)
+    reader = board.document.objects()
+    shown = {key: project_object(reader.read("objects", key)) for key in reader.keys("objects")}
+    assert rows == shown
+
+
+def _store(
+    changes: tuple[ObjectChange, ...], rows: dict[str, ObjectState], versions: dict[str, int]
+) -> None:
+    for change in changes:
+        starts = change.step.starts
+        assert starts or versions.get(change.id), "only a row that is there can be extended"
+        versions[change.id] = versions.get(change.id, 0) + starts
+        if change.step.kind is ChangeKind.CREATE and starts:
+            assert change.id not in rows
+        if change.state is None:
+            del rows[change.id]
+        else:
+            assert isinstance(change.state, ObjectState)
+            rows[change.id] = change.state

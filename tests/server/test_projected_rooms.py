@@ -1,0 +1,189 @@
+"""Rooms, journal and store together: rows and history of what people do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pycrdt import Doc, Map
+
+from crdt_docs.gestures import Author, ChangeKind
+from crdt_docs.identifiers import DocumentKind, Identity, document_name
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.projector import Projector
+from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
+from server.live_documents import LiveRooms
+from tests.helpers.waiting import until
+from tests.server.rooms import NAME, House, Person
+
+SESSION = UUID(int=77)
+CLERK = Identity(UUID(int=99), "Clerk")
+
+
+def sticky(x: float = 0) -> Map[Any]:
+    return Map({"object_type": "sticky", "position": {"x": x, "y": 0}})
+
+
+async def rows(house: House) -> dict[str, ObjectRow]:
+    await house.journal.flush()
+    found = await house.store.objects.objects(SESSION, ObjectRoot.OBJECTS, deleted=True)
+    return {row.id: row for row in found}
+
+
+async def history(house: House, identifier: str) -> list[HistoryRow]:
+    """Oldest first."""
+    await house.journal.flush()
+    wanted = HistoryFilter(object_id=identifier)
+    page = await house.store.objects.history(SESSION, ObjectRoot.OBJECTS, wanted)
+    return list(page.items)[::-1]
+
+
+async def test_what_people_do_is_in_the_rows_and_in_the_history() -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        await house.sit(ada)
+        await house.sit(ben)
+        ada.set("a", sticky(1))
+        ada.set("gone", sticky())
+        await house.settle()
+        ben.edit(lambda objects: objects["a"].update({"position": {"x": 2, "y": 0}}))
+        ada.edit(lambda objects: objects.pop("gone", None))
+        await house.settle()
+        found = await rows(house)
+        assert found["a"].state["position"] == {"x": 2, "y": 0}
+        assert found["a"].updated_by == ben.identity.user_id
+        assert found["gone"].deleted_at is not None
+        (gesture,) = await history(house, "a")
+        assert gesture.contributors == (ada.identity.user_id, ben.identity.user_id)
+        kinds = [row.change_type for row in await history(house, "gone")]
+        assert kinds == [ChangeKind.CREATE, ChangeKind.DELETE]
+
+
+async def test_hst_6_a_row_is_stored_with_the_update_that_caused_it() -> None:
+    """Never a log entry without its rows: at any commit, rows are what the log says."""
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada)
+        for number in range(200):
+            ada.set(f"k{number % 5}", sticky(number))
+            house.seats[0].pump()
+            if number % 7 == 0:
+                await asyncio.sleep(0.002)
+            log = await house.store.read_log(NAME)
+            doc: Doc[Any] = Doc()
+            for entry in log:
+                doc.apply_update(entry.update)
+            objects = doc.get("objects", type=Map)
+            stored = await house.store.objects.objects(SESSION, ObjectRoot.OBJECTS)
+            assert {row.id: row.state["position"] for row in stored} == {
+                key: objects[key]["position"] for key in objects
+            }
+        assert house.journal.commits > 20
+
+
+async def test_rows_go_on_after_the_room_was_put_away() -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", sticky(1))
+        ada.set("b", sticky(1))
+        await house.settle()
+        house.stand_up(seat)
+        await asyncio.sleep(0.03)
+        await house.directory._tick_all()
+        await until(lambda: not house.directory.rooms)
+        ada.set("b", sticky(2))
+        await house.sit(ada)
+        ada.edit(lambda objects: objects.pop("a", None))
+        await house.settle()
+        found = await rows(house)
+        assert found["a"].deleted_at is not None
+        assert found["b"].state["position"] == {"x": 2, "y": 0}
+        assert [row.change_type for row in await history(house, "b")] == [
+            ChangeKind.CREATE,
+            ChangeKind.UPDATE,
+        ]
+
+
+async def test_an_edit_by_the_server_has_its_author_and_a_restore_says_so() -> None:
+    async with House() as house:
+        live = LiveRooms(house.directory, backlog=lambda: (0, False), is_database_up=lambda: True)
+        ada = Person(1)
+        await house.sit(ada)
+        ada.set("a", sticky(1))
+        await house.settle()
+
+        def put(x: float) -> Any:
+            return lambda doc: doc.get("objects", type=Map)["a"].update(
+                {"position": {"x": x, "y": 0}}
+            )
+
+        edited = await live.edit(NAME, CLERK, put(5))
+        assert (edited.is_stored, edited.seq) == (True, house.host().last_seq)
+        ada.set("b", sticky(1))
+        restored = await live.edit(NAME, CLERK, put(1), is_restore=True)
+        assert restored.is_stored
+        await house.settle()
+        assert ada.json()["a"]["position"] == {"x": 1, "y": 0}
+        found = await history(house, "a")
+        assert [row.change_type for row in found] == [ChangeKind.CREATE, ChangeKind.RESTORE]
+        assert found[1].changed_by == Author(CLERK.user_id)
+        assert found[1].previous_state["position"] == {"x": 5, "y": 0}
+        assert found[1].update_seq == restored.seq
+        assert [row.change_type for row in await history(house, "b")] == [ChangeKind.CREATE]
+        authors = (await house.store.load(NAME)).authors
+        assert authors[house.host().room.document.own_client] is None
+
+
+async def test_an_edit_that_waits_for_the_database_says_so() -> None:
+    async with House() as house:
+        live = LiveRooms(house.directory, backlog=lambda: (0, False), is_database_up=lambda: True)
+        await house.directory.open(NAME)
+        house.store.pause()
+        edited = await live.edit(
+            NAME, CLERK, lambda doc: doc.get("objects", type=Map).update({"a": 1}), within=0.01
+        )
+        assert not edited.is_stored
+        house.store.resume()
+        assert set(await rows(house)) == {"a"}
+
+
+async def test_other_documents_have_no_rows() -> None:
+    name = document_name(DocumentKind.XR, UUID(int=5))
+    async with House() as house:
+        host = await house.directory.open(name)
+        host.edit(CLERK, lambda doc: doc.get("objects", type=Map).update({"a": 1}))
+        await house.journal.flush()
+        assert (await house.store.load(name)).last_seq == 1
+        assert host.take_changes() == ()
+
+
+async def test_what_cannot_be_read_does_not_hold_up_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def fail(self: Projector) -> None:
+        raise PanicException("in the depths of the CRDT")
+
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada, wants_receipts=True)
+        ada.set("a", sticky())
+        await house.settle()
+        with monkeypatch.context() as patched:
+            patched.setattr(Projector, "take", fail)
+            ada.set("a", sticky(1))
+            await house.settle()
+            await house.journal.flush()
+        assert house.counters.failed_projections == 1
+        before = ada.stored
+        ada.set("a", sticky(2))
+        await house.settle()
+        await house.journal.flush()
+        await house.settle()
+        assert ada.stored > before, "edits are stored all the same"
+        assert (await house.store.load(NAME)).last_seq == 3
