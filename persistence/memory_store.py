@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from crdt_docs.identifiers import DocumentName
 from persistence.batches import check_consecutive
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import LogConflict, SequenceGap, UnknownSession
+from persistence.memory_archive import MemoryArchive, MemoryDocument
 from persistence.memory_objects import MemoryObjects
 from persistence.object_rows import session_of
 from persistence.ports import (
@@ -73,19 +74,13 @@ class MemorySwitches:
             raise StorageUnavailable("the answer was lost")
 
 
-@dataclass(slots=True)
-class _Document:
-    log: list[Commit] = field(default_factory=list)  # seq n is at index n - 1
-    snapshot: Snapshot | None = None
-    authors: dict[int, UUID | None] = field(default_factory=dict)
-
-
 class MemoryDocumentStore(MemorySwitches):
     """`ports.DocumentStore` in memory.
 
     Attributes:
         transactions: commits that took effect, each a whole batch.
         objects: what the log's entries made of the documents' objects.
+        archive: the documents as they were.
     """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -96,17 +91,18 @@ class MemoryDocumentStore(MemorySwitches):
         self.transactions = 0
         self.objects = MemoryObjects()
         self._clock = clock
-        self._documents: dict[DocumentName, _Document] = {}
+        self._documents: dict[DocumentName, MemoryDocument] = {}
+        self.archive = MemoryArchive(self._documents, clock)
 
     async def load(self, document: DocumentName) -> StoredDocument:
         """See `ports.DocumentStore.load`."""
         await self._enter()
-        stored = self._documents.get(document, _Document())
-        after = stored.snapshot.seq if stored.snapshot else 0
+        stored = self._documents.get(document, MemoryDocument())
+        tail = stored.entries(stored.snapshot_seq, stored.last_seq)
         result = StoredDocument(
             snapshot=stored.snapshot,
-            tail=tuple(commit.update for commit in stored.log[after:]),
-            last_seq=len(stored.log),
+            tail=tuple(commit.update for commit in tail),
+            last_seq=stored.last_seq,
             authors=dict(stored.authors),
         )
         self._leave()
@@ -123,9 +119,9 @@ class MemoryDocumentStore(MemorySwitches):
         self._check(batch)
         now = self._clock()
         for commit in batch:
-            stored = self._documents.setdefault(commit.document, _Document())
-            if commit.seq > len(stored.log):
-                stored.log.append(commit._replace(changes=(), by_server=False))
+            stored = self._documents.setdefault(commit.document, MemoryDocument())
+            if commit.seq > stored.last_seq:
+                stored.append(commit._replace(changes=(), by_server=False), now)
                 self.objects.store(commit, now)
                 for client_id in commit.introduced:
                     stored.authors.setdefault(client_id, commit.introduced_by)
@@ -137,10 +133,11 @@ class MemoryDocumentStore(MemorySwitches):
         check_consecutive(batch)
         begun: set[DocumentName] = set()
         for commit in batch:
-            log = self._documents.get(commit.document, _Document()).log
-            if commit.document not in begun and commit.seq > len(log) + 1:
-                raise SequenceGap(f"{commit.document}: {commit.seq} does not follow on {len(log)}")
-            if commit.seq <= len(log) and log[commit.seq - 1].update != commit.update:
+            stored = self._documents.get(commit.document, MemoryDocument())
+            last, known = stored.last_seq, stored.find(commit.seq)
+            if commit.document not in begun and commit.seq > last + 1:
+                raise SequenceGap(f"{commit.document}: {commit.seq} does not follow on {last}")
+            if known is not None and known.update != commit.update:
                 raise LogConflict(f"{commit.document}: another update is stored at {commit.seq}")
             begun.add(commit.document)
 
@@ -151,11 +148,11 @@ class MemoryDocumentStore(MemorySwitches):
             SequenceGap: it contains more than the log does.
         """
         await self._enter()
-        stored = self._documents.get(document, _Document())
-        if snapshot.seq > len(stored.log):
+        stored = self._documents.get(document, MemoryDocument())
+        if snapshot.seq > stored.last_seq:
             raise SequenceGap(f"{document}: a snapshot at {snapshot.seq} is ahead of the log")
-        if snapshot.seq > (stored.snapshot.seq if stored.snapshot else 0):
-            stored.snapshot = snapshot
+        if snapshot.seq > stored.snapshot_seq:
+            stored.replace_snapshot(snapshot)
         self._leave()
 
     async def read_log(
@@ -163,9 +160,9 @@ class MemoryDocumentStore(MemorySwitches):
     ) -> Sequence[Commit]:
         """See `ports.DocumentStore.read_log`."""
         await self._enter()
-        log = self._documents.get(document, _Document()).log
+        stored = self._documents.get(document, MemoryDocument())
         self._leave()
-        return log[after : after + limit]
+        return stored.entries(after, stored.last_seq)[:limit]
 
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""

@@ -19,6 +19,7 @@ import asyncpg
 from crdt_docs.identifiers import ActorKind, DocumentName
 from crdt_docs.object_changes import ObjectRoot
 from persistence.batches import check_consecutive
+from persistence.checkpoints import SAVE_SNAPSHOT
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
 from persistence.object_refusals import store_what_is_taken
 from persistence.object_rows import parameters, session_of, writes
@@ -115,11 +116,6 @@ SELECT
     ) AS user_ids
 FROM documents AS document
 WHERE document.name = $1
-"""
-
-_SAVE_SNAPSHOT = """
-UPDATE documents SET snapshot_seq = $2, state = $3, outline = $4
-WHERE name = $1 AND snapshot_seq < $2 AND last_seq >= $2
 """
 
 _LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
@@ -230,7 +226,7 @@ class PostgresDocumentStore:
         """
         async with self._pool.borrow() as connection:
             outcome = await connection.execute(
-                _SAVE_SNAPSHOT,
+                SAVE_SNAPSHOT,
                 document,
                 snapshot.seq,
                 snapshot.state,

@@ -43,9 +43,11 @@ async def test_a_new_database_gets_all_tables(empty_database: str) -> None:
     assert applied == [migration.name for migration in KNOWN]
     assert await names(empty_database, TABLES) == [
         "document_authors",
+        "document_checkpoints",
         "document_snapshots",
         "document_updates",
         "documents",
+        "kept_answers",
         "ocw_annotation_history",
         "ocw_annotations",
         "ocw_object_history",
