@@ -20,8 +20,11 @@ from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import RoomLimits
 from crdt_docs.update_guard import GuardLimits
+from persistence.answer_ports import AnswerStore
 from persistence.database_lock import DatabaseLock
 from persistence.journal import WriteBehindJournal
+from persistence.kept_answers import PostgresAnswerStore
+from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
 from persistence.pool import DatabasePool
 from persistence.ports import DocumentStore, SessionStore
@@ -57,6 +60,7 @@ class Stores:
 
     documents: DocumentStore
     sessions: SessionStore
+    answers: AnswerStore
     is_up: Callable[[], bool]
 
 
@@ -81,12 +85,22 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
     watch = DatabaseWatch(pool.ping)
     watching = asyncio.create_task(watch.run())
     stack.callback(watching.cancel)
-    return Stores(PostgresDocumentStore(pool), PostgresSessionStore(pool), lambda: watch.is_up)
+    return Stores(
+        documents=PostgresDocumentStore(pool),
+        sessions=PostgresSessionStore(pool),
+        answers=PostgresAnswerStore(pool),
+        is_up=lambda: watch.is_up,
+    )
 
 
 async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Stores that forget everything with the process: for tests and demonstrations."""
-    return Stores(MemoryDocumentStore(), MemorySessionStore(), lambda: True)
+    return Stores(
+        documents=MemoryDocumentStore(),
+        sessions=MemorySessionStore(),
+        answers=MemoryAnswerStore(),
+        is_up=lambda: True,
+    )
 
 
 def create_app(
@@ -151,7 +165,9 @@ async def _build(
     directory.start()
     stack.push_async_callback(_close_rooms, directory, settings.shutdown_seconds)
     grace = timedelta(days=settings.delete_grace_days)
-    housekeeping = asyncio.create_task(keep_house(stores.sessions, stores.documents, grace))
+    housekeeping = asyncio.create_task(
+        keep_house(stores.sessions, stores.documents, stores.answers, grace)
+    )
     stack.callback(housekeeping.cancel)
     sockets = SocketServices(
         directory=directory,
@@ -160,7 +176,13 @@ async def _build(
         counters=counters,
         max_frame_bytes=settings.max_frame_bytes,
     )
-    services = Services(stores.sessions, live, authenticator, settings)
+    services = Services(
+        sessions=stores.sessions,
+        answers=stores.answers,
+        live=live,
+        authenticator=authenticator,
+        settings=settings,
+    )
     app.router.routes.extend(
         [session_socket_route(sockets), *rest_routes(services), *page_routes()]
     )

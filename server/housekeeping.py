@@ -1,4 +1,7 @@
-"""What is done now and then: the contents of deleted sessions go after a grace time."""
+"""What is done now and then.
+
+The contents of deleted sessions go after a grace time, and answers that are kept no longer.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from datetime import timedelta
 import structlog
 
 from crdt_docs.identifiers import DocumentKind, document_name
+from persistence.answer_ports import AnswerStore
 from persistence.ports import DocumentStore, SessionStore, StorageUnavailable
 from server.clock import Clock, utc_now
+from server.rest.idempotency import KEPT_FOR
 
 log = structlog.get_logger(__name__)
 
@@ -36,13 +41,28 @@ async def forget_deleted(
     return forgotten
 
 
-async def keep_house(sessions: SessionStore, documents: DocumentStore, grace: timedelta) -> None:
+async def forget_answers(answers: AnswerStore, clock: Clock = utc_now) -> int:
+    """Remove first answers that are kept no longer; return how many.
+
+    Raises:
+        StorageUnavailable: not all of them could be removed.
+    """
+    forgotten = 0
+    while removed := await answers.forget_before(clock() - KEPT_FOR):
+        forgotten += removed
+    return forgotten
+
+
+async def keep_house(
+    sessions: SessionStore, documents: DocumentStore, answers: AnswerStore, grace: timedelta
+) -> None:
     """Do it at once and then every hour, until cancelled."""
     while True:
         try:
             forgotten = await forget_deleted(sessions, documents, grace)
             if forgotten:
                 log.info("deleted sessions forgotten", count=forgotten)
+            await forget_answers(answers)
         except StorageUnavailable:
-            log.warning("storage is not available; deleted sessions stay for now")
+            log.warning("storage is not available; what is to be removed stays for now")
         await asyncio.sleep(EVERY_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -13,6 +14,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.rest.boundary import Boundary
+from server.rest.openapi import openapi_document
 from server.rest.services import Services
 
 
@@ -34,6 +36,12 @@ class RestApplication(FastAPI):
         self.state.services = services
         for router in routers:
             self.include_router(router)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi_document(self)
+        return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:
         """Ours alone: Starlette's would answer failures in shapes of their own."""

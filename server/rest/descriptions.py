@@ -22,3 +22,9 @@ def described(answer: Mapping[str, Any]) -> Callable[[View], View]:
     nothing is checked when they are sent.
     """
     return with_config(ConfigDict(extra="forbid", **example(answer)))
+
+
+def also(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """For `responses=`: an answer that may come as something else than JSON."""
+    schema = {"type": "string", "contentMediaType": media_type, "description": description}
+    return {200: {"content": {media_type: {"schema": schema}}}}

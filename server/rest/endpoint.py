@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from server.rest.callers import calling, identify
 from server.rest.errors import UNSUPPORTED_MEDIA_TYPE, ApiError, invalid_parameter
+from server.rest.idempotency import answer_once, read_key
 from server.rest.services import services_of
 
 MEDIA_TYPES = ("application/json", "application/merge-patch+json")
@@ -35,17 +36,24 @@ class Endpoint(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI's, with the steps before it."""
         answer = super().get_route_handler()
-        needs_caller = calling in calls_of(self.dependant)
+        calls = list(calls_of(self.dependant))
+        needs_caller = calling in calls
+        has_query = reads_query(self.dependant)
         reads_body = self.body_field is not None
+        once = is_idempotent(self.methods or (), calls)
 
         async def answer_in_order(given: Request) -> Response:
             request = JsonRequest(given.scope, given.receive)
-            if needs_caller:
-                await identify(services_of(request), request)
-            _check_parameters(request)
+            services = services_of(request)
+            caller = await identify(services, request) if needs_caller else None
+            if has_query:
+                _check_parameters(request)
             if reads_body:
                 await _read_body(request)
-            return await answer(request)
+            key = read_key(request) if once else None
+            if caller is None or key is None:
+                return await answer(request)
+            return await answer_once(services, caller, request, key, lambda: answer(request))
 
         return answer_in_order
 
@@ -56,6 +64,16 @@ def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:
         yield dependant.call
     for inner in dependant.dependencies:
         yield from calls_of(inner)
+
+
+def reads_query(dependant: Dependant) -> bool:
+    """Whether an endpoint has query parameters."""
+    return bool(dependant.query_params) or any(map(reads_query, dependant.dependencies))
+
+
+def is_idempotent(methods: Iterable[str], calls: Iterable[Callable[..., Any]]) -> bool:
+    """Whether an endpoint takes an `Idempotency-Key`: every POST of somebody who is known."""
+    return "POST" in methods and calling in calls
 
 
 class JsonRequest(Request):

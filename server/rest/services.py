@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from persistence.answer_ports import AnswerStore
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
@@ -19,6 +20,7 @@ class Services:
     """The parts of the server that REST needs. Built by `server.app`."""
 
     sessions: SessionStore
+    answers: AnswerStore
     live: LiveDocuments
     authenticator: Authenticator
     settings: Settings

@@ -8,6 +8,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from server.rest.callers import Reader
+from server.rest.descriptions import also
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Reply
 from server.rest.errors import DOCUMENT_UNAVAILABLE, refuses
@@ -23,7 +24,11 @@ class ReadState(Strict):
     format: Literal["json", "yjs"] = "json"
 
 
-@router.get("/ocw/sessions/{session_id}/state", response_model=Envelope[dict[str, Any]])
+@router.get(
+    "/ocw/sessions/{session_id}/state",
+    response_model=Envelope[dict[str, Any]],
+    responses=also("application/octet-stream", "One Yjs update, v1."),
+)
 @refuses(DOCUMENT_UNAVAILABLE)
 async def read_state(
     opened: Reader, query: Annotated[ReadState, Query()], services: ServicesOf, reply: Reply

@@ -124,6 +124,7 @@ async def _delete_rows(dsn: str) -> None:
             "ocw_object_history",
             "ocw_annotations",
             "ocw_annotation_history",
+            "kept_answers",
         ):
             await connection.execute(f"DELETE FROM {table}")
     finally:

@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
+from persistence.answer_ports import AnswerStore
+from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_store import MemorySessionStore
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
@@ -22,6 +24,7 @@ from server.rest.ports import Edited, Readiness
 from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.settings import Settings
+from tests.server.described import described
 from tests.server.token_forge import SECRET, Forge
 
 T = TypeVar("T")
@@ -121,11 +124,15 @@ class Caller:
 
 @dataclass
 class Api:
-    """The API, what it works with, and a way to call it."""
+    """The API, what it works with, and a way to call it.
+
+    Every answer is held against the OpenAPI document.
+    """
 
     data_dir: Path
     forge: Forge = field(default_factory=Forge)
     sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
+    answers: AnswerStore = field(default_factory=MemoryAnswerStore)
     stored_in: SessionStore | None = None  # else `sessions`, in memory
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
     authenticator: Authenticator | None = None  # else the forge's
@@ -139,6 +146,7 @@ class Api:
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
+            answers=self.answers,
             live=self.live,
             authenticator=self.authenticator or self.forge.authenticator(),
             settings=self.settings,
@@ -146,7 +154,9 @@ class Api:
         )
         self.app = Starlette(routes=rest_routes(self.services))
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://collab.test"
+            transport=httpx.ASGITransport(self.app),
+            base_url="http://collab.test",
+            event_hooks={"response": [described().check]},
         )
 
     def caller(self, user: UUID | None = None, /, **claims: Any) -> Caller:

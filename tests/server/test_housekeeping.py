@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from crdt_docs.identifiers import DocumentKind, document_name
+from persistence.answer_ports import RequestName, Reservation
+from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
 from persistence.ports import Commit, Session, SessionStatus, SessionType, StorageUnavailable
-from server.housekeeping import forget_deleted, keep_house
+from server.housekeeping import forget_answers, forget_deleted, keep_house
+from server.rest.idempotency import KEPT_FOR
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 GRACE = timedelta(days=30)
@@ -60,10 +63,21 @@ async def test_many_are_forgotten_in_portions() -> None:
     assert await _stored(documents, 249) == 0
 
 
+async def test_answers_are_kept_for_a_day() -> None:
+    answers = MemoryAnswerStore()
+    for hour in range(3):
+        at = NOON + timedelta(hours=hour)
+        name = RequestName(UUID(int=1), bytes([hour]))
+        await answers.claim(Reservation(name, b"", at, at), kept_since=NOON)
+    later = NOON + KEPT_FOR + timedelta(hours=1, minutes=30)
+    assert await forget_answers(answers, clock=lambda: later) == 2
+    assert await forget_answers(answers, clock=lambda: later) == 0
+
+
 async def test_an_outage_is_waited_out() -> None:
     sessions, documents = await _store(1)
     sessions.fail_with = StorageUnavailable("gone")
-    keeping = asyncio.create_task(keep_house(sessions, documents, GRACE))
+    keeping = asyncio.create_task(keep_house(sessions, documents, MemoryAnswerStore(), GRACE))
     await asyncio.sleep(0.01)
     assert not keeping.done()
     keeping.cancel()

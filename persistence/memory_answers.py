@@ -1,0 +1,78 @@
+"""First answers to requests that may come again, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from persistence.answer_ports import (
+    Busy,
+    Claim,
+    Different,
+    KeptAnswer,
+    RequestName,
+    Reservation,
+    Reserved,
+)
+from persistence.memory_store import MemorySwitches
+
+
+@dataclass(slots=True)
+class _Entry:
+    held: Reservation
+    answer: KeptAnswer | None = None
+
+
+class MemoryAnswerStore(MemorySwitches):
+    """`answer_ports.AnswerStore` in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: dict[RequestName, _Entry] = {}
+
+    async def claim(self, wanted: Reservation, *, kept_since: datetime) -> Claim:
+        """See `answer_ports.AnswerStore.claim`."""
+        await self._enter()
+        entry = self._entries.get(wanted.request)
+        found = _found(entry, wanted, kept_since)
+        if isinstance(found, Reserved):
+            self._entries[wanted.request] = _Entry(wanted)
+        self._leave()
+        return found
+
+    async def keep(self, held: Reservation, answer: KeptAnswer) -> None:
+        """See `answer_ports.AnswerStore.keep`."""
+        await self._enter()
+        entry = self._entries.get(held.request)
+        if entry is not None and entry.held == held and entry.answer is None:
+            entry.answer = answer
+        self._leave()
+
+    async def release(self, held: Reservation) -> None:
+        """See `answer_ports.AnswerStore.release`."""
+        await self._enter()
+        entry = self._entries.get(held.request)
+        if entry is not None and entry.held == held and entry.answer is None:
+            del self._entries[held.request]
+        self._leave()
+
+    async def forget_before(self, moment: datetime, *, limit: int = 1000) -> int:
+        """See `answer_ports.AnswerStore.forget_before`."""
+        await self._enter()
+        due = sorted(
+            (entry.held.at, name) for name, entry in self._entries.items() if entry.held.at < moment
+        )[:limit]
+        for _, name in due:
+            del self._entries[name]
+        self._leave()
+        return len(due)
+
+
+def _found(entry: _Entry | None, wanted: Reservation, kept_since: datetime) -> Claim:
+    if entry is None or entry.held.at < kept_since:
+        return Reserved()
+    if entry.answer is None and entry.held.until <= wanted.at:
+        return Reserved()
+    if entry.held.fingerprint != wanted.fingerprint:
+        return Different()
+    return entry.answer or Busy()
