@@ -14,6 +14,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable
 from typing import Final, NamedTuple, TypeAlias
 
+import orjson
+
 from crdt_docs.content_guard import COLLECTED, SKIPPED
 from crdt_docs.content_length import content_length
 from crdt_docs.errors import Malformed
@@ -76,9 +78,8 @@ class Ownership:
 
     def to_bytes(self) -> bytes:
         """For storage beside a snapshot, so that it need not be read again."""
-        parts = [var_uint(len(self.entries) - 1)]
-        for root, key in self.entries[1:]:
-            parts += (var_bytes(root.encode()), var_bytes(key.encode()))
+        entries = [(entry.root, entry.key) for entry in self.entries[1:]]
+        parts = [var_bytes(orjson.dumps(entries))]
         parts.append(var_uint(len(self._clocks)))
         for client, clock in self._clocks.items():
             runs = _little_endian(self._runs[client]).tobytes()
@@ -102,13 +103,10 @@ class Ownership:
         return ownership
 
     def _restore(self, data: bytes) -> None:
-        count, position = read_var_uint(data, 0)
-        for _ in range(count):
-            root, position = read_var_bytes(data, position)
-            key, position = read_var_bytes(data, position)
-            if root not in self._roots:
-                raise KeyError(root)
-            self._number(root, key)
+        entries, position = read_var_bytes(data, 0)
+        roots = {root: name for name, root in self._roots.items()}
+        for root, key in orjson.loads(entries):
+            self._number(roots[root], key.encode())
         count, position = read_var_uint(data, position)
         for _ in range(count):
             client, position = read_var_uint(data, position)

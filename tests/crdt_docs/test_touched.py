@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from pycrdt import Array, Doc, Map, Text, TransactionEvent, UndoManager, XmlFragment, XmlText
 
+from crdt_docs.errors import Malformed
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.outline import Outline
 from crdt_docs.ownership import NOBODY, Ownership
@@ -437,3 +439,33 @@ def test_xml_in_an_object_belongs_to_it(board: Watched) -> None:
     page.children.append(XmlText("more"))
     assert board.take() == {("objects", "page")}
     assert board.reader.read("objects", "page") == "heymore"
+
+
+def test_what_belongs_to_whom_can_be_stored() -> None:
+    watched = Watched()
+    for number in range(200):
+        root = watched.maps[watched.roots[number % 2]]
+        root[f"k{number % 70} é\U0001f600"] = Map({"text": Text("x" * number)})
+    ownership = watched.touched.ownership
+    watched.take()
+    again = Ownership.from_bytes(ownership.to_bytes(), watched.roots)
+    state = watched.doc.get_update()
+    assert _owners(again, state) == _owners(ownership, state)
+    assert again.entries == ownership.entries
+    del watched.maps["objects"]["k0 é\U0001f600"]
+    assert [touch.entry.key for touch in touched(again, watched.emitted[-1])] == ["k0 é\U0001f600"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"\x01nothing",
+        b"\x01" + zlib.compress(b"\x05"),
+        b"\x01" + zlib.compress(b'\x0d[["else","a"]]\x00'),
+    ],
+)
+def test_what_was_not_stored_so_is_refused(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        Ownership.from_bytes(data, ("objects",))
