@@ -1,0 +1,134 @@
+"""Objects made equal to what they were, by ordinary edits (EDT-6, EDT-7).
+
+A state of the history knows the columns of a row, and only those are put back; what else the object
+holds by now stays. For a whole session everything is known, and everything is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from pycrdt import Doc, Map, Text
+
+from crdt_docs.edit_values import same
+from crdt_docs.object_edits import SHAPES, check_id, equalise, objects_of, put, read
+from crdt_docs.object_reader import ObjectReader
+from crdt_docs.projection import (
+    AnnotationState,
+    Json,
+    ObjectState,
+    project_annotation,
+    project_object,
+)
+from crdt_docs.text_edits import write_words
+
+Past: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""By root and id, objects as `ObjectReader` read them."""
+
+_JUDGEMENTS: Final = ("is_valid", "search_text")
+"""What a state says of a document, and the document does not say itself."""
+
+_CONTENT: Final = "content"
+
+
+def put_back(doc: Doc[Any], root: str, identifier: str, state: Mapping[str, Json] | None) -> None:
+    """Make an object what an earlier state says: created, changed or deleted as need be (EDT-6).
+
+    Args:
+        doc: within a transaction.
+        root: `objects` or `annotations`.
+        identifier: in the root map.
+        state: the columns as the history has them; None or empty: it was not there.
+
+    Raises:
+        InvalidId: the history has nothing under such an id.
+    """
+    check_id(identifier)
+    place = objects_of(doc, root)
+    shown = read(doc, root, identifier)
+    if not state:
+        if shown is not None:
+            del place[identifier]
+        return
+    stands = place.get(identifier)
+    if isinstance(stands, Map):
+        _put_members_back(stands, shown, state, root)
+        return
+    whole = shown if isinstance(stands, dict) else {}
+    changes = _changes(whole, state, root)
+    kept = {key: item for key, item in whole.items() if key not in changes}
+    new = {key: item for key, item in changes.items() if item is not None}
+    equalise(place, identifier, shown, {**kept, **new}, SHAPES.get(root))
+
+
+def put_all_back(doc: Doc[Any], past: Past) -> int:
+    """Make all objects of these root maps what they were; others are left alone (EDT-7).
+
+    Args:
+        doc: within a transaction.
+        past: what was not there then, or null, is deleted.
+
+    Returns:
+        How many objects were not what they were.
+    """
+    reader = ObjectReader(doc, past)
+    different = 0
+    for root, objects in past.items():
+        place = objects_of(doc, root)
+        for identifier in sorted({*place.keys(), *objects}):
+            shown, wanted = reader.read(root, identifier), objects.get(identifier)
+            if same(shown, wanted):
+                continue
+            different += 1
+            if wanted is None:
+                del place[identifier]
+            elif shown is None:
+                put(place, identifier, wanted, SHAPES.get(root))
+            else:
+                equalise(place, identifier, shown, wanted, SHAPES.get(root))
+    return different
+
+
+def _put_members_back(
+    stands: Map[Any], shown: dict[str, Any], state: Mapping[str, Json], root: str
+) -> None:
+    shapes = SHAPES[root]
+    for key, value in _changes(shown, state, root).items():
+        shape = shapes.get(key) if isinstance(shapes, Mapping) else None
+        text = stands.get(key)
+        if value is None:
+            del stands[key]
+        elif key not in shown:
+            put(stands, key, value, shape)
+        elif key == _CONTENT and isinstance(text, Text) and isinstance(value, str):
+            write_words(text, shown[key], value)  # of its formats the state knows nothing
+        else:
+            equalise(stands, key, shown[key], value, shape)
+
+
+def _changes(shown: dict[str, Any], state: Mapping[str, Json], root: str) -> dict[str, Json]:
+    """The fields that have to be written so that the object's row is the state; None: removed."""
+    blank, now = _columns(_project(root, {})), _columns(_project(root, shown))
+    changes: dict[str, Json] = {}
+    for key, empty in blank.items():
+        wanted = state.get(key, empty)
+        if not same(now[key], wanted):
+            changes[key] = wanted
+        elif state.get("is_valid") and same(wanted, empty) and _is_wrong(root, key, shown.get(key)):
+            changes[key] = None
+    return {key: item for key, item in changes.items() if item is not None or key in shown}
+
+
+def _is_wrong(root: str, key: str, given: object) -> bool:
+    """Whether a field makes its object invalid, which no column but that one shows."""
+    required = {"object_type": "any", "annotation_type": "any"}
+    return given is not None and not _project(root, {**required, key: given}).is_valid
+
+
+def _columns(state: ObjectState | AnnotationState) -> dict[str, Any]:
+    return {key: item for key, item in state._asdict().items() if key not in _JUDGEMENTS}
+
+
+def _project(root: str, value: dict[str, Any]) -> ObjectState | AnnotationState:
+    return project_annotation(value) if root == "annotations" else project_object(value)

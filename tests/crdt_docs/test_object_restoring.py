@@ -1,0 +1,244 @@
+"""Objects that become again what they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pycrdt import Array, Map, Text
+
+from crdt_docs.edit_errors import InvalidId
+from crdt_docs.edit_values import same
+from crdt_docs.object_edits import create, delete, merge
+from crdt_docs.object_restoring import put_all_back, put_back
+from crdt_docs.projection import project_annotation, project_object
+from tests.crdt_docs.editing import (
+    EXTENTS,
+    NUMBERS,
+    OBJECT_VALUES,
+    PARTS,
+    POINTS,
+    VALUES,
+    WORDS,
+    Board,
+    document,
+)
+
+ROOTS = ("objects", "annotations")
+DELTAS = st.lists(PARTS, max_size=3).map(lambda parts: {"delta": parts})
+VALID = {
+    "objects": st.fixed_dictionaries(
+        {"object_type": st.sampled_from(["sticky", "shape"])},
+        optional={
+            "position": POINTS,
+            "size": EXTENTS,
+            "rotation": NUMBERS,
+            "properties": st.fixed_dictionaries(
+                {}, optional={"text": WORDS | DELTAS, "color": WORDS, "more": VALUES}
+            ),
+            "layer": NUMBERS,
+            "is_locked": st.booleans(),
+            "created_by": WORDS,
+        },
+    ),
+    "annotations": st.fixed_dictionaries(
+        {"annotation_type": st.sampled_from(["comment", "marker"])},
+        optional={
+            "content": WORDS | DELTAS,
+            "object_id": st.sampled_from(["a", "b"]),
+            "position": POINTS,
+            "resolved": st.booleans(),
+            "created_by": WORDS,
+        },
+    ),
+}
+
+
+def state_of(board: Board, root: str, identifier: str = "a") -> dict[str, Any]:
+    """As the history has it: the columns; empty when there is nothing."""
+    value = board.read(root, identifier)
+    if value is None:
+        return {}
+    project = project_object if root == "objects" else project_annotation
+    fields = project(value)._asdict()
+    del fields["search_text"]
+    return fields
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@given(data=st.data(), now=OBJECT_VALUES | st.none())
+def test_edt_6_an_object_becomes_what_its_state_says(
+    root: str, data: st.DataObject, now: dict[str, Any] | None
+) -> None:
+    """Whatever it is by now, and nothing is written twice."""
+    was = data.draw(VALID[root] | st.none())
+    past, board = Board(), Board()
+    if was is not None:
+        past.edit(create, root, "a", was)
+    if now is not None:
+        board.edit(create, root, "a", now)
+    state = state_of(past, root)
+    board.edit(put_back, root, "a", state)
+    assert same(state_of(board, root), state)
+    assert same(state_of(board.copy(), root), state)
+    board.emitted.clear()
+    board.edit(put_back, root, "a", state)
+    assert board.emitted == []
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@given(was=OBJECT_VALUES, now=OBJECT_VALUES)
+def test_edt_6_what_was_invalid_comes_back_as_far_as_its_row_goes(
+    root: str, was: dict[str, Any], now: dict[str, Any]
+) -> None:
+    past, board = Board(), Board()
+    past.edit(create, root, "a", was)
+    state = state_of(past, root)
+    assume(not state["is_valid"])
+    board.edit(create, root, "a", now)
+    board.edit(put_back, root, "a", state)
+    found = state_of(board, root)
+    assert same({**found, "is_valid": False}, state)
+
+
+def test_edt_6_fields_that_the_state_does_not_know_are_left_alone() -> None:
+    board = Board()
+    first = {"object_type": "sticky", "layer": 1, "link": "x"}
+    board.edit(create, "objects", "a", first)
+    state = state_of(board, "objects")
+    board.edit(merge, "objects", "a", {"layer": 2, "link": "y", "extra": {"k": 1}})
+    board.edit(put_back, "objects", "a", state)
+    assert board.read("objects", "a") == {**first, "link": "y", "extra": {"k": 1}}
+
+
+def test_edt_6_people_who_type_meanwhile_keep_their_place() -> None:
+    board = Board()
+    board.edit(create, "objects", "a", {"object_type": "text", "properties": {"text": "one two"}})
+    state = state_of(board, "objects")
+    board.edit(merge, "objects", "a", {"properties": {"text": "one and two"}})
+    other = board.copy()
+    other.place("objects", "a")["properties"]["text"].insert(11, "!")
+    board.edit(put_back, "objects", "a", state)
+    board.doc.apply_update(other.doc.get_update())
+    assert board.read("objects", "a")["properties"] == {"text": "one two!"}
+
+
+def test_edt_6_formats_come_back() -> None:
+    board = Board()
+    bold = {"insert": "bold", "attributes": {"bold": True}}
+    text = {"delta": [{"insert": "so "}, bold, {"insert": {"image": "x"}}]}
+    board.edit(create, "objects", "a", {"object_type": "text", "properties": {"text": text}})
+    state = state_of(board, "objects")
+    board.edit(merge, "objects", "a", {"properties": {"text": "bald"}})
+    board.edit(put_back, "objects", "a", state)
+    assert board.read("objects", "a")["properties"]["text"] == text
+    board.edit(delete, "objects", "a")
+    board.edit(put_back, "objects", "a", state)
+    assert board.read("objects", "a")["properties"]["text"] == text
+
+
+def test_formats_of_an_annotation_stay_where_the_words_do() -> None:
+    """Its state has no formats."""
+    board = Board()
+    bold = {"insert": "bold", "attributes": {"bold": True}}
+    remark = {"annotation_type": "comment", "content": {"delta": [bold, {"insert": " word"}]}}
+    board.edit(create, "annotations", "a", remark)
+    state = state_of(board, "annotations")
+    assert state["content"] == "bold word"
+    board.place("annotations", "a")["content"].insert_embed(2, {"image": "x"})
+    board.emitted.clear()
+    board.edit(put_back, "annotations", "a", state)
+    assert board.emitted == []
+    board.edit(put_back, "annotations", "a", {**state, "content": "bold words"})
+    parts = board.read("annotations", "a")["content"]["delta"]
+    assert parts == [
+        {"insert": "bo", "attributes": {"bold": True}},
+        {"insert": {"image": "x"}, "attributes": {"bold": True}},
+        {"insert": "ld", "attributes": {"bold": True}},
+        {"insert": " words"},
+    ]
+
+
+@pytest.mark.parametrize("state", [None, {}])
+def test_edt_6_what_was_not_there_is_deleted(state: dict[str, Any] | None) -> None:
+    board = Board()
+    board.edit(create, "objects", "a", {"object_type": "shape"})
+    board.edit(put_back, "objects", "a", state)
+    assert board.read("objects", "a") is None
+    board.emitted.clear()
+    board.edit(put_back, "objects", "a", state)
+    assert board.emitted == []
+
+
+@pytest.mark.parametrize("field", ["rotation", "is_locked", "created_by", "size", "properties"])
+def test_a_field_of_the_wrong_kind_goes_when_the_object_was_valid(field: str) -> None:
+    board = Board()
+    board.edit(create, "objects", "a", {"object_type": "shape"})
+    state = state_of(board, "objects")
+    board.edit(merge, "objects", "a", {field: [1]})
+    assert not state_of(board, "objects")["is_valid"]
+    board.edit(put_back, "objects", "a", state)
+    assert board.read("objects", "a") == {"object_type": "shape"}
+
+
+@pytest.mark.parametrize("stands", [5, {"object_type": "text", "more": 1}, [1], Text("x"), None])
+def test_whatever_stands_there_is_replaced(stands: Any) -> None:
+    board = Board()
+    board.doc["objects"] = Map({"a": stands})
+    state = {"object_type": "sticky", "properties": {"text": "hi"}, "is_valid": True}
+    board.edit(put_back, "objects", "a", state)
+    more = {"more": 1} if isinstance(stands, dict) else {}
+    wanted = {"object_type": "sticky", "properties": {"text": "hi"}, **more}
+    assert board.read("objects", "a") == wanted
+
+
+def test_an_id_without_a_row_has_no_state() -> None:
+    with pytest.raises(InvalidId):
+        Board().edit(put_back, "objects", "x" * 129, {"object_type": "shape"})
+
+
+ANYTHING = st.dictionaries(st.sampled_from("abcd"), OBJECT_VALUES | VALUES, max_size=4)
+
+
+@given(was=ANYTHING, now=ANYTHING)
+def test_edt_7_a_whole_session_becomes_what_it_was(
+    was: dict[str, Any], now: dict[str, Any]
+) -> None:
+    board = Board()
+    board.doc["annotations"] = Map({"untouched": 1})
+    _fill(board, now)
+    past = {identifier: document("objects", value) for identifier, value in was.items()}
+    different = [
+        key
+        for key in past.keys() | now.keys()
+        if not same(board.read("objects", key), past.get(key))
+    ]
+    assert board.edit(put_all_back, {"objects": past}) == len(different)
+    for key in "abcd":
+        assert same(board.read("objects", key), past.get(key))
+        assert same(board.copy().read("objects", key), past.get(key))
+    assert board.read("annotations", "untouched") == 1
+    board.emitted.clear()
+    assert board.edit(put_all_back, {"objects": past}) == 0
+    assert board.emitted == []
+
+
+def _fill(board: Board, objects: dict[str, Any]) -> None:
+    for identifier, value in objects.items():
+        if isinstance(value, dict):
+            board.edit(create, "objects", identifier, value)
+        else:
+            with board.doc.transaction():
+                board.doc.get("objects", type=Map)[identifier] = value
+
+
+def test_edt_7_what_nobody_changed_is_not_written() -> None:
+    board = Board()
+    board.doc["objects"] = Map({"a": Map({"list": Array([1]), "nan": float("nan")}), "b": b"x"})
+    past = {"objects": {key: board.read("objects", key) for key in "ab"}}
+    board.edit(create, "objects", "c", {"object_type": "shape"})
+    assert board.edit(put_all_back, past) == 1
+    assert isinstance(board.place("objects", "a")["list"], Array)
+    assert board.place("objects", "b") == b"x"
