@@ -70,7 +70,7 @@ class ObjectReader:
             return shown, len(str(shown))
 
     def keys(self, root: str) -> list[str]:
-        """The keys of a root map, also of what is null.
+        """The keys of a root map under which something stands.
 
         Raises:
             KeyError: no such root.
@@ -78,7 +78,14 @@ class ObjectReader:
         raw = self._roots[root]
         with self._doc.transaction() as transaction:
             within = transaction._txn  # noqa: SLF001 - the raw types ask for it
-            return list(raw.keys(within)) if within else []  # type: ignore[attr-defined] # unstubbed
+            if within is None:
+                return []
+            keys: list[str] = raw.keys(within)  # type: ignore[attr-defined] # unstubbed
+            return [key for key in keys if not _is_null(raw.get(within, key))]
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _plain(value: Any, within: _Transaction) -> Any:

@@ -19,10 +19,11 @@ from crdt_docs.projection import is_projected_id, project_annotation, project_ob
 from crdt_docs.touched import touched
 from crdt_docs.turn import Emitted
 
-_PROJECT: Mapping[ObjectRoot, Callable[[object], State]] = {
+PROJECT: Mapping[ObjectRoot, Callable[[object], State]] = {
     ObjectRoot.OBJECTS: project_object,
     ObjectRoot.ANNOTATIONS: project_annotation,
 }
+"""How what a root map holds becomes a row."""
 
 
 class _Touches:
@@ -133,7 +134,7 @@ class Projector:
             kind = ChangeKind.UPDATE if was_there else ChangeKind.CREATE
         if touches.is_restored:
             kind = ChangeKind.RESTORE
-        state = None if value is None else _PROJECT[root](value)
+        state = None if value is None else PROJECT[root](value)
         author, step = self._step((root, key), kind, touches, at, is_gone=value is None)
         return ObjectChange(root, key, state, author, step, size)
 
