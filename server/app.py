@@ -21,11 +21,15 @@ from crdt_docs.pacing import Pacing
 from crdt_docs.room import RoomLimits
 from crdt_docs.update_guard import GuardLimits
 from persistence.answer_ports import AnswerStore
+from persistence.archive import PostgresArchive
+from persistence.archive_ports import Archive
 from persistence.database_lock import DatabaseLock
 from persistence.journal import WriteBehindJournal
 from persistence.kept_answers import PostgresAnswerStore
 from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.object_history import PostgresObjectReader
+from persistence.object_ports import ObjectReader
 from persistence.pool import DatabasePool
 from persistence.ports import DocumentStore, SessionStore
 from persistence.sessions import PostgresSessionStore
@@ -59,6 +63,8 @@ class Stores:
     """
 
     documents: DocumentStore
+    objects: ObjectReader
+    archive: Archive
     sessions: SessionStore
     answers: AnswerStore
     is_up: Callable[[], bool]
@@ -87,6 +93,8 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
     stack.callback(watching.cancel)
     return Stores(
         documents=PostgresDocumentStore(pool),
+        objects=PostgresObjectReader(pool),
+        archive=PostgresArchive(pool),
         sessions=PostgresSessionStore(pool),
         answers=PostgresAnswerStore(pool),
         is_up=lambda: watch.is_up,
@@ -94,9 +102,17 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
 
 
 async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """As `open_postgres`, of `memory_stores`."""
+    return memory_stores()
+
+
+def memory_stores() -> Stores:
     """Stores that forget everything with the process: for tests and demonstrations."""
+    documents = MemoryDocumentStore()
     return Stores(
-        documents=MemoryDocumentStore(),
+        documents=documents,
+        objects=documents.objects,
+        archive=documents.archive,
         sessions=MemorySessionStore(),
         answers=MemoryAnswerStore(),
         is_up=lambda: True,
@@ -178,6 +194,8 @@ async def _build(
     )
     services = Services(
         sessions=stores.sessions,
+        objects=stores.objects,
+        archive=stores.archive,
         answers=stores.answers,
         live=live,
         authenticator=authenticator,

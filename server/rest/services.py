@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from persistence.answer_ports import AnswerStore
+from persistence.archive_ports import Archive
+from persistence.object_ports import ObjectReader
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
@@ -20,6 +22,8 @@ class Services:
     """The parts of the server that REST needs. Built by `server.app`."""
 
     sessions: SessionStore
+    objects: ObjectReader
+    archive: Archive
     answers: AnswerStore
     live: LiveDocuments
     authenticator: Authenticator

@@ -17,7 +17,7 @@ from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from persistence.answer_ports import AnswerStore
 from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_store import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
 from server.rest.ports import Edited, Readiness
@@ -132,6 +132,7 @@ class Api:
     data_dir: Path
     forge: Forge = field(default_factory=Forge)
     sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
+    documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
     answers: AnswerStore = field(default_factory=MemoryAnswerStore)
     stored_in: SessionStore | None = None  # else `sessions`, in memory
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
@@ -146,6 +147,8 @@ class Api:
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
+            objects=self.documents.objects,
+            archive=self.documents.archive,
             answers=self.answers,
             live=self.live,
             authenticator=self.authenticator or self.forge.authenticator(),

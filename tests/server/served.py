@@ -19,7 +19,7 @@ from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
 from persistence.ports import Session, SessionStatus, SessionType
-from server.app import Stores, create_app
+from server.app import Stores, create_app, memory_stores
 from server.authentication import mint
 from server.direct_channel import DirectProtocol
 from server.room_directory import RoomDirectory
@@ -84,7 +84,7 @@ class Served:
 @asynccontextmanager
 async def served(channel: str, **settings: Any) -> AsyncIterator[Served]:
     """Run the server on a free port with a kind of channel: `asgi` or `direct`."""
-    stores = Stores(MemoryDocumentStore(), MemorySessionStore(), lambda: True)
+    stores = memory_stores()
 
     async def open_stores(*_: object) -> Stores:
         return stores
