@@ -1,4 +1,4 @@
-"""The REST API as routes: everything under `/api` that is HTTP."""
+"""The REST API as routes: everything under `/api` that is HTTP, and its description."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from server.rest import health, sessions, state
 from server.rest.application import RestApplication
+from server.rest.documentation import documentation_routes
 from server.rest.services import Services
 
 PREFIX = "/api"
@@ -16,7 +17,8 @@ ROUTERS = (health.router, sessions.router, state.router)
 
 def rest_routes(services: Services) -> list[BaseRoute]:
     """The routes of the REST API, for an application that has others besides."""
-    return [_HttpMount(PREFIX, app=RestApplication(services, ROUTERS))]
+    app = RestApplication(services, ROUTERS)
+    return [_HttpMount(PREFIX, app=app), *documentation_routes(app)]
 
 
 class _HttpMount(Mount):
