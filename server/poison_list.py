@@ -36,6 +36,9 @@ OPENING = b"opening "
 SHOWING = b"showing "
 """Likewise while one is shown."""
 
+PAST = b"the past of "
+"""Likewise while one is shown as it was (PST-4)."""
+
 Range = tuple[int, int, int]
 """Client id, first clock, one past the last clock."""
 
@@ -151,7 +154,7 @@ def _line(poison: Poison, *, with_update: bool) -> bytes:
         "ranges": poison.ranges,
     }
     if with_update and poison.update is not None:
-        for work in (OPENING, SHOWING):
+        for work in (OPENING, SHOWING, PAST):
             if poison.update.startswith(work):
                 fields["document"] = poison.update.removeprefix(work).decode(errors="replace")
         fields["update"] = poison.update.hex()

@@ -212,6 +212,14 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Days before a deleted session's contents go.",
     )
+    log_retention_days: float = Field(
+        default=90.0,
+        ge=0,
+        le=36_500,
+        allow_inf_nan=False,
+        description="Days for which every edit is kept by itself; of older days the last state "
+        "stays, and named snapshots. 0 keeps every edit for ever.",
+    )
 
     # How the process behaves.
     heartbeat_timeout: Seconds = Field(
