@@ -17,38 +17,45 @@ from persistence.ports import Commit, Page
 
 
 @dataclass(slots=True)
-class _Object:
+class MemoryObject:
+    """One row. The history has the rows' ids, which order what was committed together."""
+
     state: State
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
     updated_by: UUID | None = None
-    history: list[tuple[int, HistoryRow]] = field(default_factory=list)  # with the rows' ids
+    history: list[tuple[int, HistoryRow]] = field(default_factory=list)
 
 
-_Table = dict[str, _Object]
+MemoryTable = dict[str, MemoryObject]
 
 
 class MemoryObjects:
-    """`object_ports.ObjectReader` in memory; written to by the store whose part it is."""
+    """`object_ports.ObjectReader` in memory; written to by the store whose part it is.
+
+    Attributes:
+        tables: the rows, by session and root.
+        rows: of history, written until now.
+    """
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[UUID, ObjectRoot], _Table] = {}
-        self._rows = 0
+        self.tables: dict[tuple[UUID, ObjectRoot], MemoryTable] = {}
+        self.rows = 0
 
     def store(self, commit: Commit, now: datetime) -> None:
         """Write what an entry of the log changed, a change at a time (HST-5, HST-6)."""
         session_id = session_of(commit.document)
         if session_id is not None:
             for change in commit.changes:
-                table = self._tables.setdefault((session_id, change.root), {})
+                table = self.tables.setdefault((session_id, change.root), {})
                 self._store(table, change, commit.seq, now)
 
-    def _store(self, table: _Table, change: ObjectChange, seq: int, now: datetime) -> None:
+    def _store(self, table: MemoryTable, change: ObjectChange, seq: int, now: datetime) -> None:
         row = table.get(change.id)
         is_new = row is None
         if row is None:
-            row = table[change.id] = _Object(TABLES[change.root].blank, now, now)
+            row = table[change.id] = MemoryObject(TABLES[change.root].blank, now, now)
         if change.step.starts or is_new:
             self._begin(row, change, seq, now, is_there=not is_new and row.deleted_at is None)
         else:
@@ -68,12 +75,12 @@ class MemoryObjects:
         row.updated_by, row.updated_at = change.author.user_id, now
 
     def _begin(
-        self, row: _Object, change: ObjectChange, seq: int, now: datetime, *, is_there: bool
+        self, row: MemoryObject, change: ObjectChange, seq: int, now: datetime, *, is_there: bool
     ) -> None:
         step = change.step
         if step.kind is ChangeKind.CREATE:
             row.created_at = now
-        self._rows += 1
+        self.rows += 1
         begun = HistoryRow(
             object_id=change.id,
             version=len(row.history) + 1,
@@ -86,12 +93,12 @@ class MemoryObjects:
             changed_until=now,
             update_seq=seq,
         )
-        row.history.append((self._rows, begun))
+        row.history.append((self.rows, begun))
 
     def forget(self, session_id: UUID | None) -> None:
         """Remove a session's objects with their history."""
-        for key in [key for key in self._tables if key[0] == session_id]:
-            del self._tables[key]
+        for key in [key for key in self.tables if key[0] == session_id]:
+            del self.tables[key]
 
     async def objects(
         self,
@@ -103,7 +110,7 @@ class MemoryObjects:
         deleted: bool = False,
     ) -> Sequence[ObjectRow]:
         """See `object_ports.ObjectReader.objects`."""
-        table = self._tables.get((session_id, root), {})
+        table = self.tables.get((session_id, root), {})
         found = sorted(
             (
                 (identifier.encode(), identifier, row)
@@ -139,7 +146,7 @@ class MemoryObjects:
         newest_first = sorted(
             (
                 (row.changed_at, UUID(int=row_id), row)
-                for each in self._tables.get((session_id, root), {}).values()
+                for each in self.tables.get((session_id, root), {}).values()
                 for row_id, row in each.history
                 if _matches(row, wanted)
             ),

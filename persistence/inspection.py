@@ -1,0 +1,279 @@
+"""Documents and their rows in PostgreSQL, each as it is at one moment, and rows written anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
+from crdt_docs.object_changes import ObjectRoot
+from persistence.inspection_ports import (
+    Base,
+    InspectedRow,
+    LoggedUpdate,
+    LogSpan,
+    RebuiltRow,
+)
+from persistence.object_history import history_row
+from persistence.object_ports import HistoryRow
+from persistence.object_rows import session_of
+from persistence.object_tables import TABLES
+from persistence.pool import BorrowedConnection, DatabasePool
+from persistence.ports import StoredDocument
+from persistence.rebuilt_rows import store_rows, store_versions
+from persistence.update_log import load_document
+
+PAGE = 100
+"""Rows that are read at once; each may have a megabyte."""
+
+SLOW = 10
+"""Times as long as other commands may those take that read or cut much at once."""
+
+# A moment lasts as long as its document takes to be gone through.
+_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '15min'"
+
+_TABLES = [name for table in TABLES.values() for name in (table.name, table.history)]
+
+# The sessions of a table one after the other, each found in the primary key.
+_SESSIONS_OF = """
+    SELECT session_id FROM (
+        WITH RECURSIVE found AS (
+            (SELECT session_id FROM {table} WHERE session_id > $1 ORDER BY session_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT t.session_id FROM {table} AS t WHERE t.session_id > found.session_id
+                ORDER BY t.session_id LIMIT 1)
+            FROM found WHERE found.session_id IS NOT NULL
+        )
+        SELECT session_id FROM found WHERE session_id IS NOT NULL LIMIT $2
+    ) AS of_{table}
+"""
+_SESSIONS = f"""
+    SELECT session_id FROM (
+        (SELECT substr(name, {len(DocumentKind.OCW) + 2})::uuid AS session_id FROM documents
+        WHERE name > $3 AND name LIKE '{DocumentKind.OCW}/%' ORDER BY name LIMIT $2)
+        UNION {" UNION ".join(_SESSIONS_OF.format(table=table) for table in _TABLES)}
+    ) AS found ORDER BY session_id LIMIT $2
+"""  # noqa: S608 - constants
+
+_BEFORE_ALL = UUID(int=0)
+
+_LOCK = "SELECT id FROM documents WHERE name = $1 FOR UPDATE"
+
+_SPAN = """
+    SELECT coalesce(min(log.seq), 0), coalesce(max(log.seq), 0), count(log.seq)
+    FROM documents AS document LEFT JOIN document_updates AS log ON log.document_id = document.id
+    WHERE document.name = $1
+"""
+
+# Where older entries were merged, a checkpoint is what the oldest one follows on.
+_BASE = """
+    SELECT * FROM (
+        (SELECT point.seq, point.state, point.committed_at
+        FROM documents AS document
+        JOIN document_checkpoints AS point ON point.document_id = document.id
+        WHERE document.name = $1 AND point.seq >= $2 ORDER BY point.seq LIMIT 1)
+        UNION ALL
+        SELECT snapshot_seq, state, updated_at FROM documents
+        WHERE name = $1 AND snapshot_seq >= $2 AND state IS NOT NULL
+    ) AS found ORDER BY seq LIMIT 1
+"""
+
+_LOG = """
+    SELECT log.seq, log.update, log.user_id, log.actor_kind, log.committed_at
+    FROM documents AS document JOIN document_updates AS log ON log.document_id = document.id
+    WHERE document.name = $1 AND log.seq > $2
+    ORDER BY log.seq LIMIT $3
+"""
+
+
+def _rows(root: ObjectRoot) -> str:
+    table = TABLES[root]
+    agent_id = "o.agent_id" if table.by_agents else "NULL::uuid"
+    return f"""
+        SELECT o.id, {table.state} AS state, o.search_text, o.version, o.created_at, o.updated_by,
+            o.updated_at, o.deleted_at, {agent_id} AS agent_id
+        FROM {table.name} AS o WHERE o.session_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
+    """  # noqa: S608 - constants
+
+
+def _versions(root: ObjectRoot) -> str:
+    return f"""
+        SELECT h.* FROM {TABLES[root].history} AS h
+        WHERE h.session_id = $1 AND (h.object_id, h.version) > ($2, $3)
+        ORDER BY h.object_id, h.version LIMIT $4
+    """  # noqa: S608 - constants
+
+
+class PostgresInspection:
+    """`inspection_ports.Inspection` in PostgreSQL."""
+
+    def __init__(self, pool: DatabasePool) -> None:
+        self._pool = pool
+
+    async def documents(self, *, after: str = "", limit: int = 1000) -> Sequence[DocumentName]:
+        """See `inspection_ports.Inspection.documents`."""
+        prefix = f"{DocumentKind.OCW}/"
+        start = max(after, prefix)
+        last = UUID(start.removeprefix(prefix)) if start != prefix else _BEFORE_ALL
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(
+                _SESSIONS, last, limit, start, timeout=self._pool.command_timeout * SLOW
+            )
+        return [document_name(DocumentKind.OCW, row["session_id"]) for row in rows]
+
+    @asynccontextmanager
+    async def moment(self, document: DocumentName) -> AsyncIterator[PostgresMoment]:
+        """See `inspection_ports.Inspection.moment`."""
+        async with (
+            self._pool.borrow() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute(_PATIENCE)
+            yield PostgresMoment(connection, document, self._pool.command_timeout)
+
+    @asynccontextmanager
+    async def repair(self, document: DocumentName) -> AsyncIterator[PostgresRepair]:
+        """See `inspection_ports.Inspection.repair`."""
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_PATIENCE)
+            await connection.execute(_LOCK, document)
+            yield PostgresRepair(connection, document, self._pool.command_timeout)
+
+
+class PostgresMoment:
+    """`inspection_ports.Moment` within a transaction."""
+
+    def __init__(
+        self, connection: BorrowedConnection, document: DocumentName, command_timeout: float
+    ) -> None:
+        session_id = session_of(document)
+        if session_id is None:
+            raise ValueError(f"{document} has no rows")
+        self._connection = connection
+        self._document = document
+        self._session_id = session_id
+        self._within = command_timeout * SLOW
+
+    async def document(self) -> StoredDocument:
+        """See `inspection_ports.Moment.document`."""
+        return await load_document(self._connection, self._document, within=self._within)
+
+    async def span(self) -> LogSpan:
+        """See `inspection_ports.Moment.span`."""
+        row = await self._connection.fetchrow(_SPAN, self._document, timeout=self._within)
+        return LogSpan(*row) if row is not None else LogSpan()
+
+    async def base(self) -> Base | None:
+        """See `inspection_ports.Moment.base`."""
+        first = (await self.span()).first
+        if first <= 1:
+            return Base(0, None, datetime.fromtimestamp(0, UTC))
+        row = await self._connection.fetchrow(
+            _BASE, self._document, first - 1, timeout=self._within
+        )
+        return Base(*row) if row is not None else None
+
+    async def log(self, *, after: int = 0) -> AsyncGenerator[LoggedUpdate]:
+        """See `inspection_ports.Moment.log`."""
+        while True:
+            rows = await self._connection.fetch(
+                _LOG, self._document, after, PAGE, timeout=self._within
+            )
+            for seq, update, user_id, actor_kind, committed_at in rows:
+                yield LoggedUpdate(seq, update, user_id, ActorKind(actor_kind), committed_at)
+                after = seq
+            if len(rows) < PAGE:
+                return
+
+    async def rows(self, root: ObjectRoot) -> AsyncGenerator[InspectedRow]:
+        """See `inspection_ports.Moment.rows`."""
+        after = ""
+        while True:
+            rows = await self._connection.fetch(
+                _rows(root), self._session_id, after, PAGE, timeout=self._within
+            )
+            for row in rows:
+                yield InspectedRow(*row.values())
+                after = row["id"]
+            if len(rows) < PAGE:
+                return
+
+    async def versions(self, root: ObjectRoot) -> AsyncGenerator[HistoryRow]:
+        """See `inspection_ports.Moment.versions`."""
+        after: tuple[str, int] = ("", 0)
+        while True:
+            rows = await self._connection.fetch(
+                _versions(root), self._session_id, *after, PAGE, timeout=self._within
+            )
+            for row in rows:
+                yield history_row(row)
+                after = row["object_id"], row["version"]
+            if len(rows) < PAGE:
+                return
+
+
+class PostgresRepair(PostgresMoment):
+    """`inspection_ports.Repair` within a transaction that holds the document's row."""
+
+    async def cut(self, root: ObjectRoot, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
+        """See `inspection_ports.Repair.cut`."""
+        history = TABLES[root].history
+        where = "session_id = $1 AND object_id = ANY ($2::text[])"
+        await self._execute(
+            f"DELETE FROM {history} WHERE {where} AND update_seq > $3",  # noqa: S608 - constants
+            *(ids, after),
+        )
+        # By way of numbers that nobody has: while rows move, no two may have the same.
+        far = 1_000_000_000
+        await self._execute(
+            f"""UPDATE {history} SET version = version + {far} WHERE {where} AND object_id IN (
+                SELECT object_id FROM {history} WHERE {where}
+                GROUP BY object_id HAVING count(*) <> max(version)
+            )""",  # noqa: S608 - constants
+            ids,
+        )
+        await self._execute(
+            f"""UPDATE {history} AS h SET version = n.number FROM (
+                SELECT object_id, version, row_number() OVER (
+                    PARTITION BY object_id ORDER BY version
+                ) AS number FROM {history} WHERE {where}
+            ) AS n
+            WHERE h.session_id = $1 AND h.object_id = n.object_id AND h.version = n.version
+                AND h.version > {far}""",  # noqa: S608 - constants
+            ids,
+        )
+        rows = await self._connection.fetch(
+            f"SELECT object_id, count(*) FROM {history} WHERE {where} GROUP BY object_id",  # noqa: S608 - constants
+            *(self._session_id, ids),
+            timeout=self._within,
+        )
+        kept: dict[str, int] = dict.fromkeys(ids, 0)
+        kept.update((object_id, count) for object_id, count in rows)
+        return kept
+
+    async def add_versions(self, root: ObjectRoot, versions: Sequence[HistoryRow]) -> int:
+        """See `inspection_ports.Repair.add_versions`."""
+        return await store_versions(
+            self._connection, self._session_id, root, versions, within=self._within
+        )
+
+    async def put_rows(self, root: ObjectRoot, rows: Sequence[RebuiltRow]) -> int:
+        """See `inspection_ports.Repair.put_rows`."""
+        return await store_rows(self._connection, self._session_id, root, rows, within=self._within)
+
+    async def forget(self, root: ObjectRoot, ids: Sequence[str]) -> None:
+        """See `inspection_ports.Repair.forget`."""
+        table = TABLES[root]
+        for name, column in ((table.name, "id"), (table.history, "object_id")):
+            await self._execute(
+                f"DELETE FROM {name} WHERE session_id = $1 AND {column} = ANY ($2::text[])",  # noqa: S608 - constants
+                ids,
+            )
+
+    async def _execute(self, statement: str, *arguments: Any) -> None:
+        await self._connection.execute(
+            statement, self._session_id, *arguments, timeout=self._within
+        )

@@ -1,0 +1,160 @@
+"""Rows and history written anew from the log, where they are not what it tells.
+
+What agrees is left alone, so that rebuilding twice changes nothing the second time. History that is
+older than the log is kept as it is; versions go on from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from crdt_docs.identifiers import DocumentName
+from crdt_docs.object_changes import ObjectRoot
+from persistence.inspection_ports import Base, Inspection, Repair
+from persistence.object_ports import HistoryRow
+from server.findings import Counts, Fault, Finding
+from server.history_check import NO_BASE, history_findings
+from server.retelling import Kept, Key, Retelling, begin_retelling, tell_all
+from server.row_check import row_findings
+
+AT_ONCE = 100
+"""Rows that are written together; each may have a megabyte."""
+
+_DAMAGED = frozenset((Fault.LOG_DAMAGED, Fault.UNREADABLE))
+
+
+class CannotRebuild(Exception):  # noqa: N818 - says what is the case
+    """What a document is made from is damaged itself. `str()` says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was written.
+
+    Attributes:
+        objects: of which rows and history were made anew, or removed.
+        refused: rows and versions that are stored without their content (HST-7).
+    """
+
+    objects: int = 0
+    refused: int = 0
+
+
+async def rebuild(
+    inspection: Inspection, name: DocumentName, *, whole_log: bool = False
+) -> Rebuilt:
+    """Make the rows of a document equal to it, in one transaction. Nobody else may write to the
+    document meanwhile: a server must not have opened it yet.
+
+    Args:
+        whole_log: also where only the whole log shows what is wrong; otherwise the log is gone
+            through only if something shows without.
+
+    Raises:
+        CannotRebuild: see there; nothing was changed.
+        StorageUnavailable: nothing was changed.
+    """
+    if not whole_log:
+        async with inspection.moment(name) as moment:
+            if not await _faults(row_findings(moment, name, Counts())):
+                return Rebuilt()
+    async with inspection.repair(name) as repair:
+        return await _rebuild(repair, name)
+
+
+async def _faults(findings: AsyncGenerator[Finding]) -> Sequence[Finding]:
+    async with aclosing(findings):
+        return [finding async for finding in findings if not finding.is_note]
+
+
+async def _rebuild(repair: Repair, name: DocumentName) -> Rebuilt:
+    if (await repair.span()).entries == 0 and (await repair.document()).last_seq == 0:
+        return await _forget_all(repair)
+    found = await _faults(row_findings(repair, name, Counts()))
+    _refuse_if_damaged(found)
+    told = await _faults(history_findings(repair, name))
+    _refuse_if_damaged(told)
+    keys = {finding.where for finding in (*found, *told) if finding.where is not None}
+    base = await repair.base()
+    if base is None:
+        raise CannotRebuild(f"{name}: {NO_BASE}")
+    return await _write(repair, base, keys) if keys else Rebuilt()
+
+
+def _refuse_if_damaged(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        if finding.fault in _DAMAGED:
+            raise CannotRebuild(str(finding))
+
+
+async def _forget_all(repair: Repair) -> Rebuilt:
+    """There is no document: nothing can have a row."""
+    kept = await Kept.read(repair)
+    keys = kept.rows.keys() | kept.versions.keys()
+    for root, ids in _by_root(keys).items():
+        await repair.forget(root, ids)
+    return Rebuilt(objects=len(keys))
+
+
+async def _write(repair: Repair, base: Base, keys: set[Key]) -> Rebuilt:
+    writing = _Writing(repair)
+    retelling = await begin_retelling(repair, base, await Kept.read(repair))
+    try:
+        for root, ids in _by_root(keys).items():
+            await repair.cut(root, ids, after=base.seq)
+        async with aclosing(tell_all(repair, retelling)) as all_told:
+            async for told in all_told:
+                if (told.root, told.row.object_id) in keys:
+                    await writing.add(told.root, told.row)
+        await writing.flush()
+        await writing.put_rows(retelling, keys & retelling.objects.keys())
+        for root, ids in _by_root(keys - retelling.objects.keys()).items():
+            await repair.forget(root, ids)
+    finally:
+        retelling.close()
+    return Rebuilt(objects=len(keys), refused=writing.refused)
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Writes what is told in portions.
+
+    Attributes:
+        refused: see `Rebuilt`.
+    """
+
+    repair: Repair
+    refused: int = 0
+    _versions: dict[ObjectRoot, list[HistoryRow]] = field(
+        default_factory=lambda: {root: [] for root in ObjectRoot}
+    )
+
+    async def add(self, root: ObjectRoot, row: HistoryRow) -> None:
+        """A version, in its object's order."""
+        waiting = self._versions[root]
+        waiting.append(row)
+        if len(waiting) >= AT_ONCE:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        for root, waiting in self._versions.items():
+            if waiting:
+                self.refused += await self.repair.add_versions(root, waiting)
+                waiting.clear()
+
+    async def put_rows(self, retelling: Retelling, keys: set[Key]) -> None:
+        """Write the rows of these objects, as they are in the end."""
+        for root, ids in _by_root(keys).items():
+            for start in range(0, len(ids), AT_ONCE):
+                rows = [retelling.row((root, each)) for each in ids[start : start + AT_ONCE]]
+                self.refused += await self.repair.put_rows(root, rows)
+
+
+def _by_root(keys: Iterable[Key]) -> Mapping[ObjectRoot, Sequence[str]]:
+    found: dict[ObjectRoot, list[str]] = {}
+    for root, identifier in sorted(keys):
+        found.setdefault(root, []).append(identifier)
+    return found

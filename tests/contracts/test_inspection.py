@@ -1,0 +1,283 @@
+"""Rows beside their documents, in memory and in PostgreSQL: compared, and written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pytest
+
+from crdt_docs.gestures import ChangeKind
+from crdt_docs.identifiers import DocumentName
+from crdt_docs.object_changes import ObjectRoot
+from persistence.archive import PostgresArchive
+from persistence.archive_ports import Archive
+from persistence.inspection import PostgresInspection
+from persistence.inspection_ports import InspectedRow, Inspection
+from persistence.memory_store import MemoryDocumentStore
+from persistence.object_ports import HistoryRow
+from persistence.pool import DatabasePool
+from persistence.ports import DocumentStore
+from persistence.update_log import PostgresDocumentStore
+from server.rebuilding import Rebuilt, rebuild
+from server.verification import Verification
+from tests.helpers.commits import document
+from tests.helpers.stored_board import ADA, BEN, EVE, StoredBoard, box
+
+ONE, TWO = document(1), document(2)
+NEVER = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+class Store(NamedTuple):
+    """Where documents are stored, and how they are looked at."""
+
+    documents: DocumentStore
+    inspection: Inspection
+    archive: Archive
+
+    async def faults(self, name: DocumentName = ONE, *, whole_log: bool = True) -> list[str]:
+        verification = Verification(self.inspection, whole_log=whole_log)
+        return [str(finding) async for finding in verification.document(name)]
+
+    async def rebuild(self, name: DocumentName = ONE) -> Rebuilt:
+        return await rebuild(self.inspection, name)
+
+    async def history(self, name: DocumentName = ONE) -> Sequence[HistoryRow]:
+        async with self.inspection.moment(name) as moment:
+            return [row for root in ObjectRoot async for row in moment.versions(root)]
+
+    async def rows(self, name: DocumentName = ONE) -> Sequence[InspectedRow]:
+        async with self.inspection.moment(name) as moment:
+            return [row for root in ObjectRoot async for row in moment.rows(root)]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "memory":
+        memory = MemoryDocumentStore()
+        return Store(memory, memory.inspection, memory.archive)
+    pool: DatabasePool = request.getfixturevalue("pool")
+    return Store(PostgresDocumentStore(pool), PostgresInspection(pool), PostgresArchive(pool))
+
+
+@pytest.fixture
+def board(store: Store) -> StoredBoard:
+    return StoredBoard(ONE, store.documents)
+
+
+async def some_work(board: StoredBoard) -> None:
+    """A bit of everything, by several people."""
+    await board.edit(ADA, lambda o: o.update({"a": box(), "b": box(text="words")}))
+    await board.edit(BEN, lambda o: o["a"].update({"position": {"x": 5, "y": 5}}))
+    board.later()
+    await board.edit(ADA, lambda o: o["a"].update({"layer": 3}))
+    await board.edit(EVE, lambda notes: notes.update({"n": box()}), root="annotations")
+    await board.snapshot()
+    board.later()
+    await board.edit(ADA, lambda o: o.pop("b"), by=BEN)
+    board.later()
+    await board.edit(EVE, lambda o: o.update({"b": box(9)}), is_restore=True)
+    await board.edit(BEN, lambda o: o.update({"x" * 200: box(), "broken": 7}))
+
+
+async def test_what_was_stored_as_it_should_be_is_as_it_should_be(
+    store: Store, board: StoredBoard
+) -> None:
+    await some_work(board)
+    verification = Verification(store.inspection, whole_log=True)
+    assert [str(each) async for each in verification.document(ONE)] == []
+    assert verification.counts.as_dict() == {
+        "documents": 1,
+        "objects": 4,
+        "versions": 7,
+        "findings": 0,
+        "notes": 0,
+    }
+    assert await store.rebuild() == Rebuilt()
+
+
+async def test_documents_are_listed_in_order_also_in_pages(store: Store) -> None:
+    names = [document(number) for number in range(1, 8)]
+    for name in reversed(names):
+        await StoredBoard(name, store.documents).edit(ADA, lambda o: o.update({"a": box()}))
+    room = DocumentName("xr/" + names[0].partition("/")[2])
+    await StoredBoard(room, store.documents).edit(ADA, lambda o: o.update({"a": box()}))
+    found: list[DocumentName] = []
+    while page := await store.inspection.documents(after=found[-1] if found else "", limit=3):
+        found += page
+    assert found == names
+
+
+async def test_an_empty_document_has_nothing_wrong(store: Store) -> None:
+    assert await store.faults() == []
+    assert await store.rebuild() == Rebuilt()
+
+
+async def test_rows_of_a_document_that_is_older_than_rows_are_made(
+    store: Store, board: StoredBoard
+) -> None:
+    for step in (
+        lambda o: o.update({"a": box(), "b": box()}),
+        lambda o: o["a"].update({"position": {"x": 2, "y": 2}}),
+        lambda o: o.pop("b"),
+    ):
+        board.type(ADA, step)
+        await board.save(silently=True)
+    told = await store.faults(whole_log=False)
+    assert told == [f"{ONE} objects/a: has no row"]
+    assert await store.rebuild() == Rebuilt(objects=2)
+    assert await store.faults() == []
+    kinds = [(row.object_id, row.version, row.change_type) for row in await store.history()]
+    assert kinds == [
+        ("a", 1, ChangeKind.CREATE),  # moved at once: it is one gesture
+        ("b", 1, ChangeKind.CREATE),
+        ("b", 2, ChangeKind.DELETE),
+    ]
+    row, gone = await store.rows()
+    assert (row.id, row.state["position"], row.deleted_at) == ("a", {"x": 2, "y": 2}, None)
+    assert gone.deleted_at is not None
+    assert await store.rebuild() == Rebuilt(), "twice changes nothing"
+
+
+async def test_versions_go_on_after_rebuilding(store: Store, board: StoredBoard) -> None:
+    board.type(ADA, lambda o: o.update({"a": box()}))
+    await board.save(silently=True)
+    await store.rebuild()
+    board.later()
+    await board.edit(BEN, lambda o: o["a"].update({"layer": 1}))
+    assert await store.faults() == []
+    assert [row.version for row in await store.history()] == [1, 2]
+
+
+async def test_a_change_that_was_stored_without_its_row_is_told_afterwards(
+    store: Store, board: StoredBoard
+) -> None:
+    """Versions before it are as they were, restores included."""
+    await some_work(board)
+    before = {(row.object_id, row.version): row for row in await store.history()}
+    board.later()
+    board.type(EVE, lambda o: o["a"].update({"layer": 99}), by=BEN)
+    await board.save(silently=True)
+    assert await store.faults(whole_log=False) == [f"{ONE} objects/a: differs in layer"]
+    assert await store.rebuild() == Rebuilt(objects=1)
+    assert await store.faults() == []
+    after = {(row.object_id, row.version): row for row in await store.history()}
+    new = after.keys() - before.keys()
+    assert all(after[key] == row for key, row in before.items() if key != ("a", 2))
+    last = after[max(key for key in after if key[0] == "a")]
+    assert EVE.user_id in last.contributors
+    assert last.relayed_by == BEN.user_id
+    assert len(new) <= 1, "by the times of commits it may be the same gesture"
+
+
+async def test_only_the_whole_log_shows_what_is_missing_of_a_history(
+    store: Store, board: StoredBoard
+) -> None:
+    """There and back again: the row is right, and nobody would know."""
+    await board.edit(ADA, lambda o: o.update({"a": box(layer=1)}))
+    for change in (
+        lambda o: o["a"]["properties"].update({"layer": 2}),
+        lambda o: o["a"]["properties"].update({"layer": 1}),
+    ):
+        board.later()
+        board.type(BEN, change)
+        await board.save(silently=True)
+    assert await store.faults(whole_log=False) == []
+    assert await store.faults()
+    assert await store.rebuild() == Rebuilt()
+    await rebuild(store.inspection, ONE, whole_log=True)
+    assert await store.faults() == []
+
+
+async def test_history_that_is_older_than_the_log_is_kept(store: Store, board: StoredBoard) -> None:
+    await some_work(board)
+    before = await store.history()
+    await board.snapshot()
+    merged = board.seq
+    async with store.inspection.moment(ONE) as moment:
+        snapshot = (await moment.document()).snapshot
+    assert snapshot is not None
+    await store.archive.keep(ONE, merged, snapshot.state)
+    while await store.archive.remove_merged(ONE, merged):
+        pass
+    board.later()
+    await board.edit(ADA, lambda o: o.update({"late": box()}))
+    assert await store.faults() == []
+    board.type(ADA, lambda o: (o["a"].update({"layer": 50}), o.pop("late")))
+    await board.save(silently=True)
+    assert await store.rebuild() == Rebuilt(objects=2)
+    assert await store.faults() == []
+    after = await store.history()
+    kept = [replace(row, changed_until=row.changed_at) for row in after if row in before]
+    assert len(kept) == len(before)
+    told = [row for row in after if row not in before]
+    assert [(row.object_id, row.change_type) for row in told] == [
+        ("a", ChangeKind.UPDATE),
+        ("late", ChangeKind.CREATE),
+        ("late", ChangeKind.DELETE),
+    ]
+
+
+async def test_what_is_older_than_the_log_and_has_no_history_gets_one(
+    store: Store, board: StoredBoard
+) -> None:
+    board.type(ADA, lambda o: o.update({"a": box(), "b": box()}))
+    await board.save(silently=True)
+    await board.snapshot()
+    async with store.inspection.moment(ONE) as moment:
+        snapshot = (await moment.document()).snapshot
+    assert snapshot is not None
+    await store.archive.keep(ONE, 1, snapshot.state)
+    assert await store.archive.remove_merged(ONE, 1)
+    board.type(BEN, lambda o: o.pop("b"))
+    await board.save(silently=True)
+    assert await store.rebuild() == Rebuilt(objects=2)
+    assert await store.faults() == []
+    assert [(r.object_id, r.version, r.changed_by.user_id) for r in await store.history()] == [
+        ("a", 1, None),
+        ("b", 1, None),
+        ("b", 2, BEN.user_id),
+    ]
+
+
+async def test_nothing_is_changed_if_rebuilding_fails(store: Store, board: StoredBoard) -> None:
+    await some_work(board)
+    before = await store.history(), await store.rows()
+    with pytest.raises(ZeroDivisionError):
+        await _begin_and_fail(store)
+    assert (await store.history(), await store.rows()) == before
+
+
+async def _begin_and_fail(store: Store) -> None:
+    async with store.inspection.repair(ONE) as repair:
+        await repair.cut(ObjectRoot.OBJECTS, ["a", "b"], after=0)
+        await repair.forget(ObjectRoot.ANNOTATIONS, ["n"])
+        raise ZeroDivisionError
+
+
+async def test_what_is_cut_is_numbered_anew(store: Store, board: StoredBoard) -> None:
+    await some_work(board)
+    async with store.inspection.repair(ONE) as repair:
+        kept = await repair.cut(ObjectRoot.OBJECTS, ["a", "b", "nothing"], after=3)
+    assert kept == {"a": 2, "b": 1, "nothing": 0}
+    assert [(r.object_id, r.version) for r in await store.history()] == [
+        ("a", 1),
+        ("a", 2),
+        ("b", 1),
+        ("broken", 1),
+        ("n", 1),
+    ]
+
+
+async def test_one_document_has_nothing_to_do_with_another(
+    store: Store, board: StoredBoard
+) -> None:
+    other = StoredBoard(TWO, store.documents)
+    await some_work(other)
+    before = await store.history(TWO), await store.rows(TWO)
+    board.type(ADA, lambda o: o.update({"a": box()}))
+    await board.save(silently=True)
+    await store.rebuild()
+    assert (await store.history(TWO), await store.rows(TWO)) == before
