@@ -67,7 +67,7 @@ class Projector:
         self._ownership = document.ownership
         self._own_client = document.own_client
         self._authors = authors
-        self._gestures = gestures or Gestures()
+        self._gestures = Gestures() if gestures is None else gestures  # an empty one is false
         self._reader = document.objects()
         self._present = {root: set(self._reader.keys(root)) for root in ObjectRoot}
         self._noted: list[_Noted] = []

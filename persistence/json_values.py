@@ -6,6 +6,7 @@ PostgreSQL's jsonb has no NUL, and UTF-8 no lone surrogates; both become U+FFFD.
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -21,11 +22,11 @@ def encode_json(value: object) -> bytes:
         TypeError: not a JSON value, or an integer beyond 64 bits.
     """
     try:
-        encoded = orjson.dumps(value)
+        encoded = orjson.dumps(value, _other)
     except TypeError:  # also for a lone surrogate; raised again for everything else
-        encoded = orjson.dumps(_storable(value))
+        encoded = orjson.dumps(_storable(value), _other)
     if b"\\u0000" in encoded:  # also in a string that says `\\u0000` itself: that one is rare
-        encoded = orjson.dumps(_storable(value))
+        encoded = orjson.dumps(_storable(value), _other)
     return encoded
 
 
@@ -41,6 +42,13 @@ def encode_jsonb(value: object) -> bytes:
 def decode_jsonb(data: bytes) -> Any:
     """The value of jsonb's binary format."""
     return orjson.loads(data[1:])
+
+
+def _other(value: object) -> str:
+    """The database driver has a UUID of its own."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _storable(value: object) -> object:

@@ -56,6 +56,15 @@ def test_prj_3_nothing_and_null_are_the_same() -> None:
     assert reader.read("objects", "a") is None
 
 
+def test_prj_3_keys_are_of_what_is_there() -> None:
+    doc: Doc[Any] = Doc()
+    reader = ObjectReader(doc)
+    assert reader.keys("objects") == []
+    doc["objects"].update({"map": Map(), "zero": 0, "null": None, "nan": float("nan")})
+    assert sorted(reader.keys("objects")) == ["map", "zero"]
+    assert reader.keys("annotations") == []
+
+
 def test_prj_4_formats_and_embedded_values_are_kept() -> None:
     doc: Doc[Any] = Doc()
     reader = ObjectReader(doc)

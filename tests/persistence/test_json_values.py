@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
+from asyncpg.pgproto import pgproto
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +78,11 @@ async def test_postgres_agrees(pool: DatabasePool) -> None:
         as_text = await connection.fetchval("SELECT ($1::jsonb)::text", value)
     assert answer == {"text\ufffd": "\ufffd", "number": 1.5, "list": [{}, [], None], "big": 2**53}
     assert orjson.loads(as_text) == answer
+
+
+def test_the_drivers_own_uuids_are_taken_like_all_others() -> None:
+    """Authors that were read from the database are written to it again."""
+    read_back = pgproto.UUID("0a000000-0000-4000-8000-00000000000a")
+    assert decode_jsonb(encode_jsonb({"by": [read_back]})) == {"by": [str(read_back)]}
+    with pytest.raises(TypeError, match="object is no JSON"):
+        encode_jsonb(object())
