@@ -15,7 +15,7 @@ from persistence.cursors import decode_cursor, encode_cursor
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.object_tables import TABLES
 from persistence.pool import DatabasePool
-from persistence.ports import Page
+from persistence.ports import InvalidCursor, Page
 
 _COLUMNS = """h.id, h.object_id, h.version, h.change_type, h.previous_state, h.changed_by,
     h.actor_kind, h.contributors, h.relayed_by, h.changed_at, h.changed_until, h.update_seq"""
@@ -75,7 +75,9 @@ _ANY_ROWS = _for_each_root(_any_rows)
 _ROWS_OF_OBJECT = _for_each_root(_rows_of_object)
 _ROWS_OF_USER = _for_each_root(_rows_of_user)
 
-_ALWAYS = datetime(1, 1, 2, tzinfo=UTC)
+ALWAYS = datetime(1, 1, 2, tzinfo=UTC)
+"""Before everything: a bound where none is wanted."""
+
 _AFTER_ALL = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**63 - 1))
 
 
@@ -111,7 +113,7 @@ class PostgresObjectReader:
         """See `object_ports.ObjectReader.history`."""
         query, further = history_query(root, wanted)
         at, row_id = start_of_page(wanted, cursor)
-        since = wanted.since or _ALWAYS
+        since = wanted.since or ALWAYS
         async with self._pool.borrow() as connection:
             rows = await connection.fetch(  # one more row tells whether there is another page
                 query, session_id, at, row_id, since, limit + 1, *further
@@ -138,6 +140,8 @@ def start_of_page(wanted: HistoryFilter, cursor: str | None) -> tuple[datetime, 
         InvalidCursor: it is none.
     """
     at, row_id = decode_cursor(cursor) if cursor is not None else _AFTER_ALL
+    if row_id.int >= 2**63:
+        raise InvalidCursor("not a cursor of this list")  # but of one of things with UUIDs
     if wanted.before is not None and wanted.before <= at:
         return wanted.before, 0
     return at, row_id.int

@@ -1,0 +1,142 @@
+"""Single objects, their versions, and what happened in a session, from PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from crdt_docs.gestures import Author
+from crdt_docs.identifiers import ActorKind
+from crdt_docs.object_changes import ObjectRoot
+from persistence.cursors import encode_cursor
+from persistence.lookup_ports import Event
+from persistence.object_history import (
+    ALWAYS,
+    PostgresObjectReader,
+    history_query,
+    history_row,
+    start_of_page,
+)
+from persistence.object_ports import HistoryFilter, ObjectRow
+from persistence.object_tables import TABLES
+from persistence.ports import Page
+
+_ROOTS: Final = tuple(ObjectRoot)
+
+
+def _row(root: ObjectRoot) -> str:
+    table = TABLES[root]
+    return f"""
+        SELECT o.id, {table.state} AS state, o.version, o.created_at, o.updated_by, o.updated_at,
+            o.deleted_at
+        FROM {table.name} AS o WHERE o.session_id = $1 AND o.id = $2
+    """  # noqa: S608 - constants
+
+
+def _creator(root: ObjectRoot) -> str:
+    return f"""
+        SELECT changed_by, actor_kind FROM {TABLES[root].history}
+        WHERE session_id = $1 AND object_id = $2 AND change_type = 'create'
+        ORDER BY version DESC LIMIT 1
+    """  # noqa: S608 - constants
+
+
+def _state_of(root: ObjectRoot) -> str:
+    """In one statement, so that no gesture can begin between the two."""
+    table = TABLES[root]
+    return f"""
+        SELECT previous_state FROM {table.history}
+        WHERE session_id = $1 AND object_id = $2 AND version = $3 + 1 AND $3 > 0
+        UNION ALL
+        SELECT CASE WHEN o.deleted_at IS NULL THEN {table.state} ELSE '{{}}' END
+        FROM {table.name} AS o WHERE o.session_id = $1 AND o.id = $2 AND o.version = $3
+    """  # noqa: S608 - constants
+
+
+_ROW = {root: _row(root) for root in _ROOTS}
+_CREATOR = {root: _creator(root) for root in _ROOTS}
+_STATE_OF = {root: _state_of(root) for root in _ROOTS}
+
+_ANNOTATIONS_OF = f"""
+    SELECT o.id, {TABLES[ObjectRoot.ANNOTATIONS].state} AS state, o.version, o.created_at,
+        o.updated_by, o.updated_at, o.deleted_at
+    FROM {TABLES[ObjectRoot.ANNOTATIONS].name} AS o
+    WHERE o.session_id = $1 AND o.object_id = $2 AND o.id > $3 AND (o.deleted_at IS NULL OR $5)
+    ORDER BY o.id LIMIT $4
+"""  # noqa: S608 - constants
+
+
+class PostgresObjectLookup(PostgresObjectReader):
+    """`lookup_ports.ObjectLookup` in PostgreSQL."""
+
+    async def row(self, session_id: UUID, root: ObjectRoot, identifier: str) -> ObjectRow | None:
+        """See `lookup_ports.ObjectLookup.row`."""
+        found = await self._one(_ROW[root], session_id, identifier)
+        return None if found is None else ObjectRow(*found.values())
+
+    async def creator(self, session_id: UUID, root: ObjectRoot, identifier: str) -> Author | None:
+        """See `lookup_ports.ObjectLookup.creator`."""
+        found = await self._one(_CREATOR[root], session_id, identifier)
+        if found is None:
+            return None
+        return Author(found["changed_by"], ActorKind(found["actor_kind"]))
+
+    async def state_of(
+        self, session_id: UUID, root: ObjectRoot, identifier: str, version: int
+    ) -> Mapping[str, Any] | None:
+        """See `lookup_ports.ObjectLookup.state_of`."""
+        found = await self._one(_STATE_OF[root], session_id, identifier, version)
+        return None if found is None else found["previous_state"]
+
+    async def annotations_of(
+        self,
+        session_id: UUID,
+        object_id: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+        deleted: bool = False,
+    ) -> Sequence[ObjectRow]:
+        """See `lookup_ports.ObjectLookup.annotations_of`."""
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(
+                _ANNOTATIONS_OF, session_id, object_id, after, limit, deleted
+            )
+        return [ObjectRow(*row.values()) for row in rows]
+
+    async def session_history(
+        self,
+        session_id: UUID,
+        wanted: HistoryFilter,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Event]:
+        """See `lookup_ports.ObjectLookup.session_history`.
+
+        Both tables number their rows; in the list, a row's number is twice that, and one more for
+        annotations, so that two rows of one moment have an order.
+        """
+        at, number = start_of_page(wanted, cursor)
+        since = wanted.since or ALWAYS
+        found = []
+        async with self._pool.borrow() as connection:
+            for order, root in enumerate(_ROOTS):
+                query, further = history_query(root, wanted)
+                before = (number + 1 - order) // 2
+                rows = await connection.fetch(
+                    query, session_id, at, before, since, limit + 1, *further
+                )
+                found += [(row["changed_at"], row["id"] * 2 + order, root, row) for row in rows]
+        found.sort(key=lambda each: each[:2], reverse=True)
+        items = tuple(Event(root, history_row(row)) for _, _, root, row in found[:limit])
+        more = len(found) > len(items) > 0
+        last = found[len(items) - 1] if more else None
+        return Page(items, last and encode_cursor(last[0], UUID(int=last[1])))
+
+    async def _one(self, query: str, *arguments: object) -> asyncpg.Record | None:
+        async with self._pool.borrow() as connection:
+            return await connection.fetchrow(query, *arguments)

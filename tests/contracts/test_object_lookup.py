@@ -1,0 +1,196 @@
+"""What every store tells of single objects and of what happened in a session (HST)."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import pytest
+
+from crdt_docs.gestures import Author
+from crdt_docs.object_changes import ObjectChange, State
+from persistence.cursors import encode_cursor
+from persistence.lookup_ports import Event, ObjectLookup
+from persistence.memory_lookup import MemoryObjectLookup
+from persistence.memory_store import MemoryDocumentStore
+from persistence.object_lookup import PostgresObjectLookup
+from persistence.object_ports import HistoryFilter, HistoryRow
+from persistence.object_rows import stated
+from persistence.ports import Commit, DocumentStore, InvalidCursor
+from persistence.update_log import PostgresDocumentStore
+from tests.helpers.commits import ANA, BEN, commit, document
+from tests.helpers.objects import (
+    ANNOTATIONS,
+    CREATE,
+    DELETE,
+    OBJECTS,
+    RESTORE,
+    UPDATE,
+    Hands,
+    box,
+    remark,
+)
+
+ONE = document(1)
+SESSION = UUID(ONE.partition("/")[2])
+
+
+class Store(NamedTuple):
+    """Where batches go, and where their objects are looked up."""
+
+    documents: DocumentStore
+    objects: ObjectLookup
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "memory":
+        memory = MemoryDocumentStore()
+        return Store(memory, MemoryObjectLookup(memory.objects))
+    pool = request.getfixturevalue("pool")
+    return Store(PostgresDocumentStore(pool), PostgresObjectLookup(pool))
+
+
+def entry(seq: int, *changes: ObjectChange) -> Commit:
+    return commit(ONE, seq)._replace(changes=changes)
+
+
+async def test_a_row_is_found_by_its_id(store: Store) -> None:
+    hands = Hands()
+    await store.documents.commit(
+        [
+            entry(1, hands.change(CREATE, "a", box(1), ANA)),
+            entry(2, hands.change(CREATE, "b", box(2), ANA)),
+            entry(3, hands.change_in(OBJECTS, DELETE, "b", None, BEN)),
+        ]
+    )
+    rows = await store.objects.objects(SESSION, OBJECTS, deleted=True)
+    for row in rows:
+        assert await store.objects.row(SESSION, OBJECTS, row.id) == row
+    assert [row.id for row in rows] == ["a", "b"]
+    assert rows[1].deleted_at is not None
+    assert await store.objects.row(SESSION, OBJECTS, "c") is None
+    assert await store.objects.row(SESSION, ANNOTATIONS, "a") is None
+    assert await store.objects.row(uuid4(), OBJECTS, "a") is None
+
+
+async def test_the_creator_is_whoever_created_it_last(store: Store) -> None:
+    """HST-4: not who restored it, nor who the document says it was."""
+    hands = Hands()
+    steps = [
+        hands.change(CREATE, "a", remark("one"), ANA),
+        hands.change(UPDATE, "a", remark("two"), BEN),
+        hands.change_in(ANNOTATIONS, DELETE, "a", None, BEN),
+    ]
+    await store.documents.commit([entry(i, step) for i, step in enumerate(steps, 1)])
+    assert await store.objects.creator(SESSION, ANNOTATIONS, "a") == Author(ANA)
+    restored = hands.change(RESTORE, "a", remark("two"), BEN)
+    await store.documents.commit([entry(4, restored)])
+    assert await store.objects.creator(SESSION, ANNOTATIONS, "a") == Author(ANA)
+    gone = hands.change_in(ANNOTATIONS, DELETE, "a", None, ANA)
+    again = hands.change(CREATE, "a", remark("three"), BEN)
+    await store.documents.commit([entry(5, gone), entry(6, again)])
+    assert await store.objects.creator(SESSION, ANNOTATIONS, "a") == Author(BEN)
+    assert await store.objects.creator(SESSION, ANNOTATIONS, "b") is None
+
+
+async def test_hst_5_every_version_has_its_state(store: Store) -> None:
+    hands = Hands()
+    steps = []
+    for kind, state in ((CREATE, box(1)), (UPDATE, box(2)), (DELETE, None), (CREATE, box(3))):
+        steps.append(hands.change_in(OBJECTS, kind, "a", state, ANA))
+        hands.later()
+    await store.documents.commit([entry(i, step) for i, step in enumerate(steps, 1)])
+    wanted = [None, stated(box(1)), stated(box(2)), {}, stated(box(3)), None]
+    found = [await store.objects.state_of(SESSION, OBJECTS, "a", version) for version in range(6)]
+    assert found == wanted
+    assert await store.objects.state_of(SESSION, OBJECTS, "b", 1) is None
+    gone = hands.change_in(OBJECTS, DELETE, "a", None, ANA)
+    await store.documents.commit([entry(5, gone)])
+    assert await store.objects.state_of(SESSION, OBJECTS, "a", 5) == {}
+
+
+async def test_annotations_of_an_object_in_pages(store: Store) -> None:
+    hands = Hands()
+    changes = [
+        hands.change(CREATE, f"n{i}", remark("x")._replace(object_id="ab"[i % 2]), ANA)
+        for i in range(7)
+    ]
+    changes.append(hands.change_in(ANNOTATIONS, DELETE, "n2", None, ANA))
+    await store.documents.commit([entry(i, each) for i, each in enumerate(changes, 1)])
+
+    async def ids(object_id: str, after: str = "", limit: int = 9, *, deleted: bool = False) -> str:
+        rows = await store.objects.annotations_of(
+            SESSION, object_id, after=after, limit=limit, deleted=deleted
+        )
+        return " ".join(row.id for row in rows)
+
+    assert await ids("a") == "n0 n4 n6"
+    assert await ids("a", deleted=True) == "n0 n2 n4 n6"
+    assert await ids("a", after="n0", limit=1) == "n4"
+    assert await ids("b") == "n1 n3 n5"
+    assert await ids("c") == ""
+
+
+async def test_the_history_of_a_session_in_pages(store: Store) -> None:
+    """Objects and annotations together; nothing twice and nothing left out, also of what was
+    committed at the same moment."""
+    hands = Hands()
+    draw = random.Random(1)
+    for seq in range(1, 9):
+        changes = []
+        for _ in range(5):
+            state: State = remark("x") if draw.random() < 0.5 else box(draw.random())
+            kind = draw.choice([CREATE, UPDATE, RESTORE])
+            changes.append(hands.change(kind, draw.choice("ab"), state, draw.choice([ANA, BEN])))
+        hands.later()
+        await store.documents.commit([entry(seq, *changes)])
+    for wanted in (HistoryFilter(), HistoryFilter(user_id=BEN), HistoryFilter(object_id="a")):
+        whole = await events(store, wanted, limit=1000)
+        assert whole == sorted(whole, key=lambda event: event.row.changed_at, reverse=True)
+        for limit in (1, 2, 3, 7):
+            assert await events(store, wanted, limit=limit) == whole
+        of_roots: list[HistoryRow] = []
+        for root in (OBJECTS, ANNOTATIONS):
+            page = await store.objects.history(SESSION, root, wanted, limit=1000)
+            assert [event.row for event in whole if event.root is root] == list(page.items)
+            of_roots += page.items
+        assert len(of_roots) == len(whole) > 0
+
+
+async def events(store: Store, wanted: HistoryFilter, *, limit: int) -> list[Event]:
+    found: list[Event] = []
+    cursor = None
+    while True:
+        page = await store.objects.session_history(SESSION, wanted, limit=limit, cursor=cursor)
+        assert len(page.items) <= limit
+        found += page.items
+        if page.next_cursor is None:
+            return found
+        cursor = page.next_cursor
+
+
+async def test_the_history_between_two_moments(store: Store) -> None:
+    hands = Hands()
+    for seq in range(1, 4):
+        await store.documents.commit([entry(seq, hands.change(CREATE, f"o{seq}", box(1), ANA))])
+    newest = await events(store, HistoryFilter(), limit=10)
+    times = [event.row.changed_at for event in newest]
+    assert [e.row.object_id for e in newest] == ["o3", "o2", "o1"]
+    middle = HistoryFilter(since=times[1], before=times[0])
+    assert [e.row.object_id for e in await events(store, middle, limit=1)] == ["o2"]
+    future = datetime.now(UTC) + timedelta(days=1)
+    assert await events(store, HistoryFilter(since=future), limit=5) == []
+
+
+async def test_a_cursor_of_another_list_is_refused(store: Store) -> None:
+    if isinstance(store.objects, MemoryObjectLookup):
+        pytest.skip("its rows have any number")
+    foreign = encode_cursor(datetime.now(UTC), UUID(int=2**128 - 1))
+    for cursor in ("x", foreign):
+        with pytest.raises(InvalidCursor):
+            await store.objects.session_history(SESSION, HistoryFilter(), cursor=cursor)
+        with pytest.raises(InvalidCursor):
+            await store.objects.history(SESSION, OBJECTS, HistoryFilter(), cursor=cursor)
