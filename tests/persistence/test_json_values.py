@@ -84,5 +84,5 @@ def test_the_drivers_own_uuids_are_taken_like_all_others() -> None:
     """Authors that were read from the database are written to it again."""
     read_back = pgproto.UUID("0a000000-0000-4000-8000-00000000000a")
     assert decode_jsonb(encode_jsonb({"by": [read_back]})) == {"by": [str(read_back)]}
-    with pytest.raises(TypeError, match="object is no JSON"):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         encode_jsonb(object())
