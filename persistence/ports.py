@@ -161,8 +161,12 @@ class Session:
 class Participant:
     """One person's standing in a session (a row of `ocw_participants`).
 
-    `removed_at` records that a host took the person out: the row then denies access, whatever a
-    token grants. `left_at` only says that they are not there now.
+    Attributes:
+        left_at: they are not there now; says nothing about access.
+        removed_at: a host took the person out: the row then denies access, whatever a token
+            grants.
+        last_active_at: when they last joined.
+        id: the row's own id, given by the store.
     """
 
     session_id: UUID
@@ -171,6 +175,8 @@ class Participant:
     joined_at: datetime
     left_at: datetime | None = None
     removed_at: datetime | None = None
+    last_active_at: datetime | None = None
+    id: UUID | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,9 @@ class SessionStore(Protocol):
     async def end(self, session_id: UUID, at: datetime) -> Session | None:
         """Mark it ended, once; ending an ended session changes nothing. None when unknown."""
 
+    async def set_paused(self, session_id: UUID, *, is_paused: bool) -> Session | None:
+        """Pause it or let it go on; one that has ended stays as it is. None when unknown."""
+
     async def delete(self, session_id: UUID, at: datetime) -> bool:
         """Mark it deleted (and ended); its contents go after a grace time. False when unknown."""
 
@@ -245,6 +254,39 @@ class SessionStore(Protocol):
 
     async def put_participant(self, participant: Participant) -> None:
         """Insert or replace that row."""
+
+    async def join(
+        self, session_id: UUID, user_id: UUID, role: Role, at: datetime
+    ) -> Participant | None:
+        """Note that somebody takes part; the role counts only if they have no row yet.
+
+        Returns:
+            Their row, unchanged if it records a removal. None when there is no such session, or it
+            has ended.
+        """
+
+    async def leave(self, session_id: UUID, user_id: UUID, at: datetime) -> Participant | None:
+        """Note that they are not there now, once. None when they have no row, or were removed."""
+
+    async def participants(
+        self, session_id: UUID, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Participant]:
+        """The people of a session that were not removed, in the order in which they joined.
+
+        Raises:
+            InvalidCursor: the cursor was not made by this method.
+        """
+
+    async def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> Participant | None:
+        """Change somebody's role. None when they have no row, or were removed.
+
+        Raises:
+            LastHost: the session would be left without a host.
+        """
+
+
+class LastHost(Exception):  # noqa: N818 - says what is the case
+    """A session keeps at least one host."""
 
 
 class InvalidCursor(Exception):  # noqa: N818 - says what is the case

@@ -14,6 +14,7 @@ from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import UnknownSession
 from persistence.pool import DatabasePool
 from persistence.ports import (
+    LastHost,
     Page,
     Participant,
     Session,
@@ -92,6 +93,13 @@ _END = f"""
     RETURNING {_COLUMNS}
 """  # noqa: S608 - constants
 
+_SET_STATUS = f"""
+    UPDATE ocw_sessions AS session
+    SET status = CASE WHEN status = 'ended' THEN status ELSE $2 END
+    WHERE id = $1 AND deleted_at IS NULL
+    RETURNING {_COLUMNS}
+"""  # noqa: S608 - constants
+
 _DELETE = """
     UPDATE ocw_sessions
     SET status = 'ended', ended_at = coalesce(ended_at, $2), deleted_at = $2
@@ -99,21 +107,26 @@ _DELETE = """
     RETURNING id
 """
 
-_PARTICIPANT = """
-    SELECT session_id, user_id, role, joined_at, left_at, removed_at
-    FROM ocw_participants WHERE session_id = $1 AND user_id = $2
-"""
+_PERSON = (
+    "person.id, person.session_id, person.user_id, person.role, person.joined_at, "
+    "person.left_at, person.removed_at, person.last_active_at"
+)
+
+_PARTICIPANT = f"""
+    SELECT {_PERSON} FROM ocw_participants AS person WHERE session_id = $1 AND user_id = $2
+"""  # noqa: S608 - constants
 
 _SESSIONS = f"""
     SELECT {_COLUMNS} FROM ocw_sessions AS session
     WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL
 """  # noqa: S608 - constants
 
-_PARTICIPANTS = """
-    SELECT session_id, user_id, role, joined_at, left_at, removed_at
-    FROM ocw_participants JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (session_id, user_id)
-        USING (session_id, user_id)
-"""
+_PARTICIPANTS = f"""
+    SELECT {_PERSON}
+    FROM ocw_participants AS person
+        JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (session_id, user_id)
+        ON person.session_id = wanted.session_id AND person.user_id = wanted.user_id
+"""  # noqa: S608 - constants
 
 _DELETED_BEFORE = """
     SELECT id FROM ocw_sessions WHERE deleted_at < $1 ORDER BY deleted_at, id LIMIT $2
@@ -122,15 +135,65 @@ _DELETED_BEFORE = """
 _FORGET = "DELETE FROM ocw_sessions WHERE id = ANY ($1::uuid[]) AND deleted_at IS NOT NULL"
 
 _PUT_PARTICIPANT = """
-    INSERT INTO ocw_participants (session_id, user_id, role, joined_at, left_at, removed_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO ocw_participants (
+        session_id, user_id, role, joined_at, left_at, removed_at, last_active_at
+    )
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (session_id, user_id) WHERE user_id IS NOT NULL DO UPDATE
     SET role = excluded.role, joined_at = excluded.joined_at, left_at = excluded.left_at,
-        removed_at = excluded.removed_at
+        removed_at = excluded.removed_at, last_active_at = excluded.last_active_at
 """
 
+# Who was removed stays as they are, and is answered all the same.
+_JOIN = f"""
+    INSERT INTO ocw_participants AS person (session_id, user_id, role, joined_at, last_active_at)
+    SELECT id, $2, $3, $4, $4 FROM ocw_sessions
+    WHERE id = $1 AND deleted_at IS NULL AND status <> 'ended'
+    FOR SHARE
+    ON CONFLICT (session_id, user_id) WHERE user_id IS NOT NULL DO UPDATE
+    SET left_at = CASE WHEN person.removed_at IS NULL THEN NULL ELSE person.left_at END,
+        last_active_at = CASE
+            WHEN person.removed_at IS NULL THEN excluded.last_active_at
+            ELSE person.last_active_at
+        END
+    RETURNING {_PERSON}
+"""  # noqa: S608 - constants
+
+_LEAVE = f"""
+    UPDATE ocw_participants AS person SET left_at = coalesce(left_at, $3)
+    WHERE session_id = $1 AND user_id = $2 AND removed_at IS NULL
+    RETURNING {_PERSON}
+"""  # noqa: S608 - constants
+
+# $2, $3: the row after which it starts, always given, so that the index can begin there.
+PEOPLE = f"""
+    SELECT {_PERSON} FROM ocw_participants AS person
+    WHERE session_id = $1 AND user_id IS NOT NULL AND removed_at IS NULL
+        AND (joined_at, user_id) > ($2::timestamptz, $3::uuid)
+    ORDER BY joined_at, user_id LIMIT $4
+"""  # noqa: S608 - constants
+
+# Changes of roles in one session follow one another: two hosts may demote each other.
+_LOCK = "SELECT FROM ocw_sessions WHERE id = $1 FOR NO KEY UPDATE"
+
+_OTHER_HOST = """
+    SELECT EXISTS (
+        SELECT FROM ocw_participants
+        WHERE session_id = $1 AND user_id <> $2 AND role = 'host' AND removed_at IS NULL
+    )
+"""
+
+_SET_ROLE = f"""
+    UPDATE ocw_participants AS person SET role = $3
+    WHERE session_id = $1 AND user_id = $2 AND removed_at IS NULL
+    RETURNING {_PERSON}
+"""  # noqa: S608 - constants
+
 _BEFORE_ALL = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
-"""Where the first page starts."""
+"""Where the first page starts: that of sessions…"""
+
+_AFTER_NONE = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+"""… and that of people."""
 
 
 class PostgresSessionStore:
@@ -188,6 +251,11 @@ class PostgresSessionStore:
         """See `ports.SessionStore.end`."""
         return await self._one(_END, session_id, at)
 
+    async def set_paused(self, session_id: UUID, *, is_paused: bool) -> Session | None:
+        """See `ports.SessionStore.set_paused`."""
+        status = SessionStatus.PAUSED if is_paused else SessionStatus.ACTIVE
+        return await self._one(_SET_STATUS, session_id, status.value)
+
     async def delete(self, session_id: UUID, at: datetime) -> bool:
         """See `ports.SessionStore.delete`."""
         async with self._pool.borrow() as connection:
@@ -195,9 +263,7 @@ class PostgresSessionStore:
 
     async def participant(self, session_id: UUID, user_id: UUID) -> Participant | None:
         """See `ports.SessionStore.participant`."""
-        async with self._pool.borrow() as connection:
-            row = await connection.fetchrow(_PARTICIPANT, session_id, user_id)
-        return _participant(row) if row is not None else None
+        return await self._person(_PARTICIPANT, session_id, user_id)
 
     async def deleted_before(self, moment: datetime, *, limit: int = 100) -> Sequence[UUID]:
         """See `ports.SessionStore.deleted_before`."""
@@ -239,9 +305,50 @@ class PostgresSessionStore:
                     participant.joined_at,
                     participant.left_at,
                     participant.removed_at,
+                    participant.last_active_at,
                 )
             except asyncpg.ForeignKeyViolationError:
                 raise UnknownSession(f"no session {participant.session_id}") from None
+
+    async def join(
+        self, session_id: UUID, user_id: UUID, role: Role, at: datetime
+    ) -> Participant | None:
+        """See `ports.SessionStore.join`."""
+        return await self._person(_JOIN, session_id, user_id, role.value, at)
+
+    async def leave(self, session_id: UUID, user_id: UUID, at: datetime) -> Participant | None:
+        """See `ports.SessionStore.leave`."""
+        return await self._person(_LEAVE, session_id, user_id, at)
+
+    async def participants(
+        self, session_id: UUID, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Participant]:
+        """See `ports.SessionStore.participants`."""
+        joined_at, user_id = decode_cursor(cursor) if cursor is not None else _AFTER_NONE
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(PEOPLE, session_id, joined_at, user_id, limit + 1)
+        items = tuple(_participant(row) for row in rows[:limit])
+        if len(rows) <= limit or not items:
+            return Page(items)
+        return Page(items, encode_cursor(items[-1].joined_at, items[-1].user_id))
+
+    async def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> Participant | None:
+        """See `ports.SessionStore.set_role`."""
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_LOCK, session_id)
+            before = await connection.fetchrow(_PARTICIPANT, session_id, user_id)
+            if before is None or before["removed_at"] is not None:
+                return None
+            loses_host = before["role"] == Role.HOST.value and role is not Role.HOST
+            if loses_host and not await connection.fetchval(_OTHER_HOST, session_id, user_id):
+                raise LastHost
+            row = await connection.fetchrow(_SET_ROLE, session_id, user_id, role.value)
+        return _participant(row) if row is not None else None
+
+    async def _person(self, query: str, *arguments: object) -> Participant | None:
+        async with self._pool.borrow() as connection:
+            row = await connection.fetchrow(query, *arguments)
+        return _participant(row) if row is not None else None
 
     async def _one(self, query: str, *arguments: object) -> Session | None:
         async with self._pool.borrow() as connection:
@@ -300,4 +407,6 @@ def _participant(row: asyncpg.Record) -> Participant:
         joined_at=row["joined_at"],
         left_at=row["left_at"],
         removed_at=row["removed_at"],
+        last_active_at=row["last_active_at"],
+        id=row["id"],
     )

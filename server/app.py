@@ -27,7 +27,8 @@ from persistence.database_lock import DatabaseLock
 from persistence.journal import WriteBehindJournal
 from persistence.kept_answers import PostgresAnswerStore
 from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.object_history import PostgresObjectReader
 from persistence.object_ports import ObjectReader
 from persistence.pool import DatabasePool

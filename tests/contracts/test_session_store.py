@@ -11,7 +11,7 @@ import pytest
 
 from crdt_docs.access import Role
 from persistence.errors import UnknownSession
-from persistence.memory_store import MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
 from persistence.ports import (
     InvalidCursor,
     Participant,

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import SessionFilter, StorageUnavailable
 from tests.helpers.commits import document, log_of
 

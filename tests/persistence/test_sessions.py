@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from persistence.pool import Connection, connect
 from persistence.ports import SessionFilter, SessionStatus
-from persistence.sessions import find_query
+from persistence.sessions import PEOPLE, find_query
 
 ROWS = 20_000
 WORKSPACE, OTHER = UUID(int=7), UUID(int=8)
@@ -35,6 +35,11 @@ _FILL = f"""
         lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex((n * 7 + k * 1117) % 5000), 32, '0')::uuid,
         'editor'
     FROM generate_series(1, {ROWS}) AS n, generate_series(1, 3) AS k;
+    INSERT INTO ocw_participants (session_id, user_id, role, joined_at)
+    SELECT
+        lpad('1', 32, '0')::uuid, lpad(to_hex(100000 + n), 32, '0')::uuid, 'viewer',
+        timestamptz '2026-01-01' + n * interval '1 minute'
+    FROM generate_series(1, 5000) AS n;
     ANALYZE ocw_sessions, ocw_participants;
 """
 
@@ -94,6 +99,21 @@ async def test_a_page_is_read_from_an_index(
         node["Actual Rows"] * node["Actual Loops"] for node in used if "Relation Name" in node
     )
     assert touched < 400
+
+
+@pytest.mark.parametrize("after", [datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)])
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_page_of_people_is_read_from_an_index(
+    filled: Connection, mode: str, after: datetime
+) -> None:
+    await filled.execute(f"SET plan_cache_mode = {mode}")
+    explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {PEOPLE}"
+    answer = await filled.fetchval(explain, UUID(int=1), after, UUID(int=0), 51)
+    used = nodes(json.loads(answer)[0]["Plan"])
+    assert [node["Node Type"] for node in used] == ["Limit", "Index Scan"]
+    assert used[1]["Index Name"] == "ocw_participants_by_joining"
+    assert used[1]["Actual Rows"] == 51
 
 
 async def test_the_tables_check_what_they_hold(database: str) -> None:

@@ -17,7 +17,8 @@ from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from persistence.answer_ports import AnswerStore
 from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import SessionStore
 from server.authentication import Authenticator
 from server.rest.ports import Edited, Readiness

@@ -17,7 +17,8 @@ from starlette.applications import Starlette
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, document_name
-from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Session, SessionStatus, SessionType
 from server.app import Stores, create_app, memory_stores
 from server.authentication import mint

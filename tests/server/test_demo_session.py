@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from crdt_docs.access import Role
-from persistence.memory_store import MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
 from persistence.ports import SessionStatus, StorageUnavailable
 from server.access_decision import Allowed, decide_access
 from server.demo_session import (

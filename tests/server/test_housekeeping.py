@@ -9,7 +9,8 @@ from uuid import UUID
 from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.answer_ports import RequestName, Reservation
 from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_store import MemoryDocumentStore, MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Commit, Session, SessionStatus, SessionType, StorageUnavailable
 from server.housekeeping import forget_answers, forget_deleted, keep_house
 from server.rest.idempotency import KEPT_FOR

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from persistence.memory_store import MemorySessionStore
+from persistence.memory_sessions import MemorySessionStore
 from persistence.ports import Standing, StorageUnavailable
 from server import standings
 from server.standings import AT_ONCE, StandingReader

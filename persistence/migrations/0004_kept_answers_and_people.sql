@@ -1,4 +1,4 @@
--- First answers to requests that may come again. persistence/SCHEMA.md explains.
+-- First answers to requests that may come again, and pages of people. persistence/SCHEMA.md explains.
 
 CREATE TABLE kept_answers (
     caller_id      uuid        NOT NULL,
@@ -17,3 +17,7 @@ CREATE TABLE kept_answers (
 
 -- Those that are kept no longer.
 CREATE INDEX kept_answers_by_time ON kept_answers (reserved_at);
+
+-- One page of a session's people, in the order in which they joined.
+CREATE INDEX ocw_participants_by_joining ON ocw_participants (session_id, joined_at, user_id)
+    WHERE user_id IS NOT NULL AND removed_at IS NULL;
