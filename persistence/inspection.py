@@ -58,6 +58,12 @@ _SESSIONS = f"""
     ) AS found ORDER BY session_id LIMIT $2
 """  # noqa: S608 - constants
 
+_KNOWS = f"""
+    SELECT EXISTS (SELECT FROM documents WHERE name = $1)
+        OR EXISTS (SELECT FROM ocw_sessions WHERE id = $2)
+        {"".join(f" OR EXISTS (SELECT FROM {table} WHERE session_id = $2)" for table in _TABLES)}
+"""  # noqa: S608 - constants
+
 _BEFORE_ALL = UUID(int=0)
 
 _LOCK = "SELECT id FROM documents WHERE name = $1 FOR UPDATE"
@@ -123,6 +129,12 @@ class PostgresInspection:
                 _SESSIONS, last, limit, start, timeout=self._pool.command_timeout * SLOW
             )
         return [document_name(DocumentKind.OCW, row["session_id"]) for row in rows]
+
+    async def knows(self, document: DocumentName) -> bool:
+        """See `inspection_ports.Inspection.knows`."""
+        async with self._pool.borrow() as connection:
+            known: bool = await connection.fetchval(_KNOWS, document, session_of(document))
+        return known
 
     @asynccontextmanager
     async def moment(self, document: DocumentName) -> AsyncIterator[PostgresMoment]:

@@ -165,6 +165,9 @@ class Inspection(Protocol):
             after: the name after which the page starts.
         """
 
+    async def knows(self, document: DocumentName) -> bool:
+        """Whether there is a session, a document or a row of this name."""
+
     def moment(self, document: DocumentName) -> AbstractAsyncContextManager[Moment]:
         """Look at a document."""
 

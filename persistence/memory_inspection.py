@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -38,6 +39,10 @@ class MemoryInspection:
             document_name(DocumentKind.OCW, session_id) for session_id, _ in self._objects.tables
         }
         return [name for name in sorted(stored | with_rows) if name > after][:limit]
+
+    async def knows(self, document: DocumentName) -> bool:
+        """See `inspection_ports.Inspection.knows`."""
+        return document in await self.documents(limit=sys.maxsize)
 
     @asynccontextmanager
     async def moment(self, document: DocumentName) -> AsyncIterator[MemoryMoment]:

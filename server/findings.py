@@ -64,6 +64,11 @@ class Finding:
         return found
 
 
+def not_opened(document: DocumentName) -> Finding:
+    """Of a document that is left alone (ROM-15)."""
+    return Finding(document, Fault.NOT_OPENED, "not opened: that has stopped a worker")
+
+
 @dataclass(slots=True)
 class Counts:
     """What was looked at, and found."""
@@ -73,6 +78,12 @@ class Counts:
     versions: int = 0
     findings: int = 0
     notes: int = 0
+
+    def __str__(self) -> str:
+        found = f"{self.findings} findings" if self.findings else "nothing differs"
+        noted = f", {self.notes} notes" if self.notes else ""
+        looked = f"{self.documents} documents, {self.objects} objects, {self.versions} versions"
+        return f"{looked}: {found}{noted}"
 
     def note(self, finding: Finding) -> None:
         """Something was found."""

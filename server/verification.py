@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from crdt_docs.identifiers import DocumentName
 from persistence.inspection_ports import Inspection
-from server.findings import Counts, Fault, Finding
+from server.findings import Counts, Finding, not_opened
 from server.history_check import history_findings
 from server.row_check import row_findings
 
@@ -49,7 +49,7 @@ class Verification:
         """
         self.counts.documents += 1
         if self._is_closed(name):
-            finding = Finding(name, Fault.NOT_OPENED, "not opened: that has stopped a worker")
+            finding = not_opened(name)
             self.counts.note(finding)
             yield finding
             return
