@@ -1,4 +1,4 @@
-"""OCW sessions: create, list, read, end and delete."""
+"""OCW sessions: create, list, read, pause, resume, end and delete."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from starlette.responses import Response
 from crdt_docs.identifiers import ActorKind, DocumentKind
 from crdt_docs.messages import CloseCode
 from persistence.ports import InvalidCursor, Session, SessionFilter, SessionStatus
-from server.rest.callers import Caller, CallerOf, Host, Reader
+from server.rest.callers import Caller, CallerOf, Host, Opened, Reader
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
 from server.rest.errors import (
     FORBIDDEN,
     INVALID_CURSOR,
+    SESSION_ENDED,
     STORAGE_UNAVAILABLE,
     ApiError,
     forbidden,
@@ -24,7 +25,7 @@ from server.rest.errors import (
     refuses,
     session_not_found,
 )
-from server.rest.services import ServicesOf
+from server.rest.services import Services, ServicesOf
 from server.rest.session_views import (
     CreateSession,
     DeletedView,
@@ -122,6 +123,35 @@ def _wanted(caller: Caller, query: ListSessions) -> SessionFilter:
 async def read_session(opened: Reader, reply: Reply) -> Response:
     """One session."""
     return reply(session_view(opened.session))
+
+
+@router.post("/ocw/sessions/{session_id}/pause", response_model=Envelope[SessionView])
+@refuses(SESSION_ENDED)
+async def pause_session(opened: Host, services: ServicesOf, reply: Reply) -> Response:
+    """Pause it: nothing is changed by requests until it goes on; it can be read and joined.
+
+    Pausing a paused session changes nothing and succeeds.
+    """
+    return reply(await _set_paused(opened, services, is_paused=True))
+
+
+@router.post("/ocw/sessions/{session_id}/resume", response_model=Envelope[SessionView])
+@refuses(SESSION_ENDED)
+async def resume_session(opened: Host, services: ServicesOf, reply: Reply) -> Response:
+    """Let a paused session go on.
+
+    Where it is not paused, this changes nothing and succeeds.
+    """
+    return reply(await _set_paused(opened, services, is_paused=False))
+
+
+async def _set_paused(opened: Opened, services: Services, *, is_paused: bool) -> SessionView:
+    session = await services.sessions.set_paused(opened.session.id, is_paused=is_paused)
+    if session is None:
+        raise session_not_found()
+    if session.status is SessionStatus.ENDED:
+        raise ApiError(SESSION_ENDED, "the session has ended: it cannot be paused or go on")
+    return session_view(session)
 
 
 @router.post("/ocw/sessions/{session_id}/end", response_model=Envelope[SessionView])

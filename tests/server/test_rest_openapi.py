@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from server.rest.docs_page import docs_page
@@ -64,9 +65,8 @@ async def test_who_needs_no_token_is_known(document: Json) -> None:
 
 
 async def test_every_reference_leads_somewhere(document: Json) -> None:
-    found = set(
-        re.findall(r'"\$ref": ?"#/components/(\w+)/([^"]+)"', repr(document).replace("'", '"'))
-    )
+    text = orjson.dumps(document).decode()
+    found = set(re.findall(r'"\$ref":"#/components/(\w+)/([^"]+)"', text))
     assert found
     assert all(name in document["components"][section] for section, name in found)
     assert "HTTPValidationError" not in document["components"]["schemas"]
@@ -75,14 +75,14 @@ async def test_every_reference_leads_somewhere(document: Json) -> None:
 
 def told_with_examples(document: Json) -> list[tuple[str, Json, object]]:
     """Every body and answer in JSON: whose, its schema, an example."""
-    found = []
+    found: list[tuple[str, Json, object]] = []
     for operation in operations(document):
         parts = [operation.get("requestBody", {}), *operation["responses"].values()]
         for part in parts:
             told = part.get("content", {}).get("application/json")
             if told is not None:
-                for example in examples(told, document):
-                    found.append((operation["operationId"], told["schema"], example))
+                name, schema = operation["operationId"], told["schema"]
+                found.extend((name, schema, example) for example in examples(told, document))
     return found
 
 
