@@ -14,6 +14,7 @@ from persistence.archive_ports import (
     MAX_PAST_BYTES,
     REMOVED_AT_ONCE,
     AtSeq,
+    AtSnapshot,
     AtTime,
     Merge,
     Moment,
@@ -22,6 +23,7 @@ from persistence.archive_ports import (
     PastTooLarge,
     TooManySnapshots,
     UnknownMoment,
+    UnknownSnapshot,
 )
 from persistence.checkpoints import Kept, Way, day_after, way_to
 from persistence.cursors import decode_cursor, encode_cursor
@@ -382,9 +384,13 @@ class PostgresArchive:
 
 def _never(moment: Moment) -> PastDocument:
     """A document that does not exist."""
-    if isinstance(moment, AtTime) or moment == AtSeq(0):
-        return PastDocument()
-    raise UnknownMoment("there is nothing in this document yet")
+    match moment:
+        case AtSnapshot(snapshot_id):
+            raise UnknownSnapshot(f"no snapshot {snapshot_id}")
+        case AtSeq(seq) if seq > 0:
+            raise UnknownMoment("the log ends at 0")
+        case _:
+            return PastDocument()
 
 
 async def _position(
@@ -405,7 +411,7 @@ async def _position(
                 stored["id"],
             )
             if seq is None:
-                raise UnknownMoment(f"no snapshot {moment.id}")
+                raise UnknownSnapshot(f"no snapshot {moment.id}")
             return seq, False
 
 

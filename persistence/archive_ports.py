@@ -1,6 +1,6 @@
 """The past of documents as storage sees it: moments, checkpoints, named snapshots, retention.
 
-The rules are PST-1 to PST-12 of `crdt_docs/SPEC.md`.
+The rules are PST in `crdt_docs/SPEC.md`.
 """
 
 from __future__ import annotations
@@ -100,6 +100,10 @@ class UnknownMoment(Exception):  # noqa: N818 - says what is the case
     """A position that the log has not reached, or a snapshot that is not there."""
 
 
+class UnknownSnapshot(UnknownMoment):
+    """A snapshot that is not there."""
+
+
 class PastTooLarge(Exception):  # noqa: N818 - says what is the case
     """Too many bytes lie between the moment and the nearest checkpoint before it."""
 
@@ -142,7 +146,7 @@ class Archive(Protocol):
         """Keep a checkpoint; False where the log has no entry at `seq`. Once is enough."""
 
     async def last_seq(self, document: DocumentName) -> int:
-        """How long the log is, merged parts included."""
+        """How long the log is, merged parts included; 0 for a document that does not exist."""
 
     async def name(
         self, document: DocumentName, seq: int, label: str, created_by: UUID | None

@@ -23,6 +23,7 @@ from persistence.archive_ports import (
     PastTooLarge,
     TooManySnapshots,
     UnknownMoment,
+    UnknownSnapshot,
 )
 from persistence.checkpoints import Kept, day_after, day_of, stays, way_to
 from persistence.cursors import decode_cursor, encode_cursor
@@ -261,7 +262,7 @@ def _position(stored: MemoryDocument, moment: Moment) -> tuple[int, bool]:
         case _:
             named = stored.named.get(moment.id)
             if named is None:
-                raise UnknownMoment(f"no snapshot {moment.id}")
+                raise UnknownSnapshot(f"no snapshot {moment.id}")
             return named.seq, False
 
 

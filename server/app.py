@@ -46,11 +46,13 @@ from server.pages import page_routes
 from server.rest.boundary import outside
 from server.rest.routes import rest_routes
 from server.rest.services import Services
+from server.retention import Retention
 from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
 from server.settings import Settings
 from server.sockets.session_socket import SocketServices, session_socket_route
 from server.standings import StandingReader
+from server.time_travel import TimeTravel
 
 log = structlog.get_logger(__name__)
 
@@ -186,6 +188,11 @@ async def _build(
         keep_house(stores.sessions, stores.documents, stores.answers, grace)
     )
     stack.callback(housekeeping.cancel)
+    past = TimeTravel(stores.archive, fence)
+    if settings.log_retention_days:
+        kept_for = timedelta(days=settings.log_retention_days)
+        merging = asyncio.create_task(Retention(stores.archive, past, kept_for).run())
+        stack.callback(merging.cancel)
     sockets = SocketServices(
         directory=directory,
         standings=StandingReader(stores.sessions),
@@ -197,6 +204,7 @@ async def _build(
         sessions=stores.sessions,
         objects=stores.objects,
         archive=stores.archive,
+        past=past,
         answers=stores.answers,
         live=live,
         authenticator=authenticator,
@@ -225,14 +233,19 @@ async def _demo(sessions: SessionStore, settings: Settings) -> list[str]:
     return demo_lines(settings, session, token)
 
 
+def document_limits(settings: Settings) -> DocumentLimits:
+    """What the structure of a document may be."""
+    return DocumentLimits(
+        max_depth=settings.max_nesting,
+        max_clients=settings.max_client_ids,
+        max_blind_writes=settings.max_blind_writes,
+    )
+
+
 def _room_limits(settings: Settings) -> RoomLimits:
     return RoomLimits(
         guard=GuardLimits(structs=settings.max_structs_per_update),
-        document=DocumentLimits(
-            max_depth=settings.max_nesting,
-            max_clients=settings.max_client_ids,
-            max_blind_writes=settings.max_blind_writes,
-        ),
+        document=document_limits(settings),
         awareness=AwarenessLimits(
             settings.max_awareness_bytes, settings.max_awareness_ids_per_connection
         ),

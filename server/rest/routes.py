@@ -5,14 +5,22 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
-from server.rest import health, participants, sessions, state
+from server.rest import differences, health, participants, restoring, sessions, snapshots, state
 from server.rest.application import RestApplication
 from server.rest.documentation import documentation_routes
 from server.rest.services import Services
 
 PREFIX = "/api"
 
-ROUTERS = (health.router, sessions.router, participants.router, state.router)
+ROUTERS = (
+    health.router,
+    sessions.router,
+    participants.router,
+    state.router,
+    differences.router,
+    snapshots.router,
+    restoring.router,
+)
 
 
 def rest_routes(services: Services) -> list[BaseRoute]:

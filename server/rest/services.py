@@ -15,6 +15,7 @@ from server.authentication import Authenticator
 from server.clock import Clock, utc_now
 from server.rest.ports import LiveDocuments
 from server.settings import Settings
+from server.time_travel import TimeTravel
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Services:
     sessions: SessionStore
     objects: ObjectReader
     archive: Archive
+    past: TimeTravel
     answers: AnswerStore
     live: LiveDocuments
     authenticator: Authenticator

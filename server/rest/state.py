@@ -1,27 +1,44 @@
-"""The document of a session as it is now."""
+"""The document of a session, as it is now and as it was."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import Query
+from pydantic import Field
 from starlette.responses import Response
 
+from crdt_docs.document import ROOT_MAPS
+from crdt_docs.identifiers import DocumentKind, DocumentName
+from persistence.archive_ports import Moment
 from server.rest.callers import Reader
 from server.rest.descriptions import also
 from server.rest.endpoint import resource_router
-from server.rest.envelope import Envelope, Reply
+from server.rest.envelope import Envelope, Reply, ReplyWith
 from server.rest.errors import DOCUMENT_UNAVAILABLE, refuses
-from server.rest.requests import Strict
-from server.rest.services import ServicesOf
+from server.rest.moments import PAST_REFUSALS, Seq, Source, Time, chosen, looking_back, moment_view
+from server.rest.requests import Strict, Uuid
+from server.rest.services import Services, ServicesOf
+from server.time_travel import Shown
 
 router = resource_router("State")
+
+SEQ_HEADER = "X-Document-Seq"
+AT_HEADER = "X-Document-At"
+ROUNDED_HEADER = "X-Document-Rounded"
+"""What is shown of the past, where the body is an update: as `seq`, `at` and `is_rounded`."""
+
+_ROOTS = ROOT_MAPS[DocumentKind.OCW]
 
 
 class ReadState(Strict):
     """Query of a session's state."""
 
     format: Literal["json", "yjs"] = "json"
+    at: Time | None = Field(None, description="As it was stored at this time.")
+    seq: Seq | None = Field(None, description="As it was at this position of its log.")
+    snapshot: Uuid | None = Field(None, description="As it was when this snapshot was named.")
 
 
 @router.get(
@@ -29,12 +46,52 @@ class ReadState(Strict):
     response_model=Envelope[dict[str, Any]],
     responses=also("application/octet-stream", "One Yjs update, v1."),
 )
-@refuses(DOCUMENT_UNAVAILABLE)
+@refuses(DOCUMENT_UNAVAILABLE, *PAST_REFUSALS)
 async def read_state(
     opened: Reader, query: Annotated[ReadState, Query()], services: ServicesOf, reply: Reply
 ) -> Response:
-    """The document now, as JSON or as one Yjs update."""
+    """The document now, or at a moment, as JSON or as one Yjs update.
+
+    Without a moment it is shown with edits that are not stored yet. With one of `at`, `seq` and
+    `snapshot`, data also has the `seq` and `at` of what is shown, and `is_rounded`: edits of that
+    time have been merged, and this is the nearest earlier state that is kept. For an update these
+    are headers: `X-Document-Seq`, `X-Document-At`, `X-Document-Rounded`.
+    """
+    moment = _moment(services, query)
+    if moment is not None:
+        return await _read_past(services, opened.document, moment, query, reply)
     if query.format == "yjs":
         update = await services.live.state_update(opened.document)
         return Response(update, media_type="application/octet-stream")
     return reply(await services.live.state(opened.document))
+
+
+def _moment(services: Services, query: ReadState) -> Moment | None:
+    source = Source("at")
+    try:
+        moment = chosen(at=query.at, seq=query.seq, snapshot=query.snapshot)
+    except ValueError as error:
+        raise source.refusal(str(error)) from None
+    source.check(moment, services.clock())
+    return moment
+
+
+async def _read_past(
+    services: Services, document: DocumentName, moment: Moment, query: ReadState, reply: ReplyWith
+) -> Response:
+    with looking_back(Source("at" if query.seq is None else "seq")):
+        if query.format == "yjs":
+            update = await services.past.update(document, moment)
+            return Response(
+                update.content, media_type="application/octet-stream", headers=_headers(update)
+            )
+        shown = await services.past.json(document, moment, _ROOTS)
+    roots = {name: orjson.Fragment(text) for name, text in shown.content.items()}
+    return reply({**roots, **moment_view(shown)})
+
+
+def _headers(shown: Shown[bytes]) -> dict[str, str]:
+    headers = {SEQ_HEADER: str(shown.seq), ROUNDED_HEADER: str(shown.is_rounded).lower()}
+    if shown.at is not None:
+        headers[AT_HEADER] = shown.at.isoformat().replace("+00:00", "Z")
+    return headers

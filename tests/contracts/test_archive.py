@@ -25,6 +25,7 @@ from persistence.archive_ports import (
     PastTooLarge,
     TooManySnapshots,
     UnknownMoment,
+    UnknownSnapshot,
 )
 from persistence.memory_store import MemoryDocumentStore
 from persistence.pool import DatabasePool
@@ -162,11 +163,11 @@ async def test_a_position_is_exact(stored: Stored) -> None:
 async def test_what_is_not_there_yet_is_unknown(stored: Stored) -> None:
     """PST-1"""
     await hourly(stored, 4)
-    for moment in (AtSeq(5), AtSnapshot(uuid4())):
-        with pytest.raises(UnknownMoment):
-            await stored.archive.past(ONE, moment)
-        with pytest.raises(UnknownMoment):
-            await stored.archive.past(TWO, moment)
+    for name in (ONE, TWO):
+        with pytest.raises(UnknownMoment, match="the log ends at"):
+            await stored.archive.past(name, AtSeq(5))
+        with pytest.raises(UnknownSnapshot):
+            await stored.archive.past(name, AtSnapshot(uuid4()))
 
 
 async def test_documents_are_kept_apart(stored: Stored) -> None:

@@ -25,6 +25,7 @@ from server.rest.ports import Edited, Readiness
 from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.settings import Settings
+from server.time_travel import TimeTravel
 from tests.server.described import described
 from tests.server.token_forge import SECRET, Forge
 
@@ -150,6 +151,7 @@ class Api:
             sessions=self.stored_in or self.sessions,
             objects=self.documents.objects,
             archive=self.documents.archive,
+            past=TimeTravel(self.documents.archive),
             answers=self.answers,
             live=self.live,
             authenticator=self.authenticator or self.forge.authenticator(),

@@ -432,7 +432,7 @@ async def test_the_state_comes_as_an_update_too(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["format=svg", "format=", "at=2030-01-01T00:00:00Z", "format=json&format=yjs"]
+    "query", ["format=svg", "format=", "version=3", "format=json&format=yjs"]
 )
 async def test_a_state_nobody_can_give_is_refused(api: Api, query: str) -> None:
     anna = api.caller()
