@@ -57,9 +57,11 @@ class RoomDirectory:
         snapshot_every_updates: int,
         snapshot_every_bytes: int,
         fence: Fence | None = None,
+        repair: Callable[[DocumentName], Awaitable[object]] | None = None,
     ) -> None:
         """
         Args:
+            repair: makes rows of a document that is not open what its log says (HST-8).
             idle_seconds: how long a room without members stays in memory.
             snapshot_every_updates: log entries after which a room's snapshot is renewed; likewise
                 `snapshot_every_bytes`.
@@ -74,6 +76,8 @@ class RoomDirectory:
         self._snapshot_every_updates = snapshot_every_updates
         self._snapshot_every_bytes = snapshot_every_bytes
         self._fence = fence or NoFence()
+        self._repair = repair
+        self._unsound: set[DocumentName] = set()
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
@@ -140,6 +144,7 @@ class RoomDirectory:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
             self._dropped.pop(name, None)
+            await self._make_sound(name)
             if self._fence.is_poisoned(OPENING + name.encode()):
                 # ROM-15: it has cost everybody one reconnect, and must not cost another.
                 log.error("a document whose opening stopped a worker is left closed", document=name)
@@ -213,10 +218,28 @@ class RoomDirectory:
     def _drop(self, host: RoomHost) -> None:
         """Forget a room whose document failed; the next to ask loads it again from storage."""
         if self._hosts.get(host.name) is host:
-            del self._hosts[host.name]
             self._dropped[host.name] = host.position
-            host.shut()
+            self._journal.seal(host.name)
+            self._forget(host)
             log.error("a document failed and is loaded again", document=host.name)
+
+    async def _make_sound(self, name: DocumentName) -> None:
+        """HST-8: rows that were lost with a room are made from the log."""
+        if name not in self._unsound or self._repair is None:
+            return
+        try:
+            await self._repair(name)
+        except StorageUnavailable:
+            raise
+        except Exception:
+            log.exception("rows of objects are not what the log says", document=name)
+        self._unsound.discard(name)
+
+    def _forget(self, host: RoomHost) -> None:
+        del self._hosts[host.name]
+        if host.has_lost_changes:
+            self._unsound.add(host.name)
+        host.shut()
 
     def give_up(self, name: DocumentName, error: Exception) -> None:
         """Storage refuses what a document emitted: close it, promise nothing more about it, and
@@ -225,6 +248,7 @@ class RoomDirectory:
         host = self._hosts.get(name)
         if host is not None:
             host.abandon()
+            host.has_lost_changes = True  # of what was stored before, with what is given up now
             self._drop(host)
 
     def _committed(self, position: int) -> None:
@@ -310,8 +334,7 @@ class RoomDirectory:
             or host.room.is_applying  # ROM-16: what was accepted is applied to the end
         )
         if not is_needed and self._hosts.get(host.name) is host:
-            del self._hosts[host.name]
-            host.shut()
+            self._forget(host)
 
     def closed_since(self, name: DocumentName, moment: float) -> tuple[CloseCode, str] | None:
         """Whether `close_document` was called for it after a moment of the monotonic clock: who

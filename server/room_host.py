@@ -92,6 +92,9 @@ class RoomHost:
         Args:
             last_seq: of the document's log.
             projector: tells what becomes of the document's objects; None: they have no tables.
+
+        Attributes:
+            has_lost_changes: rows of objects are not what the log says.
             on_broken: called once if the document fails; no new members may come afterwards.
             clock: monotonic seconds. Not the loop's: uvloop's stands still during one round, and
                 a round that reads a flood is long.
@@ -103,6 +106,7 @@ class RoomHost:
         self.empty_since: float | None = None
         self.bytes_since_snapshot = 0
         self.updates_since_snapshot = 0
+        self.has_lost_changes = False
         self._journal = journal
         self._counters = counters
         self._settings = settings
@@ -335,8 +339,11 @@ class RoomHost:
 
     def take_changes(self) -> tuple[ObjectChange, ...]:
         """See `persistence.ports.ChangeSource`."""
-        if self._projector is None or self.room.is_broken:
-            return ()  # what it holds is not what was appended
+        if self._projector is None:
+            return ()
+        if self.room.is_broken:  # what it holds is not what was appended
+            self.has_lost_changes = True
+            return ()
         fence = self.room.document.fence
         try:
             with heavy_work(fence, b"reading objects of " + self.name.encode(), self.room.size):
@@ -347,6 +354,7 @@ class RoomHost:
             # Rows are not worth the log: they can be made again from it. But what belongs to
             # which object is not known any more.
             self._projector = self.room.document.ownership = None
+            self.has_lost_changes = True
             self._counters.failed_projections += 1
             log.exception("changed objects could not be read", document=self.name)
             return ()

@@ -18,6 +18,7 @@ from server.room_directory import RoomDirectory
 from server.room_host import HostSettings, RoomHost
 from tests.helpers.channels import RecordingChannel
 from tests.helpers.people import Person
+from tests.helpers.waiting import until
 
 NAME = document_name(DocumentKind.OCW, UUID(int=77))
 
@@ -54,6 +55,8 @@ class House:
         self.store = MemoryDocumentStore()
         self.counters = Counters()
         self.poisoned: list[DocumentName] = []
+        self.repaired: list[DocumentName] = []
+        self.repair_fails_with: Exception | None = None
         self.journal = WriteBehindJournal(
             self.store,
             on_poisoned=lambda commit, error: self.directory.give_up(commit.document, error),
@@ -68,6 +71,7 @@ class House:
             "idle_seconds": 0.02,
             "snapshot_every_updates": 50,
             "snapshot_every_bytes": 10_000,
+            "repair": self._repair,
             **options,
         }
         self.directory = RoomDirectory(self.store, self.journal, **settings)
@@ -94,6 +98,19 @@ class House:
         """The person's socket is gone."""
         seat.host.leave(seat.member)
         self.seats.remove(seat)
+
+    async def _repair(self, name: DocumentName) -> None:
+        self.repaired.append(name)
+        if self.repair_fails_with is not None:
+            raise self.repair_fails_with
+
+    async def put_away(self) -> None:
+        """Let everybody go, and wait until the room is no longer in memory."""
+        for seat in list(self.seats):
+            self.stand_up(seat)
+        await asyncio.sleep(0.03)
+        await self.directory._tick_all()
+        await until(lambda: not self.directory.rooms)
 
     async def settle(self) -> None:
         """Exchange until nothing more happens."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 from pycrdt import Doc, Map
 
+from crdt_docs.document import Document
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import DocumentKind, Identity, document_name
 from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.projector import Projector
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
+from persistence.ports import StorageUnavailable
 from server.live_documents import LiveRooms
-from tests.helpers.waiting import until
 from tests.server.rooms import NAME, House, Person
 
 SESSION = UUID(int=77)
@@ -91,9 +93,7 @@ async def test_rows_go_on_after_the_room_was_put_away() -> None:
         ada.set("b", sticky(1))
         await house.settle()
         house.stand_up(seat)
-        await asyncio.sleep(0.03)
-        await house.directory._tick_all()
-        await until(lambda: not house.directory.rooms)
+        await house.put_away()
         ada.set("b", sticky(2))
         await house.sit(ada)
         ada.edit(lambda objects: objects.pop("a", None))
@@ -187,3 +187,68 @@ async def test_what_cannot_be_read_does_not_hold_up_the_log(
         await house.settle()
         assert ada.stored > before, "edits are stored all the same"
         assert (await house.store.load(NAME)).last_seq == 3
+        assert house.repaired == []
+        await house.put_away()
+        await house.directory.open(NAME)
+        assert house.repaired == [NAME], "HST-8"
+        await house.put_away()
+        await house.directory.open(NAME)
+        assert house.repaired == [NAME], "once"
+
+
+async def test_hst_8_rows_are_repaired_when_a_document_failed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of one turn the first edit is stored, and the second is the document's end."""
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        for person in (ada, ben):
+            await house.sit(person)
+        await house.settle()
+        transact = Document._transact
+
+        def fail(self: Document, updates: Sequence[bytes], sender: bytes) -> None:
+            if sender == ben.identity.user_id.bytes:
+                raise RuntimeError("in the depths of the CRDT")
+            transact(self, updates, sender)
+
+        monkeypatch.setattr(Document, "_transact", fail)
+        ada.set("a", sticky(1))
+        ben.set("b", sticky(2))
+        host = house.host()
+        for seat in house.seats:
+            host.room.receive(seat.member, seat.person.outbox.popleft())
+        host.run_turn()
+        await house.journal.flush()
+        assert (await house.store.load(NAME)).last_seq == 1
+        await house.directory.open(NAME)
+        assert house.repaired == [NAME]
+
+
+async def test_hst_8_rows_are_repaired_when_storage_refused_a_part(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada)
+        ada.set("a", sticky())
+        await house.settle()
+        host = house.host()
+        house.directory.give_up(NAME, ValueError("refused"))
+        assert host.has_lost_changes
+        await house.directory.open(NAME)
+        assert house.repaired == [NAME]
+
+
+async def test_hst_8_a_document_whose_rows_cannot_be_repaired_is_opened_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with House() as house:
+        await house.directory.open(NAME)
+        house.directory.give_up(NAME, ValueError("refused"))
+        house.repair_fails_with = StorageUnavailable("gone")
+        with pytest.raises(StorageUnavailable):
+            await house.directory.open(NAME)
+        house.repair_fails_with = ValueError("it is damaged itself")
+        await house.directory.open(NAME)
+        assert house.repaired == [NAME, NAME]
