@@ -1,0 +1,176 @@
+"""REST under requests of every kind: what the OpenAPI document says holds, whoever asks for what.
+
+Requests are made from the document: some as it describes them, some just not. None may be answered
+with a fault of the server, with a status that is not in the document, or in another shape; and what
+is not as it is described is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.python import asgi
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentKind, document_name
+from server.app import OpenStores, create_app, open_memory, open_postgres
+from server.authentication import mint
+from server.settings import Settings
+from tests.helpers.proving import few_or_many
+from tests.server.described import described
+from tests.server.served import SECRET
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+SESSIONS = "/api/ocw/sessions"
+WORKSPACE = UUID(int=1)
+HOST, EDITOR, VIEWER, STRANGER, BACKEND = (UUID(int=number) for number in range(10, 15))
+GRANTED = {EDITOR: Role.EDITOR, VIEWER: Role.VIEWER}
+
+
+def bearer(who: UUID | None, session: str | None) -> dict[str, str]:
+    """The header of somebody with a fresh token; of nobody, none."""
+    if who is None:
+        return {}
+    grants = {}
+    if session is not None and who in GRANTED:
+        grants[document_name(DocumentKind.OCW, UUID(session))] = GRANTED[who]
+    token = mint(
+        SECRET.encode(),
+        who,
+        lifetime=timedelta(minutes=30),
+        now=datetime.now(UTC),
+        is_service=who == BACKEND,
+        workspaces=[WORKSPACE],
+        grants=grants,
+    )
+    return {"Authorization": f"Bearer {token}"}
+
+
+class Platform:
+    """The whole application, and a session in it that is active and has something in it."""
+
+    def __init__(self, app: Any, client: requests.Session) -> None:
+        self.client = client
+        self.schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+        self.known: dict[str, str] = {}
+
+    def operation(self, label: str) -> Any:
+        """`GET /path`, as schemathesis knows it."""
+        return self.schema.find_operation_by_label(label)
+
+    def renew(self) -> None:
+        """Have a session, another one if it was ended or deleted meanwhile."""
+        if self.known and self._is_active():
+            return
+        wanted = {"workspace_id": str(WORKSPACE), "session_type": "whiteboard"}
+        session = self._post(SESSIONS, HOST, wanted)["id"]
+        self.known = {"session_id": session, "user_id": str(VIEWER)}
+        self._post(f"{SESSIONS}/{session}/join", VIEWER)
+
+    def _is_active(self) -> bool:
+        path = f"{SESSIONS}/{self.known['session_id']}"
+        answer = self.client.get(path, headers=bearer(HOST, None))
+        return answer.ok and answer.json()["data"]["status"] == "active"
+
+    def _post(self, path: str, who: UUID, body: Any = None) -> Any:
+        headers = bearer(who, self.known.get("session_id"))
+        answer = self.client.post(path, json=body, headers=headers)
+        assert answer.ok, answer.text
+        return answer.json()["data"]
+
+    def attempt(self, case: Any, who: UUID | None, *, is_known: bool) -> None:
+        """Send one request as somebody, and hold the answer against the document."""
+        self.renew()
+        if is_known:
+            known = {name: self.known[name] for name in case.path_parameters if name in self.known}
+            case.path_parameters = {**case.path_parameters, **known}
+        headers = {**(case.headers or {}), **bearer(who, self.known["session_id"])}
+        case.headers = headers
+        answer = case.call(session=self.client)
+        case.validate_response(answer, checks=CHECKS)
+
+
+@contextmanager
+def platform(settings: Settings, open_stores: OpenStores) -> Iterator[Platform]:
+    """The application, started."""
+    app = create_app(settings, open_stores=open_stores)
+    try:
+        with asgi.get_client(app) as client:  # type: ignore[arg-type]  # a scope is a mapping
+            yield Platform(app, client)
+    finally:
+        asgi.shutdown_lifespans()
+
+
+@pytest.fixture(scope="module")
+def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    directory = tmp_path_factory.mktemp("fuzzed")
+    settings = Settings(data_dir=directory, jwt_secret=SecretStr(SECRET), dev=False)
+    with platform(settings, open_memory) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("label", described().labels())
+def test_every_operation_keeps_to_the_document(in_memory: Platform, label: str) -> None:
+    attempt_many(in_memory, label, few_or_many(16, 500))
+
+
+def test_every_operation_keeps_to_the_document_over_postgresql(
+    own_database: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        jwt_secret=SecretStr(SECRET),
+        database_url=own_database,
+    )
+    with platform(settings, open_postgres) as opened:
+        for label in described().labels():
+            attempt_many(opened, label, few_or_many(4, 100))
+
+
+def attempt_many(opened: Platform, label: str, times: int) -> None:
+    """So many requests to one operation."""
+    operation = opened.operation(label)
+    cases = st.one_of(
+        operation.as_strategy(generation_mode=GenerationMode.POSITIVE),
+        operation.as_strategy(generation_mode=GenerationMode.NEGATIVE),
+    )
+
+    @hypothesis.settings(
+        max_examples=times, suppress_health_check=list(hypothesis.HealthCheck), deadline=None
+    )
+    @hypothesis.given(
+        case=cases,
+        who=st.sampled_from([HOST, HOST, EDITOR, VIEWER, STRANGER, BACKEND, None]),
+        is_known=st.sampled_from([True, True, False]),
+    )
+    def attempt(case: Any, who: UUID | None, is_known: bool) -> None:  # noqa: FBT001 - drawn
+        opened.attempt(case, who, is_known=is_known)
+
+    attempt()
