@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from starlette.applications import Starlette
@@ -24,6 +25,8 @@ from persistence.answer_ports import AnswerStore
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import Archive
 from persistence.database_lock import DatabaseLock
+from persistence.inspection import PostgresInspection
+from persistence.inspection_ports import Inspection
 from persistence.journal import WriteBehindJournal
 from persistence.kept_answers import PostgresAnswerStore
 from persistence.memory_answers import MemoryAnswerStore
@@ -43,6 +46,7 @@ from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure
 from server.housekeeping import keep_house
 from server.live_documents import LiveRooms
 from server.pages import page_routes
+from server.rebuilding import rebuild
 from server.rest.boundary import outside
 from server.rest.routes import rest_routes
 from server.rest.services import Services
@@ -62,12 +66,14 @@ class Stores:
     """Where things are kept.
 
     Attributes:
+        inspection: compares rows with logs; None where both are gone with the process.
         is_up: whether storage answered when it was last spoken to.
     """
 
     documents: DocumentStore
     objects: ObjectReader
     archive: Archive
+    inspection: Inspection | None
     sessions: SessionStore
     answers: AnswerStore
     is_up: Callable[[], bool]
@@ -98,6 +104,7 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
         documents=PostgresDocumentStore(pool),
         objects=PostgresObjectReader(pool),
         archive=PostgresArchive(pool),
+        inspection=PostgresInspection(pool),
         sessions=PostgresSessionStore(pool),
         answers=PostgresAnswerStore(pool),
         is_up=lambda: watch.is_up,
@@ -116,6 +123,7 @@ def memory_stores() -> Stores:
         documents=documents,
         objects=documents.objects,
         archive=documents.archive,
+        inspection=None,
         sessions=MemorySessionStore(),
         answers=MemoryAnswerStore(),
         is_up=lambda: True,
@@ -172,6 +180,7 @@ async def _build(
         snapshot_every_updates=settings.snapshot_every_updates,
         snapshot_every_bytes=settings.snapshot_every_bytes,
         fence=fence,
+        repair=partial(rebuild, stores.inspection) if stores.inspection else None,
     )
     live = LiveRooms(
         directory,
