@@ -30,7 +30,7 @@ from persistence.cursors import decode_cursor, encode_cursor
 from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import Page
 
-_DOCUMENT = """
+DOCUMENT = """
 SELECT document.id, document.last_seq, document.snapshot_seq, document.created_at,
     coalesce(
         (SELECT seq FROM document_updates WHERE document_id = document.id ORDER BY seq LIMIT 1),
@@ -61,7 +61,7 @@ WITH RECURSIVE search AS (
 SELECT low FROM search WHERE low = high
 """
 
-_CHECKPOINT_BEFORE = """
+CHECKPOINT_BEFORE = """
 SELECT seq FROM document_checkpoints WHERE document_id = $1 AND committed_at <= $2
 ORDER BY seq DESC LIMIT 1
 """
@@ -89,7 +89,7 @@ SELECT state FROM documents WHERE id = $1 AND snapshot_seq = $2
 LIMIT 1
 """
 
-_SIZE = """
+SIZE = """
 SELECT coalesce(sum(octet_length(update)), 0)::bigint FROM document_updates
 WHERE document_id = $1 AND seq > $2 AND seq <= $3
 """
@@ -176,7 +176,7 @@ ORDER BY document.name
 LIMIT $3
 """
 
-_FIRST_LACKING = """
+FIRST_LACKING = """
 SELECT min(named.seq) FROM document_snapshots AS named
 WHERE named.document_id = $1 AND named.seq BETWEEN $2 AND $3 AND NOT EXISTS (
     SELECT FROM document_checkpoints AS checkpoint
@@ -196,7 +196,7 @@ ON CONFLICT (document_id, seq) DO NOTHING
 _IS_KEPT = "SELECT EXISTS (SELECT FROM document_checkpoints WHERE document_id = $1 AND seq = $2)"
 
 # Only up to a checkpoint, and never what opening reads.
-_REMOVE = """
+REMOVE = """
 WITH merged AS (
     SELECT document.id FROM documents AS document
     JOIN document_checkpoints AS checkpoint ON checkpoint.document_id = document.id
@@ -210,7 +210,7 @@ DELETE FROM document_updates AS log USING oldest
 WHERE log.document_id = oldest.document_id AND log.seq = oldest.seq
 """
 
-_THIN_OUT = """
+THIN_OUT = """
 WITH last AS (
     SELECT checkpoint.document_id, checkpoint.seq,
         date_trunc('day', checkpoint.committed_at, 'UTC') AS day
@@ -251,7 +251,7 @@ class PostgresArchive:
             # Several statements that see one moment: nothing is merged away between them.
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            stored = await connection.fetchrow(_DOCUMENT, document)
+            stored = await connection.fetchrow(DOCUMENT, document)
             if stored is None:
                 return _never(moment)
             seq, is_rounded = await _position(connection, stored, moment)
@@ -272,7 +272,7 @@ class PostgresArchive:
         if way.after and not way.is_known:
             state = await connection.fetchval(_STATE, document_id, way.after, timeout=within)
         size = await connection.fetchval(
-            _SIZE, document_id, way.after, way.seq, timeout=within
+            SIZE, document_id, way.after, way.seq, timeout=within
         ) + len(state or b"")
         if size > MAX_PAST_BYTES:
             raise PastTooLarge(f"{size} bytes lead to that moment")
@@ -348,7 +348,7 @@ class PostgresArchive:
     async def next_merge(self, document: DocumentName, before: datetime) -> Merge | None:
         """See `archive_ports.Archive.next_merge`."""
         async with self._pool.borrow() as connection:
-            stored = await connection.fetchrow(_DOCUMENT, document)
+            stored = await connection.fetchrow(DOCUMENT, document)
             if stored is None or stored["snapshot_seq"] < stored["first_seq"]:
                 return None
             document_id, first = stored["id"], stored["first_seq"]
@@ -362,7 +362,7 @@ class PostgresArchive:
                 stored["snapshot_seq"],
                 day_end - datetime.resolution,
             )
-            seq = await connection.fetchval(_FIRST_LACKING, document_id, first, seq) or seq
+            seq = await connection.fetchval(FIRST_LACKING, document_id, first, seq) or seq
             await connection.execute(_KEEP_CURRENT, document_id, seq)
             return Merge(seq, await connection.fetchval(_IS_KEPT, document_id, seq))
 
@@ -370,7 +370,7 @@ class PostgresArchive:
         """See `archive_ports.Archive.remove_merged`."""
         async with self._pool.borrow() as connection, connection.transaction():
             outcome = await connection.execute(
-                _REMOVE,
+                REMOVE,
                 document,
                 seq,
                 REMOVED_AT_ONCE,
@@ -378,7 +378,7 @@ class PostgresArchive:
             )
             removed = int(outcome.removeprefix("DELETE "))
             if removed:
-                await connection.execute(_THIN_OUT, document, seq)
+                await connection.execute(THIN_OUT, document, seq)
         return removed
 
 
@@ -426,5 +426,5 @@ async def _position_at(
         return seq, False
     if at < stored["created_at"]:
         return 0, False
-    kept: int = await connection.fetchval(_CHECKPOINT_BEFORE, document_id, at) or 0
+    kept: int = await connection.fetchval(CHECKPOINT_BEFORE, document_id, at) or 0
     return kept, kept != before_log
