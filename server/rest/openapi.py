@@ -168,6 +168,8 @@ def _complete(operation: Json, route: RouteContext, method: str, document: Json)
     calls = list(calls_of(route.dependant))
     has_caller = calling in calls
     _describe(operation, route)
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
     operation["parameters"] = [
         *operation.get("parameters", []),
         *(_reference("parameters", name) for name in _headers_read(method, has_caller=has_caller)),
@@ -183,6 +185,14 @@ def _complete(operation: Json, route: RouteContext, method: str, document: Json)
     by_status = sorted(kinds.values(), key=lambda kind: (kind.status, kind.code))
     for refused, group in groupby(by_status, key=lambda kind: kind.status):
         responses[str(refused)] = _refusal(refused, list(group))
+
+
+def _without_null(schema: Json) -> Json:
+    """A parameter is left out, and never null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]}
 
 
 def _describe(operation: Json, route: RouteContext) -> None:

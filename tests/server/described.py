@@ -64,6 +64,15 @@ class Described:
                 return found
         return None
 
+    def example_of_body(self, operation: Json) -> Json:
+        """The first example of a request's body."""
+        told = operation["requestBody"]["content"]["application/json"]
+        if "examples" in told:
+            told = next(iter(told["examples"].values()))
+            return dict(told["value"])
+        schema = self._resolved(told["schema"]) or {}
+        return dict(told["example"] if "example" in told else schema["examples"][0])
+
     def _check_headers(self, said: Json, response: httpx.Response) -> None:
         wanted = {name for name in said.get("headers", {}) if name != "Idempotency-Replayed"}
         assert {name for name in wanted if name not in response.headers} == set()

@@ -1,0 +1,157 @@
+"""REST: what every operation of the OpenAPI document refuses, in the same way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.server.described import Json, described
+from tests.server.rest_client import Api, Caller, refusal
+
+TEN_MEGABYTES = b'{"a": "' + b"x" * 10_000_000 + b'"}'
+JSON = {"Content-Type": "application/json"}
+
+LABELS = described().labels()
+OPERATIONS = {label: described().operation(*label.split(" ")) or {} for label in LABELS}
+WITH_TOKEN = [label for label in LABELS if "security" in OPERATIONS[label]]
+IN_SESSIONS = [label for label in LABELS if "{session_id}" in label]
+WITH_BODY = [label for label in LABELS if "requestBody" in OPERATIONS[label]]
+POSTS = [label for label in WITH_TOKEN if label.startswith("POST")]
+
+
+def parameters(label: str) -> set[str]:
+    """The names of its query parameters."""
+    return {one["name"] for one in OPERATIONS[label]["parameters"] if one.get("in") == "query"}
+
+
+LISTS = [label for label in LABELS if "cursor" in parameters(label)]
+WITH_QUERY = [label for label in LABELS if parameters(label)]
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Api:
+    return Api(tmp_path)
+
+
+async def send(caller: Caller, label: str, session: str, **more: Any) -> httpx.Response:
+    """A request as the document describes it, with the example of its body if it has one."""
+    method, path = label.split(" ")
+    path = path.replace("{session_id}", session)
+    while "{" in path:
+        name = path[path.index("{") : path.index("}") + 1]
+        path = path.replace(name, str(uuid4()))
+    if "requestBody" in OPERATIONS[label] and not {"json", "content"} & set(more):
+        more["json"] = described().example_of_body(OPERATIONS[label])
+    return await caller.call(method, f"/api{path}", **more)
+
+
+def fields(answer: httpx.Response) -> list[str]:
+    """Which fields a refusal names."""
+    return [error["field"] for error in answer.json()["error"]["details"]["errors"]]
+
+
+@pytest.mark.parametrize("label", WITH_TOKEN)
+async def test_strangers_are_told_nothing(api: Api, label: str) -> None:
+    session = await api.caller().create()
+    nobody = api.caller()
+    nobody.token = "no.token.at-all"
+    answer = await send(nobody, label, session["id"], content=TEN_MEGABYTES)
+    assert refusal(answer) == (401, "UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize("label", IN_SESSIONS)
+async def test_sessions_of_others_are_closed(api: Api, label: str) -> None:
+    session = await api.caller().create()
+    for caller in (api.caller(), api.caller(kind="agent"), api.service(workspaces=[])):
+        assert refusal(await send(caller, label, session["id"])) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("label", IN_SESSIONS)
+async def test_sessions_nobody_knows_are_not_found(api: Api, label: str) -> None:
+    for unknown in (str(uuid4()), "x", "%00"):
+        answer = await send(api.service(), label, unknown)
+        assert refusal(answer) == (404, "SESSION_NOT_FOUND")
+
+
+@pytest.mark.parametrize("label", WITH_BODY)
+async def test_what_is_no_body_is_refused(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    for content in (b"", b"[]", b"null", b'"x"', b"{", b"\xff", b'{"a": NaN}', b"[" * 5000):
+        answer = await send(anna, label, session, content=content, headers=JSON)
+        assert refusal(answer) == (400, "INVALID_BODY"), content
+    answer = await send(anna, label, session, content=b"{}", headers={"Content-Type": "text/csv"})
+    assert refusal(answer) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("label", WITH_BODY)
+async def test_ten_megabytes_are_too_many(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    answer = await send(anna, label, session, content=TEN_MEGABYTES, headers=JSON)
+    assert refusal(answer) == (413, "BODY_TOO_LARGE")
+    assert answer.json()["error"]["details"] == {"max_bytes": api.settings.max_body_bytes}
+
+
+@pytest.mark.parametrize("label", WITH_QUERY)
+async def test_parameters_nobody_knows_are_named(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    answer = await send(anna, label, session, params={"no_such_parameter": "1"})
+    assert refusal(answer) == (400, "INVALID_PARAMETER")
+    assert "no_such_parameter" in fields(answer)
+
+
+@pytest.mark.parametrize("label", WITH_QUERY)
+async def test_parameters_given_twice_are_named(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    name = min(parameters(label))
+    answer = await send(anna, label, session, params=[(name, "1"), (name, "1")])
+    assert refusal(answer) == (400, "INVALID_PARAMETER")
+    assert fields(answer) == [name]
+
+
+@pytest.mark.parametrize("label", LISTS)
+async def test_pages_are_bounded(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    for wrong in ("0", "101", "-1", "all", "", "1e3", "9" * 5000):
+        answer = await send(anna, label, session, params={"limit": wrong})
+        assert refusal(answer) == (400, "INVALID_PARAMETER"), wrong
+        assert "limit" in fields(answer)
+
+
+@pytest.mark.parametrize("label", LISTS)
+async def test_made_up_cursors_are_refused(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    query = dict.fromkeys(parameters(label) & {"q"}, "sticky")
+    for wrong in ("", "x", "AAAA", "é", "A" * 40, "\0"):
+        answer = await send(anna, label, session, params={"cursor": wrong, **query})
+        assert refusal(answer) == (400, "INVALID_CURSOR"), wrong
+    answer = await send(anna, label, session, params={"cursor": "A" * 513, **query})
+    assert refusal(answer) == (400, "INVALID_PARAMETER")
+    assert fields(answer) == ["cursor"]
+
+
+@pytest.mark.parametrize("label", POSTS)
+async def test_unusable_keys_are_refused(api: Api, label: str) -> None:
+    anna = api.caller()
+    session = (await anna.create())["id"]
+    answer = await send(anna, label, session, headers={"Idempotency-Key": "a b"})
+    assert refusal(answer) == (400, "INVALID_PARAMETER")
+    assert fields(answer) == ["Idempotency-Key"]
+
+
+def test_all_kinds_of_operations_are_there() -> None:
+    """The tables above are made from the document: they must not be empty."""
+    assert len(LISTS) >= 2
+    assert len(WITH_BODY) >= 2
+    assert len(IN_SESSIONS) > 5
+    example: Json = described().example_of_body(OPERATIONS["POST /ocw/sessions"])
+    assert set(example) == {"workspace_id", "session_type", "config"}
