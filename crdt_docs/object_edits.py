@@ -7,7 +7,7 @@ people do meanwhile to the rest of an object stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from pycrdt import Array, Doc, Map, Text
@@ -31,27 +31,60 @@ SHAPES: Final[Mapping[str, Shape]] = {
 }
 """By root: which parts of a new object people can edit together (EDT-2)."""
 
-_ABSENT: Final = object()
+Check: TypeAlias = Callable[[Any, Any], None]
+"""Asked before anything is written: what is, and what shall be; None: nothing. It may raise."""
 
 
-def create(doc: Doc[Any], root: str, identifier: str, value: Mapping[str, Json]) -> None:
+def create(
+    doc: Doc[Any],
+    root: str,
+    identifier: str,
+    value: Mapping[str, Json],
+    *,
+    check: Check | None = None,
+) -> None:
     """Put a new object into a root map.
+
+    Args:
+        doc: within a transaction.
+        root: `objects` or `annotations`.
+        identifier: in the root map.
+        value: the object as JSON.
+        check: told of nothing, and the value.
 
     Raises:
         EditRefused: the id is no id or is taken, or the value cannot be written.
+        Exception: what `check` raises.
     """
     check_id(identifier)
     whole = _checked(value)
     if read(doc, root, identifier) is not None:
         raise ObjectExists(f"the id {identifier} is taken; change what has it, or use another")
+    if check is not None:
+        check(None, whole)
     put(objects_of(doc, root), identifier, whole, SHAPES.get(root))
 
 
-def merge(doc: Doc[Any], root: str, identifier: str, patch: Mapping[str, Json]) -> None:
+def merge(
+    doc: Doc[Any],
+    root: str,
+    identifier: str,
+    patch: Mapping[str, Json],
+    *,
+    check: Check | None = None,
+) -> None:
     """Change an object by a JSON Merge Patch (RFC 7396): members replace, null removes.
+
+    Args:
+        doc: within a transaction.
+        root: `objects` or `annotations`.
+        identifier: in the root map.
+        patch: as JSON.
+        check: told what the object is, and what it is to be.
 
     Raises:
         EditRefused: there is no such object, or the patch cannot be written.
+        Exception: what `check` raises.
     """
     changes = _checked(patch)
     shown = read(doc, root, identifier)
@@ -60,17 +93,30 @@ def merge(doc: Doc[Any], root: str, identifier: str, patch: Mapping[str, Json]) 
     place = objects_of(doc, root)
     if not isinstance(place[identifier], Map | dict):
         shown = {}  # a text or a list: the patch makes it an object
-    equalise(place, identifier, shown, merged(shown, changes), SHAPES.get(root))
+    wanted = merged(shown, changes)
+    if check is not None:
+        check(shown, wanted)
+    equalise(place, identifier, shown, wanted, SHAPES.get(root))
 
 
-def delete(doc: Doc[Any], root: str, identifier: str) -> None:
+def delete(doc: Doc[Any], root: str, identifier: str, *, check: Check | None = None) -> None:
     """Remove an object.
+
+    Args:
+        doc: within a transaction.
+        root: `objects` or `annotations`.
+        identifier: in the root map.
+        check: told what the object is, and of nothing.
 
     Raises:
         EditRefused: there is no such object.
+        Exception: what `check` raises.
     """
-    if read(doc, root, identifier) is None:
+    shown = read(doc, root, identifier)
+    if shown is None:
         raise _missing(identifier)
+    if check is not None:
+        check(shown, None)
     del objects_of(doc, root)[identifier]
 
 

@@ -13,14 +13,9 @@ from pycrdt import Doc, Map, Text
 
 from crdt_docs.edit_values import same
 from crdt_docs.object_edits import SHAPES, check_id, equalise, objects_of, put, read
+from crdt_docs.object_fields import is_wrong, project
 from crdt_docs.object_reader import ObjectReader
-from crdt_docs.projection import (
-    AnnotationState,
-    Json,
-    ObjectState,
-    project_annotation,
-    project_object,
-)
+from crdt_docs.projection import AnnotationState, Json, ObjectState
 from crdt_docs.text_edits import write_words
 
 Past: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -109,26 +104,16 @@ def _put_members_back(
 
 def _changes(shown: dict[str, Any], state: Mapping[str, Json], root: str) -> dict[str, Json]:
     """The fields that have to be written so that the object's row is the state; None: removed."""
-    blank, now = _columns(_project(root, {})), _columns(_project(root, shown))
+    blank, now = _columns(project(root, {})), _columns(project(root, shown))
     changes: dict[str, Json] = {}
     for key, empty in blank.items():
         wanted = state.get(key, empty)
         if not same(now[key], wanted):
             changes[key] = wanted
-        elif state.get("is_valid") and same(wanted, empty) and _is_wrong(root, key, shown.get(key)):
+        elif state.get("is_valid") and same(wanted, empty) and is_wrong(root, key, shown.get(key)):
             changes[key] = None
     return {key: item for key, item in changes.items() if item is not None or key in shown}
 
 
-def _is_wrong(root: str, key: str, given: object) -> bool:
-    """Whether a field makes its object invalid, which no column but that one shows."""
-    required = {"object_type": "any", "annotation_type": "any"}
-    return given is not None and not _project(root, {**required, key: given}).is_valid
-
-
 def _columns(state: ObjectState | AnnotationState) -> dict[str, Any]:
     return {key: item for key, item in state._asdict().items() if key not in _JUDGEMENTS}
-
-
-def _project(root: str, value: dict[str, Any]) -> ObjectState | AnnotationState:
-    return project_annotation(value) if root == "annotations" else project_object(value)

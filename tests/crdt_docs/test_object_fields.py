@@ -1,0 +1,71 @@
+"""What is wrong with an object, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from crdt_docs.object_edits import create, delete, merge
+from crdt_docs.object_fields import is_wrong, project, wrong_fields
+from tests.crdt_docs.editing import OBJECT_VALUES, Board
+
+ROOTS = ("objects", "annotations")
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@given(value=OBJECT_VALUES)
+def test_prj_3_an_object_is_invalid_where_a_field_is_wrong(
+    root: str, value: dict[str, Any]
+) -> None:
+    assert project(root, value).is_valid is not any(wrong_fields(root, value))
+
+
+@pytest.mark.parametrize(
+    ("root", "value", "wrong"),
+    [
+        ("objects", {}, ["object_type"]),
+        ("objects", {"object_type": ""}, ["object_type"]),
+        ("objects", {"object_type": "x", "position": {"x": 1}}, ["position"]),
+        ("objects", {"object_type": "x", "size": 3, "layer": "1"}, ["size", "layer"]),
+        ("objects", {"object_type": "x", "properties": {"text": 5}}, ["properties"]),
+        ("objects", {"object_type": "x", "content": 5, "rotation": None}, []),
+        ("annotations", {"annotation_type": "x", "object_id": "x" * 129}, ["object_id"]),
+        (
+            "annotations",
+            {"content": 5, "resolved": "no"},
+            ["annotation_type", "content", "resolved"],
+        ),
+    ],
+)
+def test_wrong_fields_are_named(root: str, value: dict[str, Any], wrong: list[str]) -> None:
+    found = list(wrong_fields(root, value))
+    assert [key for key, _ in found] == wrong
+    assert all(should_be.startswith(("must be ", "is required")) for _, should_be in found)
+
+
+def test_null_is_not_wrong() -> None:
+    assert not is_wrong("objects", "rotation", None)
+
+
+def test_edt_1_a_check_comes_before_anything_is_written() -> None:
+    board = Board()
+    asked: list[tuple[Any, Any]] = []
+
+    def refuse(is_: Any, shall_be: Any) -> None:
+        asked.append((is_, shall_be))
+        raise PermissionError
+
+    def edit(act: Any, *args: Any) -> None:
+        board.edit(lambda doc: act(doc, "objects", *args, check=refuse))
+
+    with pytest.raises(PermissionError):
+        edit(create, "a", {"layer": 1})
+    assert board.emitted == []
+    board.edit(create, "objects", "a", {"layer": 1})
+    for act, *args in [(merge, "a", {"layer": 2}), (delete, "a")]:
+        with pytest.raises(PermissionError):
+            edit(act, *args)
+    assert len(board.emitted) == 1
+    assert asked == [(None, {"layer": 1}), ({"layer": 1}, {"layer": 2}), ({"layer": 1}, None)]
