@@ -1,4 +1,5 @@
-"""The command line: `collab serve`, `token`, `migrate`, `version`.
+"""The command line: `collab serve`, `token`, `migrate`, `verify`, `rebuild`, `export`,
+`import`, `version`.
 
 Wrong input ends with one line on standard error and status 2, never with a traceback.
 """
@@ -6,14 +7,15 @@ Wrong input ends with one line on standard error and status 2, never with a trac
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -29,6 +31,9 @@ from server.data_directory import UnusableDataDirectory, prepare_data_directory
 from server.logs import configure_logging
 from server.settings import Settings, describe_errors, unknown_variables
 from server.signing_keys import UnusableSecret, key_source, shared_secret
+
+if TYPE_CHECKING:
+    from server.transfer import Transferred
 
 BAD_INPUT = 2  # exit status, as of click's own usage errors
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600  # seconds
@@ -174,25 +179,146 @@ def token(
 @_database_url
 def migrate(**flags: Any) -> None:
     """Bring the database's tables up to date, and say what was done."""
-    from persistence import errors, migrations  # noqa: PLC0415 - the others need no database
-    from persistence.ports import StorageUnavailable  # noqa: PLC0415 - same
+    from persistence import migrations  # noqa: PLC0415 - most commands need no database
 
     settings = _settings(**flags)
     configure_logging(settings)
-    faults = (
-        errors.DatabaseInUse,
-        errors.DatabaseTooNew,
-        errors.DatabaseUnusable,
-        errors.EmbeddedPostgresError,
-        StorageUnavailable,
-        OSError,
-    )
-    with _reported(settings, *faults), _database(settings) as dsn:
+    with _reported(settings, *_database_faults()), _database(settings) as dsn:
         applied = asyncio.run(migrations.migrate(dsn))
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("nothing to do: the tables are up to date")
+
+
+_sessions = click.argument("sessions", nargs=-1, type=_UuidType(), metavar="[SESSION]...")
+_whole_log = click.option(
+    "--whole-log",
+    is_flag=True,
+    help="Also go through the whole log, and compare all of the history with it.",
+)
+
+
+@cli.command()
+@_sessions
+@_whole_log
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
+@_data_dir
+@_database_url
+def verify(sessions: tuple[UUID, ...], *, whole_log: bool, as_json: bool, **flags: Any) -> int:
+    """Compare the rows of objects with the documents they come from.
+
+    Of all sessions, unless some are named; the server may be running. Every finding is a line, and
+    the exit status is 1 if anything differs.
+    """
+    from server import upkeep  # noqa: PLC0415 - see migrate
+    from server.findings import Finding  # noqa: PLC0415 - same
+
+    def tell(finding: Finding) -> None:
+        click.echo(json.dumps(finding.as_dict()) if as_json else str(finding))
+
+    settings = _settings(**flags)
+    configure_logging(settings)
+    faults = (*_database_faults(), upkeep.UnknownSession)
+    with _reported(settings, *faults), _database_beside(settings) as dsn:
+        closed = upkeep.ClosedDocuments(settings.data_dir)
+        counts = asyncio.run(
+            upkeep.verify_sessions(dsn, sessions, closed=closed, whole_log=whole_log, tell=tell)
+        )
+    click.echo(json.dumps(counts.as_dict()) if as_json else str(counts))
+    return 1 if counts.findings else 0
+
+
+@cli.command()
+@_sessions
+@_whole_log
+@_data_dir
+@_database_url
+def rebuild(sessions: tuple[UUID, ...], *, whole_log: bool, **flags: Any) -> int:
+    """Make the rows of objects equal to the documents they come from.
+
+    Of all sessions, unless some are named; the server must be stopped. Where rows differ, they and
+    their history are made anew from the log. History that is older than the log is kept.
+    """
+    from server import upkeep  # noqa: PLC0415 - see migrate
+
+    settings = _settings(**flags)
+    configure_logging(settings)
+    faults = (*_database_faults(), upkeep.UnknownSession)
+    with _reported(settings, *faults), _existing_database(settings) as dsn:
+        closed = upkeep.ClosedDocuments(settings.data_dir)
+        counts = asyncio.run(
+            upkeep.rebuild_sessions(
+                dsn, sessions, closed=closed, whole_log=whole_log, tell=click.echo
+            )
+        )
+    click.echo(str(counts))
+    return 1 if counts.left else 0
+
+
+@cli.command("export")
+@click.argument("session", type=_UuidType())
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; one that is there is replaced.",
+)
+@_data_dir
+@_database_url
+def export_command(session: UUID, output: Path, **flags: Any) -> None:
+    """Write a whole SESSION to a file: document, log, history, people. A server may run."""
+    from server import transfer  # noqa: PLC0415 - see migrate
+
+    settings = _settings(**flags)
+    configure_logging(settings)
+    faults = (*_database_faults(), transfer.NoSuchSession)
+    with _reported(settings, *faults), _database_beside(settings) as dsn:
+        done = asyncio.run(transfer.export_session(dsn, session, output, now=utc_now()))
+    click.echo(f"exported {_transferred(done)}")
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--id", "session", type=_UuidType(), help="Id of the new session.  [that in FILE]")
+@click.option(
+    "--replace", is_flag=True, help="Remove the session that has this id. No server may run."
+)
+@click.option(
+    "--trusted",
+    is_flag=True,
+    help="Take also what would be refused from a client: the file is of a server like this one.",
+)
+@_data_dir
+@_database_url
+def import_command(
+    file: Path, session: UUID | None, *, replace: bool, trusted: bool, **flags: Any
+) -> None:
+    """Make a session of a FILE that `collab export` wrote; all of it or nothing."""
+    from persistence.session_transfer import ContentRefused, SessionExists  # noqa: PLC0415 - same
+    from server import transfer  # noqa: PLC0415 - same
+    from server.app import document_limits  # noqa: PLC0415 - same
+
+    settings = _settings(**flags)
+    configure_logging(settings)
+    faults = (*_database_faults(), Malformed, ContentRefused, SessionExists)
+    with _reported(settings, *faults), _database_to_fill(settings) as dsn:
+        done = asyncio.run(
+            transfer.import_session(
+                dsn,
+                file,
+                session_id=session,
+                replace=replace,
+                is_trusted=trusted,
+                limits=document_limits(settings),
+            )
+        )
+    click.echo(f"imported {_transferred(done)}")
+
+
+def _transferred(done: Transferred) -> str:
+    numbers = ", ".join(f"{kind} {count}" for kind, count in done.counts.items() if count)
+    return f"session {done.session_id} ({numbers})"
 
 
 @cli.command()
@@ -215,6 +341,70 @@ def _database(settings: Settings) -> Iterator[str]:
         yield dsn
     finally:
         database.stop()
+
+
+@contextmanager
+def _existing_database(settings: Settings) -> Iterator[str]:
+    """The same, but none is made where none is.
+
+    Raises:
+        DatabaseUnusable: there is none.
+    """
+    from persistence.errors import DatabaseUnusable  # noqa: PLC0415 - see migrate
+
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        raise DatabaseUnusable(f"there is no database in {settings.data_dir}")
+    with _database(settings) as dsn:
+        yield dsn
+
+
+@contextmanager
+def _database_beside(settings: Settings) -> Iterator[str]:
+    """The same, also that of a server which is running."""
+    from persistence.errors import DatabaseInUse  # noqa: PLC0415 - see migrate
+    from persistence.running_postgres import running_dsn  # noqa: PLC0415 - same
+
+    running = running_dsn(settings.data_dir) if settings.database_url is None else None
+    if running is None:
+        with ExitStack() as stack:
+            try:
+                dsn = stack.enter_context(_existing_database(settings))
+            except DatabaseInUse:  # a server that is just starting, or was when we looked
+                dsn = running_dsn(settings.data_dir) or ""
+                if not dsn:
+                    raise
+            yield dsn
+    else:
+        yield running
+
+
+def _database_faults() -> tuple[type[Exception], ...]:
+    """What may be wrong with a database, as one line says it."""
+    from persistence import errors  # noqa: PLC0415 - see migrate
+    from persistence.ports import StorageUnavailable  # noqa: PLC0415 - same
+
+    return (
+        errors.DatabaseInUse,
+        errors.DatabaseTooNew,
+        errors.DatabaseUnusable,
+        errors.EmbeddedPostgresError,
+        StorageUnavailable,
+        OSError,
+    )
+
+
+@contextmanager
+def _database_to_fill(settings: Settings) -> Iterator[str]:
+    """The same, and where there is none it is made, with its tables."""
+    from persistence import migrations  # noqa: PLC0415 - see migrate
+
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        with _database(settings) as dsn:
+            asyncio.run(migrations.migrate(dsn))
+            yield dsn
+    else:
+        with _database_beside(settings) as dsn:
+            yield dsn
 
 
 @contextmanager
@@ -245,8 +435,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         click.echo(f"Error: {error.format_message()}", err=True)
         return BAD_INPUT
-    except click.Abort:
-        return 130  # Ctrl-C before there was anything to stop
+    except (click.Abort, KeyboardInterrupt):
+        return 130  # Ctrl-C, and nothing that has to be stopped in good order
     return result if isinstance(result, int) else 0
 
 
