@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.rest.boundary import Boundary
-from server.rest.documentation import DOCUMENT_PATH, encoded_document
+from server.rest.documentation import DOCUMENT_PATH, Documentation
 from server.rest.openapi import openapi_document
 from server.rest.services import Services
 
@@ -38,11 +37,8 @@ class RestApplication(FastAPI):
         self.state.services = services
         for router in routers:
             self.include_router(router)
-        self.add_route(DOCUMENT_PATH, self._document, include_in_schema=False)
-
-    async def _document(self, _: Request) -> Response:
-        """The same document as outside, for those who know only this prefix."""
-        return Response(encoded_document(self), media_type="application/json")
+        self.documentation = Documentation(self)
+        self.add_route(DOCUMENT_PATH, self.documentation.document, include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
@@ -33,26 +35,37 @@ HEADERS: Final = MappingProxyType(
 _STYLE = STYLE_FILE.read_bytes()
 
 
-def documentation_routes(app: FastAPI) -> list[BaseRoute]:
-    """The document of an application, outside of it, and the page."""
+class Documentation:
+    """The document of an application, made when somebody asks for it first, in a thread."""
 
-    async def document(_: Request) -> Response:
-        return Response(encoded_document(app), headers=HEADERS, media_type="application/json")
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
 
-    async def page(_: Request) -> Response:
-        html = docs_page(app.openapi(), style=STYLE_PATH, source=DOCUMENT_PATH)
-        return Response(html, headers=HEADERS, media_type="text/html")
+    @cached_property
+    def _encoded(self) -> bytes:
+        return orjson.dumps(self._app.openapi())
 
-    async def style(_: Request) -> Response:
+    @cached_property
+    def _html(self) -> bytes:
+        page = docs_page(self._app.openapi(), style=STYLE_PATH, source=DOCUMENT_PATH)
+        return page.encode()
+
+    def routes(self) -> list[BaseRoute]:
+        """The document and the page, for the application around the API."""
+        return [
+            Route(DOCUMENT_PATH, self.document, methods=["GET"]),
+            Route(PAGE_PATH, self._page, methods=["GET"]),
+            Route(STYLE_PATH, self._style, methods=["GET"]),
+        ]
+
+    async def document(self, _: Request) -> Response:
+        """`/openapi.json`"""
+        content = await asyncio.to_thread(lambda: self._encoded)
+        return Response(content, headers=HEADERS, media_type="application/json")
+
+    async def _page(self, _: Request) -> Response:
+        content = await asyncio.to_thread(lambda: self._html)
+        return Response(content, headers=HEADERS, media_type="text/html")
+
+    async def _style(self, _: Request) -> Response:
         return Response(_STYLE, headers=HEADERS, media_type="text/css")
-
-    return [
-        Route(DOCUMENT_PATH, document, methods=["GET"]),
-        Route(PAGE_PATH, page, methods=["GET"]),
-        Route(STYLE_PATH, style, methods=["GET"]),
-    ]
-
-
-def encoded_document(app: FastAPI) -> bytes:
-    """The document as it is sent."""
-    return orjson.dumps(app.openapi())

@@ -7,7 +7,6 @@ from starlette.types import Scope
 
 from server.rest import differences, health, participants, restoring, sessions, snapshots, state
 from server.rest.application import RestApplication
-from server.rest.documentation import documentation_routes
 from server.rest.services import Services
 
 PREFIX = "/api"
@@ -26,7 +25,7 @@ ROUTERS = (
 def rest_routes(services: Services) -> list[BaseRoute]:
     """The routes of the REST API, for an application that has others besides."""
     app = RestApplication(services, ROUTERS)
-    return [_HttpMount(PREFIX, app=app), *documentation_routes(app)]
+    return [_HttpMount(PREFIX, app=app), *app.documentation.routes()]
 
 
 class _HttpMount(Mount):
