@@ -29,13 +29,17 @@ from persistence.inspection import PostgresInspection
 from persistence.inspection_ports import Inspection
 from persistence.journal import WriteBehindJournal
 from persistence.kept_answers import PostgresAnswerStore
+from persistence.lookup_ports import ObjectLookup
 from persistence.memory_answers import MemoryAnswerStore
+from persistence.memory_lookup import MemoryObjectLookup
+from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
-from persistence.object_history import PostgresObjectReader
-from persistence.object_ports import ObjectReader
+from persistence.object_lookup import PostgresObjectLookup
 from persistence.pool import DatabasePool
 from persistence.ports import DocumentStore, SessionStore
+from persistence.search import PostgresSearch
+from persistence.search_ports import Search
 from persistence.sessions import PostgresSessionStore
 from persistence.update_log import PostgresDocumentStore
 from server.authentication import Authenticator
@@ -71,7 +75,8 @@ class Stores:
     """
 
     documents: DocumentStore
-    objects: ObjectReader
+    objects: ObjectLookup
+    search: Search
     archive: Archive
     inspection: Inspection | None
     sessions: SessionStore
@@ -102,7 +107,8 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
     stack.callback(watching.cancel)
     return Stores(
         documents=PostgresDocumentStore(pool),
-        objects=PostgresObjectReader(pool),
+        objects=PostgresObjectLookup(pool),
+        search=PostgresSearch(pool),
         archive=PostgresArchive(pool),
         inspection=PostgresInspection(pool),
         sessions=PostgresSessionStore(pool),
@@ -118,13 +124,14 @@ async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:
 
 def memory_stores() -> Stores:
     """Stores that forget everything with the process: for tests and demonstrations."""
-    documents = MemoryDocumentStore()
+    documents, sessions = MemoryDocumentStore(), MemorySessionStore()
     return Stores(
         documents=documents,
-        objects=documents.objects,
+        objects=MemoryObjectLookup(documents.objects),
+        search=MemorySearch(sessions, documents.objects),
         archive=documents.archive,
         inspection=None,
-        sessions=MemorySessionStore(),
+        sessions=sessions,
         answers=MemoryAnswerStore(),
         is_up=lambda: True,
     )
@@ -212,6 +219,7 @@ async def _build(
     services = Services(
         sessions=stores.sessions,
         objects=stores.objects,
+        search=stores.search,
         archive=stores.archive,
         past=past,
         answers=stores.answers,

@@ -134,7 +134,7 @@ CallerOf = Annotated[Caller, Depends(calling)]
 
 
 @refuses(FORBIDDEN, SESSION_NOT_FOUND, STORAGE_UNAVAILABLE)
-async def _open_session(
+async def open_session(
     services: ServicesOf,
     caller: CallerOf,
     session_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})],
@@ -172,7 +172,7 @@ def _covers(caller: Caller, session: Session) -> bool:
     return caller.via is None or workspaces is None or session.workspace_id in workspaces
 
 
-Reader = Annotated[Opened, Depends(_open_session)]
+Reader = Annotated[Opened, Depends(open_session)]
 
 
 @refuses(SESSION_PAUSED, SESSION_ENDED)

@@ -9,8 +9,9 @@ from fastapi import Depends, Request
 
 from persistence.answer_ports import AnswerStore
 from persistence.archive_ports import Archive
-from persistence.object_ports import ObjectReader
+from persistence.lookup_ports import ObjectLookup
 from persistence.ports import SessionStore
+from persistence.search_ports import Search
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
 from server.rest.ports import LiveDocuments
@@ -23,7 +24,8 @@ class Services:
     """The parts of the server that REST needs. Built by `server.app`."""
 
     sessions: SessionStore
-    objects: ObjectReader
+    objects: ObjectLookup
+    search: Search
     archive: Archive
     past: TimeTravel
     answers: AnswerStore

@@ -17,6 +17,8 @@ from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from persistence.answer_ports import AnswerStore
 from persistence.memory_answers import MemoryAnswerStore
+from persistence.memory_lookup import MemoryObjectLookup
+from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import SessionStore
@@ -149,7 +151,8 @@ class Api:
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
-            objects=self.documents.objects,
+            objects=MemoryObjectLookup(self.documents.objects),
+            search=MemorySearch(self.stored_in or self.sessions, self.documents.objects),
             archive=self.documents.archive,
             past=TimeTravel(self.documents.archive),
             answers=self.answers,
