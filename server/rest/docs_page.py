@@ -14,6 +14,7 @@ Json = Mapping[str, Any]
 STYLE_FILE = Path(__file__).with_name("docs.css")
 
 _CODE = re.compile(r"`([^`]+)`")
+_BREAK = re.compile(r"[:;,.] ")
 _LISTED = "- "
 
 
@@ -55,9 +56,14 @@ def _contents(document: Json) -> Iterator[str]:
         yield f"<h2>{escape(tag['name'])}</h2><ul>"
         for _, _, operation in _by_tag(document, tag["name"]):
             link = escape(operation["operationId"])
-            yield f'<li><a href="#{link}">{escape(operation["summary"])}</a></li>'
+            yield f'<li><a href="#{link}">{_line(_short(operation["summary"]))}</a></li>'
         yield "</ul>"
     yield '<h2>Bodies and answers</h2><p><a href="#schemas">All types</a></p>'
+
+
+def _short(summary: str) -> str:
+    """The beginning of a sentence, as far as it makes sense alone."""
+    return _BREAK.split(summary, maxsplit=1)[0]
 
 
 def _subjects(document: Json) -> Iterator[str]:
@@ -84,7 +90,8 @@ def _operation(path: str, method: str, operation: Json, document: Json) -> Itera
     yield "<h4>Answers</h4>"
     for status, response in sorted(operation["responses"].items()):
         yield f"<details><summary><b>{escape(status)}</b> {_codes(response)}</summary>"
-        yield _text(response["description"])
+        if _codes(response) != _line(response["description"]):
+            yield _text(response["description"])
         yield from _content(response.get("content", {}), document)
         yield "</details>"
     yield "</article>"
@@ -111,9 +118,17 @@ def _parameters(parameters: Iterable[Json], document: Json) -> Iterator[str]:
 
 def _content(content: Json, document: Json) -> Iterator[str]:
     for media_type, told in content.items():
-        yield f"<p>{_code(media_type)} {_kind(told['schema'])}</p>"
+        yield f"<p>{_code(media_type)} {_told(told['schema'], document)}</p>"
         for example in _examples(told, document):
             yield f"<pre>{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>"
+
+
+def _told(schema: Json, document: Json) -> str:
+    """What a body is; of an answer in the envelope, what its data are."""
+    properties = _resolved(schema, document).get("properties", {})
+    if {"success", "data", "meta"} <= set(properties):
+        return f"{_code('data')}: {_kind(properties['data'])}"
+    return _kind(schema)
 
 
 def _examples(told: Json, document: Json) -> Iterator[object]:

@@ -138,7 +138,7 @@ def _add_components(document: Json) -> None:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for schema in schemas.values():
-        _restore_nulls(schema)
+        _restore_examples(schema)
     failure = TypeAdapter(Failure).json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(failure.pop("$defs"))
     schemas["Failure"] = failure
@@ -154,13 +154,17 @@ def _add_components(document: Json) -> None:
     }
 
 
-def _restore_nulls(schema: Json) -> None:
-    """Put back what FastAPI leaves out of examples: fields that are null."""
-    for example in schema.get("examples", []):
-        if schema.get("type") == "object" and isinstance(example, dict):
-            example.update(
-                {name: None for name in schema.get("required", ()) if name not in example}
-            )
+def _restore_examples(schema: Json) -> None:
+    """Put back what FastAPI takes out of examples: fields that are null, and the order."""
+    properties = schema.get("properties", {})
+    if schema.get("type") != "object" or "examples" not in schema:
+        return
+    needed = schema.get("required", ())
+    schema["examples"] = [
+        {name: given.get(name) for name in properties if name in given or name in needed}
+        | {name: value for name, value in given.items() if name not in properties}
+        for given in schema["examples"]
+    ]
 
 
 def _complete(operation: Json, route: RouteContext, method: str, document: Json) -> None:
