@@ -36,7 +36,8 @@ class RestApplication(FastAPI):
         )
         self.state.services = services
         for router in routers:
-            self.include_router(router)
+            # As they are: `include_router` would match every route twice at every request.
+            self.router.routes.extend(router.routes)
         self.documentation = Documentation(self)
         self.add_route(DOCUMENT_PATH, self.documentation.document, include_in_schema=False)
 

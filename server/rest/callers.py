@@ -124,7 +124,7 @@ def _acting(request: Request, token: Credentials) -> Credentials:
 
 
 @refuses(UNAUTHENTICATED, INVALID_PARAMETER, FORBIDDEN, KEYS_UNAVAILABLE)
-def calling(request: Request) -> Caller:
+async def calling(request: Request) -> Caller:
     """Who calls: found out by the route, before it reads the body."""
     caller: Caller = request.scope[_CALLER_KEY]
     return caller
@@ -176,7 +176,7 @@ Reader = Annotated[Opened, Depends(open_session)]
 
 
 @refuses(SESSION_PAUSED, SESSION_ENDED)
-def _open_active(opened: Reader) -> Opened:
+async def _open_active(opened: Reader) -> Opened:
     """A session that can be changed now."""
     match opened.session.status:
         case SessionStatus.ACTIVE:
@@ -193,17 +193,17 @@ Member = Annotated[Opened, Depends(_open_active)]
 
 
 @refuses(FORBIDDEN, SESSION_PAUSED, SESSION_ENDED)
-def _open_to_edit(opened: Reader) -> Opened:
+async def _open_to_edit(opened: Reader) -> Opened:
     if not may_edit(opened.role):
         raise forbidden("only hosts and editors may do this")
-    return _open_active(opened)
+    return await _open_active(opened)
 
 
 Editor = Annotated[Opened, Depends(_open_to_edit)]
 
 
 @refuses(FORBIDDEN)
-def _open_as_host(opened: Reader) -> Opened:
+async def _open_as_host(opened: Reader) -> Opened:
     if opened.role is not Role.HOST:
         raise forbidden("only a host of the session, or a service, may do this")
     return opened

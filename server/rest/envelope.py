@@ -77,7 +77,7 @@ class ReplyWith(Protocol):
     ) -> Response: ...
 
 
-def _reply(request: Request) -> ReplyWith:
+async def _reply(request: Request) -> ReplyWith:
     clock = services_of(request).clock
 
     def reply(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,6 +14,7 @@ from persistence.ports import SessionStore
 from persistence.search_ports import Search
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
+from server.exporting import Exports
 from server.rest.ports import LiveDocuments
 from server.settings import Settings
 from server.time_travel import TimeTravel
@@ -33,6 +34,7 @@ class Services:
     authenticator: Authenticator
     settings: Settings
     clock: Clock = utc_now
+    exports: Exports = field(default_factory=Exports)
 
 
 def services_of(request: Request) -> Services:
@@ -41,5 +43,9 @@ def services_of(request: Request) -> Services:
     return services
 
 
-ServicesOf = Annotated[Services, Depends(services_of)]
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+ServicesOf = Annotated[Services, Depends(_services)]
 """How an endpoint gets them: `services: ServicesOf`."""
