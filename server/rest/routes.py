@@ -5,7 +5,16 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
-from server.rest import differences, health, participants, restoring, sessions, snapshots, state
+from server.rest import (
+    differences,
+    export,
+    health,
+    participants,
+    restoring,
+    sessions,
+    snapshots,
+    state,
+)
 from server.rest.application import RestApplication
 from server.rest.services import Services
 
@@ -19,6 +28,7 @@ ROUTERS = (
     differences.router,
     snapshots.router,
     restoring.router,
+    export.router,
 )
 
 

@@ -32,13 +32,18 @@ ROUNDED_HEADER = "X-Document-Rounded"
 _ROOTS = ROOT_MAPS[DocumentKind.OCW]
 
 
-class ReadState(Strict):
-    """Query of a session's state."""
+class MomentQuery(Strict):
+    """A moment in a query, or none for now."""
 
-    format: Literal["json", "yjs"] = "json"
     at: Time | None = Field(None, description="As it was stored at this time.")
     seq: Seq | None = Field(None, description="As it was at this position of its log.")
     snapshot: Uuid | None = Field(None, description="As it was when this snapshot was named.")
+
+
+class ReadState(MomentQuery):
+    """Query of a session's state."""
+
+    format: Literal["json", "yjs"] = "json"
 
 
 @router.get(
@@ -57,7 +62,7 @@ async def read_state(
     time have been merged, and this is the nearest earlier state that is kept. For an update these
     are headers: `X-Document-Seq`, `X-Document-At`, `X-Document-Rounded`.
     """
-    moment = _moment(services, query)
+    moment = moment_of(services, query)
     if moment is not None:
         return await _read_past(services, opened.document, moment, query, reply)
     if query.format == "yjs":
@@ -66,7 +71,12 @@ async def read_state(
     return reply(await services.live.state(opened.document))
 
 
-def _moment(services: Services, query: ReadState) -> Moment | None:
+def moment_of(services: Services, query: MomentQuery) -> Moment | None:
+    """The moment that a query names.
+
+    Raises:
+        ApiError: 400: it names several, or one in the future.
+    """
     source = Source("at")
     try:
         moment = chosen(at=query.at, seq=query.seq, snapshot=query.snapshot)

@@ -1,0 +1,134 @@
+"""Boards gathered and drawn for whoever asks: a few at once, and others are served in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.projection import (
+    AnnotationState,
+    ObjectState,
+    is_projected_id,
+    project_annotation,
+    project_object,
+)
+from crdt_docs.svg.page import rendering
+from persistence.object_ports import ObjectReader, ObjectRow
+from persistence.object_rows import stated
+from server.breath import Breath
+
+AT_ONCE = 2
+"""Boards that are gathered at the same time; each is in memory as a whole."""
+
+WAITING = 16
+"""Who may wait for one of these places."""
+
+ROWS_AT_ONCE = 500
+
+
+class ExportBusy(Exception):  # noqa: N818 - says what is the case
+    """Too many export boards already; it may work in a moment."""
+
+
+class Exported(NamedTuple):
+    """One object or annotation.
+
+    Attributes:
+        state: as its row has it, without the search text.
+        row: with its version and times; None for one of the past.
+    """
+
+    state: Mapping[str, Any]
+    row: ObjectRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What is on a board, by id, ordered by it."""
+
+    objects: dict[str, Exported] = field(default_factory=dict)
+    annotations: dict[str, Exported] = field(default_factory=dict)
+
+    def of(self, root: ObjectRoot) -> dict[str, Exported]:
+        """What stands in one root."""
+        return self.objects if root is ObjectRoot.OBJECTS else self.annotations
+
+
+class Exports:
+    """Hands out the places."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place for as long as this lasts.
+
+        Raises:
+            ExportBusy: too many wait for one.
+        """
+        if self._waiting >= WAITING:
+            raise ExportBusy("too many boards are being exported now")
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+async def stored_board(objects: ObjectReader, session_id: UUID) -> Board:
+    """What the rows of a session say.
+
+    Raises:
+        StorageUnavailable: they cannot be read.
+    """
+    board = Board()
+    for root in ObjectRoot:
+        after = ""
+        while True:
+            rows = await objects.objects(session_id, root, after=after, limit=ROWS_AT_ONCE)
+            board.of(root).update((row.id, Exported(row.state, row)) for row in rows)
+            if len(rows) < ROWS_AT_ONCE:
+                break
+            after = rows[-1].id
+    return board
+
+
+async def past_board(values: Mapping[str, Mapping[str, Any]]) -> Board:
+    """What the rows would have said of the values of root maps."""
+    board, breath = Board(), Breath()
+    for root in ObjectRoot:
+        project = project_object if root is ObjectRoot.OBJECTS else project_annotation
+        for identifier in sorted(filter(is_projected_id, values.get(root, {}))):
+            value = values[root][identifier]
+            if value is not None:
+                board.of(root)[identifier] = Exported(stated(project(value)), None)
+            await breath.take()
+    return board
+
+
+async def drawn(board: Board, title: str) -> str:
+    """A board as SVG (SVG)."""
+    steps = rendering(
+        {key: ObjectState(**found.state) for key, found in board.objects.items()},
+        {key: AnnotationState(**found.state) for key, found in board.annotations.items()},
+        title,
+    )
+    breath = Breath()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            svg: str = done.value
+            return svg
+        await breath.take()
