@@ -133,14 +133,17 @@ class YjsPeer:
         keeps_frames: bool = False,
         answers_step1: bool = True,
         state: dict[str, Any] | None = None,
+        keeps_deleted: bool = False,
     ) -> None:
         """
         Args:
             keeps_frames: record every frame received, in `Wire.received`.
             answers_step1: send what the server lacks when it asks, as stock clients do.
             state: presence to announce when connecting; None for none.
+            keeps_deleted: the document does not collect what is deleted. Undoing needs that: yrs
+                loses its way among collected items, and ends the process.
         """
-        self.doc: Doc[Any] = Doc(client_id=client_id)
+        self.doc: Doc[Any] = Doc(client_id=client_id, skip_gc=keeps_deleted)
         self.objects: Map[Any] = self.doc.get("objects", type=Map)
         self.list: Array[Any] = self.doc.get("list", type=Array)
         self.text: Text = self.doc.get("text", type=Text)

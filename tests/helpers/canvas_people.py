@@ -1,0 +1,163 @@
+"""People at a canvas over real sockets, each with a document and an undo stack of their own.
+
+Whoever edits something leaves a mark in it, so that the states of an object tell by themselves who
+made them: `properties.marks` holds, by person, the number of their last edit there.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Self
+from uuid import UUID
+
+from pycrdt import Map, Text, UndoManager
+
+from tests.helpers.server_process import LiveSession
+from tests.helpers.yjs_peer import YjsPeer
+
+ROOTS = ("objects", "annotations")
+IDS = {"objects": tuple(f"o{n}" for n in range(5)), "annotations": ("n0", "n1")}
+WORDS = ("word ", "é", "\U0001f600", "two\n")
+
+Key = tuple[str, str]
+"""The root and the id of an object."""
+
+
+class CanvasPerson:
+    """Somebody who edits, goes offline and comes back.
+
+    Attributes:
+        touched: what they ever edited.
+        relayed: by object, whose edits of it they uploaded.
+        undone: what they undid or redid anything of.
+    """
+
+    def __init__(self, name: str, peer: YjsPeer, url: str, user_id: UUID) -> None:
+        self.name = name
+        self.peer = peer
+        self.user_id = user_id
+        self.touched: set[Key] = set()
+        self.undone: set[Key] = set()
+        self.relayed: dict[Key, set[UUID]] = defaultdict(set)
+        self._url = url
+        self._edits = 0
+        self._roots: dict[str, Map[Any]] = {root: peer.doc.get(root, type=Map) for root in ROOTS}
+        self._undo = UndoManager(scopes=list(self._roots.values()), capture_timeout_millis=0)
+
+    @classmethod
+    async def join(cls, session: LiveSession, name: str, client_id: int) -> Self:
+        """Somebody new, connected and synced, and known by their client id from now on."""
+        invitation = session.invite(name=name)
+        url = invitation.url_with(ack="1")
+        peer = await YjsPeer.join(url, client_id=client_id, keeps_deleted=True)
+        person = cls(name, peer, url, invitation.user_id)
+        person.peer.doc.get("meta", type=Map)[name] = "was here"
+        await person.peer.until_stored()
+        return person
+
+    @property
+    def is_online(self) -> bool:
+        """Whether edits are sent now."""
+        return self.peer.is_connected
+
+    async def go_offline(self) -> None:
+        """What was edited until now is stored before."""
+        await self.peer.until_stored()
+        await self.peer.cut()
+
+    async def come_back(self) -> None:
+        """On a new socket, with the same document."""
+        await self.peer.connect(self._url)
+        await self.peer.until(lambda: self.peer.is_synced)
+
+    def relay(self, other: CanvasPerson) -> None:
+        """Take what somebody else has, by another way, and upload it."""
+        update = other.peer.doc.get_update(self.peer.doc.get_state())
+        with self.peer.doc.transaction(origin="by hand"):
+            self.peer.doc.apply_update(update)
+        for key in other.touched:  # more than it brings: an edit that lost shows nowhere
+            self.relayed[key].add(other.user_id)
+
+    def states(self) -> dict[Key, Any]:
+        """All objects as this person sees them."""
+        return {
+            (root, identifier): value
+            for root, held in self._roots.items()
+            for identifier, value in held.to_py().items()  # type: ignore[union-attr] # never None
+        }
+
+    # Editing
+
+    def edit(self, dice: random.Random) -> None:
+        """One thing that a person at a canvas does."""
+        if dice.random() < 0.15:
+            before = self.states()
+            (self._undo.undo if dice.random() < 0.7 else self._undo.redo)()
+            after = self.states()
+            keys = before.keys() | after.keys()
+            self.undone |= {key for key in keys if before.get(key) != after.get(key)}
+            self.touched |= self.undone
+            return
+        root = "objects" if dice.random() < 0.8 else "annotations"
+        identifier = dice.choice(IDS[root])
+        self._edits += 1
+        self.touched.add((root, identifier))
+        with self.peer.doc.transaction():
+            self._edit(self._roots[root], root, identifier, dice)
+
+    def _edit(self, held: Map[Any], root: str, identifier: str, dice: random.Random) -> None:
+        if identifier not in held or dice.random() < 0.05:
+            held[identifier] = self._new(root, dice)
+        elif dice.random() < 0.12:
+            del held[identifier]
+        else:
+            self._change(held[identifier], root, dice)
+
+    def _new(self, root: str, dice: random.Random) -> Map[Any]:
+        kind, words = ("object_type", "properties") if root == "objects" else _NOTE
+        marks = Map({self.name: self._edits})
+        properties = Map({"text": Text(dice.choice(WORDS)), "marks": marks})
+        place = {"x": dice.random(), "y": dice.randrange(100)}
+        made: dict[str, Any] = {kind: "sticky", "position": place, "properties": properties}
+        if words == "content":
+            made["content"] = Text(dice.choice(WORDS))
+        return Map(made)
+
+    def _change(self, held: Map[Any], root: str, dice: random.Random) -> None:
+        properties = held["properties"]
+        properties["marks"][self.name] = self._edits
+        match dice.randrange(4):
+            case 0:
+                held["position"] = {"x": dice.random(), "y": dice.randrange(100)}
+            case 1:
+                kind = "object_type" if root == "objects" else _NOTE[0]
+                held[kind] = dice.choice(("sticky", "shape", "frame"))
+            case 2:
+                text = properties["text"] if root == "objects" else held["content"]
+                _type(text, dice)
+            case _:
+                held["layer"] = dice.randrange(5)
+
+
+_NOTE = ("annotation_type", "content")
+
+
+def _type(text: Text, dice: random.Random) -> None:
+    typed = str(text)
+    start = dice.randrange(len(typed) + 1)
+    at = len(typed[:start].encode())  # pycrdt counts in UTF-8 bytes
+    if typed[start:] and dice.random() < 0.4:
+        del text[at : at + len(typed[start].encode())]
+    else:
+        text.insert(at, dice.choice(WORDS))
+
+
+async def all_agree(people: Sequence[CanvasPerson]) -> None:
+    """Wait until everything is stored, and everybody sees the same."""
+    for person in people:
+        await person.peer.until_stored()
+    first = people[0]
+    for person in people[1:]:
+        await person.peer.until(lambda p=person: p.states() == first.states())  # type: ignore[misc] # mypy does not infer lambdas with defaults
