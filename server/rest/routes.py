@@ -9,12 +9,16 @@ from server.rest import (
     differences,
     export,
     health,
+    history,
+    objects,
     participants,
     restoring,
+    search,
     sessions,
     snapshots,
     state,
 )
+from server.rest.annotations import router as annotations_router
 from server.rest.application import RestApplication
 from server.rest.services import Services
 
@@ -25,6 +29,10 @@ ROUTERS = (
     sessions.router,
     participants.router,
     state.router,
+    objects.router,
+    annotations_router,
+    history.router,
+    search.router,
     differences.router,
     snapshots.router,
     restoring.router,

@@ -1,0 +1,308 @@
+"""What edits of objects and of annotations by REST have in common.
+
+An edit goes through the room like anybody's (EDT), and is answered when it is stored, with the row
+as it is then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+from fastapi import Header
+from pycrdt import Doc
+from starlette.responses import Response
+
+from crdt_docs.edit_errors import InvalidId, InvalidValue, ObjectExists, ObjectMissing
+from crdt_docs.edit_values import same
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_edits import Check, create, delete, merge
+from crdt_docs.object_fields import project, wrong_fields
+from crdt_docs.object_restoring import put_back
+from crdt_docs.projection import is_projected_id
+from persistence.object_ports import ObjectRow
+from persistence.object_rows import stated
+from server.rest.callers import Opened
+from server.rest.envelope import ReplyWith
+from server.rest.errors import (
+    BACKLOG_FULL,
+    DOCUMENT_FULL,
+    DOCUMENT_UNAVAILABLE,
+    INVALID_PARAMETER,
+    STORAGE_UNAVAILABLE,
+    ApiError,
+    ErrorKind,
+    invalid_body,
+    invalid_field,
+    invalid_parameter,
+)
+from server.rest.object_views import READ_ONLY, Body, row_view
+from server.rest.services import Services
+
+OBJECT_NOT_FOUND = ErrorKind(404, "OBJECT_NOT_FOUND", "there is no such object")
+ANNOTATION_NOT_FOUND = ErrorKind(404, "ANNOTATION_NOT_FOUND", "there is no such annotation")
+VERSION_NOT_FOUND = ErrorKind(404, "VERSION_NOT_FOUND", "its history has no such version")
+ID_TAKEN = ErrorKind(409, "ID_TAKEN", "there is something with this id")
+VERSION_CONFLICT = ErrorKind(
+    409,
+    "VERSION_CONFLICT",
+    "it is not, or not only, what `If-Match` says: read it again",
+    {"version": 7},
+)
+
+EDIT_REFUSALS = (BACKLOG_FULL, DOCUMENT_FULL, DOCUMENT_UNAVAILABLE, STORAGE_UNAVAILABLE)
+"""What every edit may be refused for."""
+
+CONDITIONAL_REFUSALS = (*EDIT_REFUSALS, VERSION_CONFLICT, INVALID_PARAMETER)
+
+NOT_FOUND: Final = {
+    ObjectRoot.OBJECTS: OBJECT_NOT_FOUND,
+    ObjectRoot.ANNOTATIONS: ANNOTATION_NOT_FOUND,
+}
+
+_TAG = re.compile(r'(?:W/)?"?(?P<version>\d{1,10})(?:\.(?P<changed>\d{1,20}))?"?', re.ASCII)
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The version that is to be changed, or an `ETag` of it. An `ETag` also tells "
+        "apart what was changed within one version, as a gesture goes on for some seconds.",
+        examples=["7"],
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An object or annotation that a request is about.
+
+    Attributes:
+        id: as the path has it; perhaps none that anything could have.
+    """
+
+    opened: Opened
+    root: ObjectRoot
+    id: str
+
+    @property
+    def session_id(self) -> UUID:
+        """Of the session."""
+        return self.opened.session.id
+
+    @property
+    def not_found(self) -> ApiError:
+        """There is no such thing."""
+        return ApiError(NOT_FOUND[self.root])
+
+
+def etag(row: ObjectRow) -> str:
+    """What a row is recognised by."""
+    return f'"{row.version}.{round(row.updated_at.timestamp() * 1_000_000)}"'
+
+
+async def find_row(services: Services, target: Target, *, deleted: bool = False) -> ObjectRow:
+    """The row of what a request is about.
+
+    Raises:
+        ApiError: 404, also for a deleted one unless `deleted`.
+    """
+    row = None
+    if is_projected_id(target.id):
+        row = await services.objects.row(target.session_id, target.root, target.id)
+    if row is None or (row.deleted_at is not None and not deleted):
+        raise target.not_found
+    return row
+
+
+async def create_by_rest(
+    services: Services, reply: ReplyWith, opened: Opened, root: ObjectRoot, body: Body
+) -> Response:
+    """Create what a body says, with the caller as its creator."""
+    identifier = _new_id(body)
+    value = {**_given(body), "created_by": str(opened.caller.identity.user_id)}
+    target = Target(opened, root, identifier)
+    location = f"/api/ocw/sessions/{opened.session.id}/{root}/{identifier}"
+    return await _edit(
+        services,
+        reply,
+        target,
+        lambda doc: create(doc, root, identifier, value, check=_stays_valid(root)),
+        status=201,
+        headers={"Location": _ascii(location)},
+    )
+
+
+async def patch_by_rest(
+    services: Services, reply: ReplyWith, target: Target, body: Body, if_match: str | None
+) -> Response:
+    """Apply a merge patch."""
+    patch = _given(body)
+    if "created_by" in patch:
+        raise invalid_field("created_by", "cannot be changed; leave it out")
+    check = _all_of(await _is_as_said(services, target, if_match), _stays_valid(target.root))
+    return await _edit(
+        services,
+        reply,
+        target,
+        lambda doc: merge(doc, target.root, target.id, patch, check=check),
+    )
+
+
+async def delete_by_rest(
+    services: Services, reply: ReplyWith, target: Target, if_match: str | None
+) -> Response:
+    """Delete it."""
+    check = await _is_as_said(services, target, if_match)
+    return await _edit(
+        services, reply, target, lambda doc: delete(doc, target.root, target.id, check=check)
+    )
+
+
+async def restore_by_rest(
+    services: Services, reply: ReplyWith, target: Target, version: int
+) -> Response:
+    """Make it what it was in a version.
+
+    Raises:
+        ApiError: 404.
+    """
+    await find_row(services, target, deleted=True)
+    state = await services.objects.state_of(target.session_id, target.root, target.id, version)
+    if state is None:
+        raise ApiError(VERSION_NOT_FOUND)
+    return await _edit(
+        services,
+        reply,
+        target,
+        lambda doc: put_back(doc, target.root, target.id, state),
+        is_restore=True,
+    )
+
+
+async def _edit(
+    services: Services,
+    reply: ReplyWith,
+    target: Target,
+    change: Callable[[Doc[Any]], None],
+    *,
+    status: int = 200,
+    is_restore: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Carry out a change and answer with what became of it; 202 when it is not stored in time."""
+    opened = target.opened
+    try:
+        edited = await services.live.edit(
+            opened.document, opened.caller.identity, change, is_restore=is_restore
+        )
+    except ObjectMissing:
+        raise target.not_found from None
+    except ObjectExists as error:
+        raise ApiError(ID_TAKEN, str(error)) from None
+    except InvalidId as error:
+        raise invalid_field("id", str(error)) from None
+    except InvalidValue as error:
+        raise invalid_field(error.field or "body", error.message) from None
+    told = {"seq": edited.seq, "stored": edited.is_stored}
+    row = None
+    if edited.is_stored:
+        row = await services.objects.row(target.session_id, target.root, target.id)
+    if row is None:
+        pending = {"session_id": target.session_id, "id": target.id, **told}
+        return reply(pending, status=202)
+    view = {**row_view(target.session_id, row), **told}
+    return reply(view, status=status, headers={**(headers or {}), "ETag": etag(row)})
+
+
+def _new_id(body: Body) -> str:
+    given = getattr(body, "id", None)
+    if given is None:
+        return str(uuid4())
+    if not isinstance(given, str) or not is_projected_id(given):
+        raise invalid_field("id", "must be a text of 1 to 128 bytes of UTF-8, without NUL")
+    return given
+
+
+def _given(body: Body) -> dict[str, Any]:
+    """What a body says.
+
+    Raises:
+        ApiError: 400, for what only the server says.
+    """
+    value = body.given()
+    told = sorted(READ_ONLY & value.keys()) + (["id"] if "id" in value else [])
+    if told:
+        problem = "is said by the server; leave it out"
+        errors = [{"field": field, "message": problem} for field in told]
+        raise invalid_body("; ".join(f"{field}: {problem}" for field in told), errors)
+    return value
+
+
+def _stays_valid(root: ObjectRoot) -> Check:
+    """Nothing valid is made invalid, and nothing invalid created."""
+
+    def check(now: Any, wanted: Any) -> None:
+        was_wrong = dict(wrong_fields(root, now)) if isinstance(now, dict) else {}
+        problems = [each for each in wrong_fields(root, wanted) if each[0] not in was_wrong]
+        if problems:
+            errors = [{"field": field, "message": message} for field, message in problems]
+            raise invalid_body("; ".join(f"{f}: {message}" for f, message in problems), errors)
+
+    return check
+
+
+async def _is_as_said(services: Services, target: Target, if_match: str | None) -> Check:
+    """That what is to be changed is what `If-Match` says, when it is changed.
+
+    The row is compared first; then, with nobody in between, the document with the row, as an edit
+    may wait to be stored.
+    """
+    if if_match is None:
+        return _anything
+    row = await find_row(services, target)
+    if if_match.strip() != "*":
+        _compare_tag(row, if_match)
+
+    def check(now: Any, _: Any) -> None:
+        if not same(stated(project(target.root, now)), dict(row.state)):
+            raise ApiError(VERSION_CONFLICT, details={"version": row.version})
+
+    return check if if_match.strip() != "*" else _anything
+
+
+def _compare_tag(row: ObjectRow, if_match: str) -> None:
+    found = _TAG.fullmatch(if_match.strip())
+    if found is None:
+        problem = "must be one version, such as 7, or an ETag"
+        raise invalid_parameter(f"If-Match: {problem}", [{"field": "If-Match", "message": problem}])
+    is_older = int(found["version"]) != row.version
+    if is_older or (found["changed"] is not None and found[0].strip('W/"') != etag(row).strip('"')):
+        raise ApiError(VERSION_CONFLICT, details={"version": row.version})
+
+
+def _anything(now: Any, wanted: Any) -> None:
+    """No condition."""
+
+
+def _all_of(*checks: Check) -> Check:
+    def check(now: Any, wanted: Any) -> None:
+        for each in checks:
+            each(now, wanted)
+
+    return check
+
+
+def _ascii(path: str) -> str:
+    """A path as a header may hold it."""
+    return "".join(
+        c if c.isascii() and c.isprintable() and c not in ' "<>\\^`{|}%#?' else _escaped(c)
+        for c in path
+    )
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode())
