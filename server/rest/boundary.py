@@ -19,6 +19,7 @@ from crdt_docs.document import DocumentBroken
 from crdt_docs.errors import LimitExceeded, NotNow
 from persistence.ports import StorageUnavailable
 from server.clock import Clock
+from server.rest.callers import acting
 from server.rest.envelope import REQUEST_ID_KEY, failure
 from server.rest.errors import (
     BACKLOG_FULL,
@@ -177,7 +178,7 @@ def _not_routed(error: HTTPException) -> ApiError:
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    """One line a request; the query string stays out of it."""
+    """One line a request; the query string stays out of it. It says who acts for whom."""
     write = log.debug if scope["path"].startswith(_HEALTH_PATH) else log.info
     write(
         "request",
@@ -185,4 +186,5 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
         path=scope["path"][:256],
         status=status,
         milliseconds=round(seconds * 1000, 1),
+        **acting(scope),
     )

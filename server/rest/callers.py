@@ -17,6 +17,7 @@ from typing import Annotated, assert_never
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
+from starlette.types import Scope
 
 from crdt_docs.access import Role, may_edit
 from crdt_docs.errors import Malformed
@@ -121,6 +122,14 @@ def _acting(request: Request, token: Credentials) -> Credentials:
         error = {"field": ACTING_USER, "message": problem}
         raise invalid_parameter(f"{ACTING_USER}: {problem}", [error]) from None
     return replace(token, identity=Identity(person), is_service=False, grants=MappingProxyType({}))
+
+
+def acting(scope: Scope) -> dict[str, str]:
+    """For the log: in whose name a service acts, and which; nothing where nobody does."""
+    caller: Caller | None = scope.get(_CALLER_KEY)
+    if caller is None or caller.via is None:
+        return {}
+    return {"acting_user": str(caller.identity.user_id), "via": str(caller.via.user_id)}
 
 
 @refuses(UNAUTHENTICATED, INVALID_PARAMETER, FORBIDDEN, KEYS_UNAVAILABLE)

@@ -20,24 +20,24 @@ Json = dict[str, Any]
 
 
 class Described:
-    """What an OpenAPI document says that requests are answered with."""
+    """What an OpenAPI document says that requests are answered with.
+
+    Attributes:
+        operations: all of them, as `GET /path`.
+    """
 
     def __init__(self, document: Json) -> None:
-        self._document = document
+        self.operations: dict[str, Json] = {
+            f"{method.upper()} {path}": operation
+            for path, methods in sorted(document["paths"].items())
+            for method, operation in sorted(methods.items())
+        }
         self._components = document["components"]
         self._paths = [
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operations)
             for path, operations in sorted(document["paths"].items())
         ]
         self._validators: dict[int, jsonschema_rs.Validator] = {}
-
-    def labels(self) -> list[str]:
-        """All operations, as `GET /path`."""
-        return [
-            f"{method.upper()} {path}"
-            for path, operations in sorted(self._document["paths"].items())
-            for method in sorted(operations)
-        ]
 
     async def check(self, response: httpx.Response) -> None:
         """For `httpx.AsyncClient(event_hooks={"response": [described.check]})`."""

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import structlog
 from starlette.applications import Starlette
 from starlette.responses import Response
 
@@ -137,6 +138,16 @@ async def test_a_service_acts_in_somebodys_name(api: Api, doors: httpx.AsyncClie
     del headers["X-Acting-User"]
     itself = (await doors.get("/api/caller", headers=headers)).json()["data"]
     assert itself == {"user": str(backend.user_id), "kind": "service", "via": None}
+
+
+async def test_the_log_says_who_acts_for_whom(api: Api) -> None:
+    backend, person = api.service(), uuid4()
+    with structlog.testing.capture_logs() as logs:
+        await backend.get(SESSIONS, headers={"X-Acting-User": str(person)})
+        await backend.get(SESSIONS)
+    acting, itself = logs
+    assert (acting["acting_user"], acting["via"]) == (str(person), str(backend.user_id))
+    assert "acting_user" not in itself
 
 
 async def test_nobody_else_acts_for_others(api: Api) -> None:

@@ -15,8 +15,8 @@ from tests.server.rest_client import Api, Caller, refusal
 TEN_MEGABYTES = b'{"a": "' + b"x" * 10_000_000 + b'"}'
 JSON = {"Content-Type": "application/json"}
 
-LABELS = described().labels()
-OPERATIONS = {label: described().operation(*label.split(" ")) or {} for label in LABELS}
+OPERATIONS = described().operations
+LABELS = list(OPERATIONS)
 WITH_TOKEN = [label for label in LABELS if "security" in OPERATIONS[label]]
 IN_SESSIONS = [label for label in LABELS if "{session_id}" in label]
 WITH_BODY = [label for label in LABELS if "requestBody" in OPERATIONS[label]]
