@@ -175,7 +175,7 @@ def test_every_operation_keeps_to_the_document_over_postgresql(
     )
     with platform(settings, open_postgres) as opened:
         for label in described().operations:
-            attempt_many(opened, label, few_or_many(3, 100))
+            attempt_many(opened, label, few_or_many(3, 40))
 
 
 def attempt_many(opened: Platform, label: str, times: int) -> None:
