@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -28,6 +29,13 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     with logging_put_back():
         yield
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Outside of pytest's, which every run makes private again."""
+    with tempfile.TemporaryDirectory(prefix="collab-transfer-") as name:
+        yield Path(name)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -93,12 +101,12 @@ def test_what_cannot_be_done_is_said_in_one_line(
 
 
 def test_an_embedded_database_is_made_for_what_is_imported(
-    capsys: pytest.CaptureFixture[str], database: str, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], database: str, tmp_path: Path, directory: Path
 ) -> None:
     run_once(_fill(database))
     file = tmp_path / "board.collab"
     run(capsys, "export", SESSION_ID, "--output", file, "--database-url", database)
-    target = tmp_path / "elsewhere"
+    target = directory / "elsewhere"
     run(capsys, "import", file, "--data-dir", target)
     again = tmp_path / "again.collab"
     run(capsys, "export", SESSION_ID, "--output", again, "--data-dir", target)  # stopped again
@@ -113,14 +121,14 @@ async def _draw(session: LiveSession) -> None:
         await ada.until_stored()
 
 
-def test_beside_a_running_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_beside_a_running_server(capsys: pytest.CaptureFixture[str], directory: Path) -> None:
     """Exported while it serves; imported under another id, and open at once."""
-    server = ServerProcess(tmp_path / "data")
+    server = ServerProcess(directory / "data")
     server.start()
     try:
         session = run_once(server.create_session(default_role="editor"))
         run_once(_draw(session))
-        file = tmp_path / "board.collab"
+        file = directory / "board.collab"
         printed = run(capsys, "export", session.id, "--output", file, "--data-dir", server.data_dir)
         assert "update" in printed
         copy = LiveSession(server, str(uuid4()))
