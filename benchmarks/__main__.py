@@ -21,6 +21,7 @@ from benchmarks import (
     machine,
     memory,
     outbound,
+    past,
     presence,
     rooms,
     stages,
@@ -43,6 +44,7 @@ SECTIONS: dict[str, Section] = {
     "stalled": stalled.measure,
     "memory": memory.measure,
     "loading": loading.measure,
+    "past": past.measure,
     "peers": comparison.measure,
 }
 ON_REQUEST = {"peers"}

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+import orjson
 from pycrdt import Doc, Map
+from pycrdt._pycrdt import Map as _Map
 
 from crdt_docs.document import (
     LABORIOUS_SECONDS,
@@ -33,12 +35,16 @@ Values: TypeAlias = dict[str, dict[str, Any]]
 class Replay:
     """One document, to which one thing after the other is applied that was stored."""
 
-    def __init__(self, clock: Callable[[], float] = standing_still) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = standing_still, *, is_only_read: bool = False
+    ) -> None:
         """
         Args:
             clock: tells the seconds that updates take; without one, time stands still.
+            is_only_read: it is not encoded: what was deleted is left where it is, which saves an
+                eighth of the time.
         """
-        self._doc: Doc[Any] = Doc()
+        self._doc: Doc[Any] = Doc(skip_gc=is_only_read)
         self._clock = clock
         self._labour = 0.0
         self._clients = 0
@@ -90,10 +96,10 @@ class Replay:
         """These root maps, each as JSON text; non-finite numbers are null."""
         texts: dict[str, bytes] = {}
         for name in roots:
-            root = self._doc.get(name, type=Map)
+            root = self._doc.get(name, type=Map).integrated
             with self._doc.transaction() as transaction:
-                text: str = root.integrated.to_json(transaction._txn)  # noqa: SLF001 - not wrapped
-            texts[name] = text.encode()
+                within = transaction._txn  # noqa: SLF001 - the raw types ask for it
+                texts[name] = _json(root, within)
         return texts
 
     def reading(self, into: Values, roots: Sequence[str] = tuple(ObjectRoot)) -> Iterator[None]:
@@ -107,3 +113,16 @@ class Replay:
                     found[key] = value
                 if number % READ_AT_ONCE == 0:
                     yield
+
+
+def _json(root: Any, within: Any) -> bytes:
+    """A root map as JSON text. One shared map after the other: all of them at once take yrs nearly
+    twice as long."""
+    members = [(key, root.get(within, key)) for key in root.keys(within)]
+    if not all(isinstance(value, _Map) for _, value in members):
+        whole: str = root.to_json(within)
+        return whole.encode()
+    texts = (
+        b"%b:%b" % (orjson.dumps(key), value.to_json(within).encode()) for key, value in members
+    )
+    return b"{" + b",".join(texts) + b"}"

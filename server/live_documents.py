@@ -40,6 +40,10 @@ class LiveRooms:
         self._is_database_up = is_database_up
         self._fence = fence or NoFence()
 
+    def is_at_rest(self, document: DocumentName) -> bool:
+        """See `rest.ports.LiveDocuments.is_at_rest`."""
+        return self._directory.is_at_rest(document)
+
     async def state(self, document: DocumentName) -> dict[str, object]:
         """See `rest.ports.LiveDocuments.state`."""
         host = await self._opened(document)

@@ -104,6 +104,11 @@ class RoomDirectory:
         """The room, if it is open."""
         return self._hosts.get(name)
 
+    def is_at_rest(self, name: DocumentName) -> bool:
+        """Whether it is not in memory, and everything of it is stored."""
+        is_open = name in self._hosts or name in self._loading
+        return not is_open and self._dropped.get(name, 0) <= self._journal.committed
+
     async def open(self, name: DocumentName) -> RoomHost:
         """The room of a document, loaded once however many ask at the same time (ROM-10).
 

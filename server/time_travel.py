@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,7 @@ from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.replay import Replay, Values
 from persistence.archive_ports import Archive, AtSeq, Moment, PastDocument
 from server.heavy_work import heavy_work
-from server.poison_list import OPENING, PAST
+from server.poison_list import OPENING, PAST, SHOWING
 
 T = TypeVar("T")
 
@@ -78,15 +78,25 @@ class _Work:
     """One replay, known by `what` if it stops the worker.
 
     Attributes:
+        is_only_read: it is not encoded.
         size: bytes that were applied.
         seq: where it is; None: nowhere yet.
     """
 
     what: bytes
-    replay: Replay = field(default_factory=lambda: Replay(time.thread_time))
+    is_only_read: bool
+    replay: Replay = field(init=False)
     size: int = 0
     seq: int | None = None
     is_laborious: bool = False
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with an empty document."""
+        self.replay = Replay(time.thread_time, is_only_read=self.is_only_read)
+        self.size = 0
 
 
 class TimeTravel:
@@ -111,11 +121,20 @@ class TimeTravel:
             DocumentBroken: it cannot be replayed, or has stopped a worker before.
             StorageUnavailable: nothing could be read.
         """
-        return await self._show(document, moment, lambda replay: replay.json(roots))
+        async with self._at_work(document) as work:
+            past = await self._reach(work, document, moment)
+            with heavy_work(self._fence, work.what, work.size):
+                return _shown(past, work.replay.json(roots))
 
     async def update(self, document: DocumentName, moment: Moment) -> Shown[bytes]:
         """The document as it was, as one Yjs update. Raises like `json`."""
-        return await self._show(document, moment, Replay.update)
+        async with self._at_work(document, is_only_read=False) as work:
+            past = await self._archive.past(document, moment)
+            if past.state is not None and not past.tail:
+                return _shown(past, past.state)  # as it is kept
+            await self._replay(work, past)
+            with heavy_work(self._fence, work.what, work.size):
+                return _shown(past, work.replay.update())
 
     async def values(
         self, document: DocumentName, moment: Moment, roots: Sequence[str]
@@ -135,14 +154,6 @@ class TimeTravel:
         values: Values = {}
         await self._take_steps(work, work.replay.reading(values, roots))
         return _shown(past, values)
-
-    async def _show(
-        self, document: DocumentName, moment: Moment, look: Callable[[Replay], T]
-    ) -> Shown[T]:
-        async with self._at_work(document) as work:
-            past = await self._reach(work, document, moment)
-            with heavy_work(self._fence, work.what, work.size):
-                return _shown(past, look(work.replay))
 
     async def difference(self, document: DocumentName, before: Moment, after: Moment) -> Compared:
         """What is different at the second moment. The first may be the later one. Raises like
@@ -177,7 +188,7 @@ class TimeTravel:
             UnknownMoment: the log does not reach that far, or has been merged there.
             Others like `json`.
         """
-        async with self._at_work(document) as work:
+        async with self._at_work(document, is_only_read=False) as work:
             past = await self._reach(work, document, AtSeq(seq))
             if work.replay.is_laborious:
                 raise PastLaborious(document)
@@ -186,10 +197,12 @@ class TimeTravel:
             await self._archive.keep(document, past.seq, state)
 
     @asynccontextmanager
-    async def _at_work(self, document: DocumentName) -> AsyncIterator[_Work]:
+    async def _at_work(
+        self, document: DocumentName, *, is_only_read: bool = True
+    ) -> AsyncIterator[_Work]:
         """A place for one replay; who labours gives it to others (PST-4)."""
-        work = _Work(PAST + document.encode())
-        for prefix in (OPENING, PAST):
+        work = _Work(PAST + document.encode(), is_only_read)
+        for prefix in (OPENING, SHOWING, PAST):
             if self._fence.is_poisoned(prefix + document.encode()):
                 raise DocumentBroken("the past of this document has stopped the server before")
         await self._enter()
@@ -213,12 +226,15 @@ class TimeTravel:
     async def _reach(self, work: _Work, document: DocumentName, moment: Moment) -> PastDocument:
         """Bring a replay to a moment, on from where it is if that is shorter."""
         past = await self._archive.past(document, moment, known_seq=work.seq)
+        await self._replay(work, past)
+        return past
+
+    async def _replay(self, work: _Work, past: PastDocument) -> None:
         if past.after != work.seq:  # also where the way leads on from before everything
-            work.replay, work.size = Replay(time.thread_time), 0
+            work.begin()
         work.size += past.size
         work.seq = past.seq
         await self._take_steps(work, work.replay.applying(past.state, past.tail))
-        return past
 
     async def _take_steps(self, work: _Work, steps: Iterator[None]) -> None:
         while True:

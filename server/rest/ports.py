@@ -56,6 +56,9 @@ class Readiness:
 class LiveDocuments(Protocol):
     """Documents as they are now, with the edits that are not stored yet."""
 
+    def is_at_rest(self, document: DocumentName) -> bool:
+        """Whether it is not open, and everything of it is stored."""
+
     async def state(self, document: DocumentName) -> dict[str, object]:
         """The document's roots by name, as JSON-safe data. Opens the document if need be.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pycrdt import Doc, Map
+from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs.document import LABORIOUS_SECONDS, USUAL_SECONDS, DocumentBroken
 from crdt_docs.replay import Replay, Values
@@ -32,11 +32,12 @@ def exhaust(steps: Iterator[None]) -> int:
     return sum(1 for _ in steps)
 
 
+@pytest.mark.parametrize("is_only_read", [False, True])
 @pytest.mark.parametrize("base", [0, 1, 40, 100])
-def test_it_is_what_it_was(lived: Lived, base: int) -> None:
+def test_it_is_what_it_was(lived: Lived, base: int, *, is_only_read: bool) -> None:
     """PST-2: whatever state it is made from, at every position from there on."""
     state = lived.snapshot(base).state if base else None
-    replay = Replay()
+    replay = Replay(is_only_read=is_only_read)
     exhaust(replay.applying(state, ()))
     for seq in range(base, 121):
         assert shown(replay) == lived.was[seq], seq
@@ -53,6 +54,37 @@ def test_its_update_is_the_document(lived: Lived) -> None:
     for update in lived.log[60:]:  # what follows still connects
         doc.apply_update(update)
     assert json.loads(str(doc.get("objects", type=Map))) == lived.was[120]["objects"]
+
+
+def test_what_was_deleted_is_not_in_its_update() -> None:
+    doc: Doc[Any] = Doc()
+    objects = doc.get("objects", type=Map)
+    objects["a"] = "a secret"
+    written, before = doc.get_update(), doc.get_state()
+    del objects["a"]
+    replay = Replay()
+    exhaust(replay.applying(written, (doc.get_update(before),)))
+    assert b"secret" in written
+    assert b"secret" not in replay.update()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"a": Map({"n": 1.5, "whole": 3.0, "t": Text('é\n"x"'), "deep": Map({"l": [1, None]})})},
+        {'"': Map({}), "\n\0": Map({"x": True}), "\U0001f600": Map({"y": float("nan")})},
+        {"a": Map({"n": 1}), "plain": {"n": 1}, "null": None, "list": Array([1, Map({"m": 2})])},
+    ],
+)
+def test_its_json_is_that_of_the_whole_root(members: Json) -> None:
+    doc: Doc[Any] = Doc()
+    objects = doc.get("objects", type=Map)
+    for key, value in members.items():
+        objects[key] = value
+    replay = Replay()
+    exhaust(replay.applying(None, (doc.get_update(),)))
+    assert json.loads(replay.json(("objects",))["objects"]) == json.loads(str(objects))
 
 
 def test_each_update_is_a_step(lived: Lived) -> None:

@@ -46,6 +46,7 @@ class FakeLiveDocuments:
         documents: what was edited.
         edits: what was edited by whom, and whether it restored something, in order.
         is_stored: what edits say of themselves.
+        at_rest: what is not open, and stored.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,10 @@ class FakeLiveDocuments:
         self.documents: dict[DocumentName, Doc[Any]] = {}
         self.edits: list[tuple[DocumentName, Identity, bool]] = []
         self.is_stored = True
+        self.at_rest: set[DocumentName] = set()
+
+    def is_at_rest(self, document: DocumentName) -> bool:
+        return document in self.at_rest
 
     def _open(self, document: DocumentName) -> None:
         if self.fail_with is not None:

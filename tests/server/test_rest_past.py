@@ -196,6 +196,33 @@ async def test_the_state_as_an_update(past: Past) -> None:
     assert "x-document-at" not in empty.headers
 
 
+async def test_what_is_at_rest_is_shown_without_opening_it(past: Past) -> None:
+    """PST-5: the same as from a room."""
+    past.live.at_rest.add(past.name)
+    past.live.opened.clear()
+    assert await past.get("/state") == past.was[20]
+    answer = await past.anna.get(f"{past.path}/state", params={"format": "yjs"})
+    doc: Doc[Any] = Doc()
+    doc.apply_update(answer.content)
+    assert json.loads(str(doc.get("objects", type=Map))) == past.was[20]["objects"]
+    assert past.live.opened == []
+
+
+async def test_what_is_at_rest_is_opened_where_the_past_is_busy(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PST-4"""
+
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise PastBusy("x")
+
+    monkeypatch.setattr(past.api.documents.archive, "past", fail)
+    past.live.at_rest.add(past.name)
+    past.live.opened.clear()
+    assert await past.get("/state") == past.live.roots
+    assert past.live.opened == [past.name]
+
+
 async def test_a_rounded_moment_says_so(past: Past) -> None:
     """PST-7"""
     archive = past.api.documents.archive

@@ -333,6 +333,19 @@ async def test_rom_12_a_room_somebody_enters_meanwhile_stays() -> None:
         assert house.directory.find(NAME) is host
 
 
+async def test_a_document_is_at_rest_when_its_room_is_gone() -> None:
+    async with House() as house:
+        assert house.directory.is_at_rest(NAME)
+        seat = await house.sit(Person(1))
+        assert not house.directory.is_at_rest(NAME)
+        house.stand_up(seat)
+        await asyncio.sleep(0.03)
+        assert not house.directory.is_at_rest(NAME)
+        house.directory._look_after(house.host())
+        await _until(lambda: house.directory.rooms == 0)
+        assert house.directory.is_at_rest(NAME)
+
+
 async def test_rom_12_a_room_stays_while_storage_is_away() -> None:
     async with House() as house:
         ada = Person(1)
@@ -392,6 +405,7 @@ async def test_rom_9_after_a_fault_the_room_is_loaded_again(
         assert first.channel.closed is not None
         assert first.channel.closed[0] == CloseCode.RESTART
         house.seats.clear()
+        assert not house.directory.is_at_rest(NAME), "what the broken room emitted is not stored"
         opening = asyncio.create_task(house.sit(Person(3)))
         await asyncio.sleep(0.01)
         assert not opening.done(), "what the broken room emitted must be stored first"

@@ -17,7 +17,7 @@ from crdt_docs.replay import Replay
 from persistence.archive_ports import AtSeq, AtSnapshot, AtTime, UnknownMoment
 from persistence.memory_store import MemoryDocumentStore
 from server import time_travel
-from server.poison_list import OPENING, PAST
+from server.poison_list import OPENING, PAST, SHOWING
 from server.time_travel import PastBusy, PastLaborious, Shown, TimeTravel
 from tests.helpers.commits import ANA, document
 from tests.helpers.past import ROOTS, Lived
@@ -320,7 +320,7 @@ async def test_a_supervisor_is_told(stored: Stored) -> None:
     assert fence.open == 0
 
 
-@pytest.mark.parametrize("work", [PAST, OPENING])
+@pytest.mark.parametrize("work", [PAST, OPENING, SHOWING])
 async def test_what_stopped_a_worker_is_not_tried_again(stored: Stored, work: bytes) -> None:
     """PST-4: the past of one document, and of no other."""
     await stored.fill(TWO)
