@@ -279,8 +279,10 @@ def _compare_tag(row: ObjectRow, if_match: str) -> None:
     if found is None:
         problem = "must be one version, such as 7, or an ETag"
         raise invalid_parameter(f"If-Match: {problem}", [{"field": "If-Match", "message": problem}])
-    is_older = int(found["version"]) != row.version
-    if is_older or (found["changed"] is not None and found[0].strip('W/"') != etag(row).strip('"')):
+    is_same = int(found["version"]) == row.version
+    if found["changed"] is not None:
+        is_same = f'"{found["version"]}.{found["changed"]}"' == etag(row)
+    if not is_same:
         raise ApiError(VERSION_CONFLICT, details={"version": row.version})
 
 

@@ -1,0 +1,99 @@
+"""A session that is open in a room, over stores in memory, for tests of edits by REST."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from crdt_docs.access import Role
+from persistence.ports import Participant, Session, SessionStatus, SessionType
+from server.live_documents import LiveRooms
+from tests.server.clocks import NOON
+from tests.server.rest_client import Api, Caller
+from tests.server.rooms import House, Person, Seat
+
+SESSION = UUID(int=77)
+PATH = f"/api/ocw/sessions/{SESSION}"
+
+
+class OpenBoard:
+    """The session of `rooms.NAME`, with its people.
+
+    Attributes:
+        anna: its host.
+    """
+
+    def __init__(self, api: Api, house: House) -> None:
+        self.api = api
+        self.house = house
+        self.anna = api.caller()
+
+    async def begin(self) -> None:
+        """Create the session."""
+        session = Session(
+            id=SESSION,
+            workspace_id=self.anna.workspace,
+            session_type=SessionType.WHITEBOARD,
+            host_user_id=self.anna.user_id,
+            status=SessionStatus.ACTIVE,
+            config={},
+            max_participants=50,
+            is_recording=False,
+            started_at=NOON,
+        )
+        await self.api.sessions.create(session)
+
+    async def person(self, role: Role) -> Caller:
+        """Somebody else who takes part."""
+        caller = self.api.caller()
+        row = Participant(SESSION, caller.user_id, role, NOON)
+        await self.api.sessions.put_participant(row)
+        return caller
+
+    async def member(self, number: int = 1) -> tuple[Person, Seat]:
+        """Somebody with the document open."""
+        person = Person(number)
+        seat = await self.house.sit(person)
+        await self.house.settle()
+        return person, seat
+
+    def later(self, seconds: float = 60.0) -> None:
+        """Let time go by in the room: gestures end."""
+        host = self.house.host()
+        clock = host._clock
+        host._clock = lambda: clock() + seconds
+
+    async def object(self, identifier: str = "a", **fields: Any) -> dict[str, Any]:
+        """Have Anna create an object; gives its data."""
+        body = {"id": identifier, "object_type": "sticky", **fields}
+        made: dict[str, Any] = data(await self.anna.post(f"{PATH}/objects", json=body), 201)
+        return made
+
+    async def remark(self, by: Caller, identifier: str = "n", **fields: Any) -> dict[str, Any]:
+        """Have somebody annotate; gives its data."""
+        body = {"id": identifier, "annotation_type": "comment", **fields}
+        made: dict[str, Any] = data(await by.post(f"{PATH}/annotations", json=body), 201)
+        return made
+
+
+@asynccontextmanager
+async def open_board(directory: Path) -> AsyncIterator[OpenBoard]:
+    """A board that is there while this is."""
+    async with House() as house:
+        live: Any = LiveRooms(
+            house.directory, backlog=lambda: (0, False), is_database_up=lambda: True
+        )
+        board = OpenBoard(Api(directory, documents=house.store, live=live), house)
+        await board.begin()
+        yield board
+
+
+def data(answer: httpx.Response, status: int = 200) -> Any:
+    """The data of an answer that must be a success."""
+    assert answer.status_code == status, answer.text
+    return answer.json()["data"]
