@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from crdt_docs.svg.colors import Color
-from crdt_docs.svg.geometry import Box, Point, enclosing
+from crdt_docs.svg.geometry import Box, Point
 from crdt_docs.svg.items import Drawn, Item
+from crdt_docs.svg.labels import label_at
 from crdt_docs.svg.lines import Pen, head_of, line_with_heads
-from crdt_docs.svg.markup import Markup, element, joined
+from crdt_docs.svg.markup import joined
 from crdt_docs.svg.outlines import meeting
 from crdt_docs.svg.paths import points_of
 from crdt_docs.svg.shapes import kind_of
-from crdt_docs.svg.text_block import INK, PAPER, TextBlock, block, style_of
 from crdt_docs.svg.values import Properties, point
 
 _INK: Final = Color(0x4B, 0x55, 0x63)
@@ -76,11 +76,10 @@ def draw_connector(item: Item, others: Mapping[str, Item]) -> Drawn | None:
         head_of(properties.first("arrow_end", "end_arrow", "endArrow", "head_end"), "arrow"),
         is_curved=is_curved,
     )
-    label = _label(properties, points)
+    label = label_at(properties, _middle(points))
     if label is None:
         return Drawn(drawn, covered)
-    markup, area = label
-    return Drawn(joined(drawn, markup), enclosing([covered, area]) or covered)
+    return Drawn(joined(drawn, label.markup), covered.joined(label.box))
 
 
 def _ends(item: Item, others: Mapping[str, Item]) -> tuple[_End, _End] | None:
@@ -149,31 +148,7 @@ def _route(
     return [start, end], False
 
 
-def _label(properties: Properties, points: list[Point]) -> tuple[Markup, Box] | None:
-    """Words in the middle of the line, on a plate that covers it."""
-    style = style_of(properties, size=13, color=INK, align="middle", upright="middle")
-    middle = points[(len(points) - 1) // 2].middle(points[len(points) // 2])
-    if len(points) % 2:
-        middle = points[len(points) // 2]
-    room = Box(middle.x - 90, middle.y - style.size * 2, 180, style.size * 4)
-    words = block(properties.first("text", "label", "title"), room, style)
-    shown = words.draw()
-    if shown is None:
-        return None
-    plate = _plate(words, middle)
-    backdrop = element(
-        "rect",
-        x=plate.x,
-        y=plate.y,
-        width=plate.width,
-        height=plate.height,
-        rx=4,
-        fill=PAPER.hex,
-        fill_opacity=0.92,
-    )
-    return joined(backdrop, shown), plate
-
-
-def _plate(words: TextBlock, middle: Point) -> Box:
-    width, height = words.area.width + 10, words.area.height + 2
-    return Box(middle.x - width / 2, middle.y - height / 2, width, height)
+def _middle(points: list[Point]) -> Point:
+    """A place in the middle of the line."""
+    half = len(points) // 2
+    return points[half] if len(points) % 2 else points[half - 1].middle(points[half])

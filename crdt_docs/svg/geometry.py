@@ -71,6 +71,11 @@ class Box(NamedTuple):
             Point(self.x, self.bottom),
         )
 
+    def joined(self, other: Box) -> Box:
+        """The box around both."""
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        return Box(x, y, max(self.right, other.right) - x, max(self.bottom, other.bottom) - y)
+
     def rotated(self, degrees: float) -> Box:
         """The box around this one when it is turned about its centre."""
         if degrees == 0:
@@ -88,9 +93,3 @@ def around(points: Iterable[Point]) -> Box:
     left, top = min(point.x for point in found), min(point.y for point in found)
     right, bottom = max(point.x for point in found), max(point.y for point in found)
     return Box(left, top, right - left, bottom - top)
-
-
-def enclosing(boxes: Iterable[Box]) -> Box | None:
-    """The box around boxes; None without any."""
-    points = [point for box in boxes for point in (box.corners()[0], box.corners()[2])]
-    return around(points) if points else None

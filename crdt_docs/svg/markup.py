@@ -32,8 +32,10 @@ def element(
     head: list[str] = [name]
     for key, value in attributes.items():
         if value is not None:
-            shown = value if isinstance(value, str) else decimal(value)
-            safe = shown if isinstance(shown, Markup) else escaped(shown)
+            if isinstance(value, Markup):
+                safe: str = value
+            else:
+                safe = escaped(value) if isinstance(value, str) else decimal(value)
             head.append(f'{_NAMES.get(key) or key.replace("_", "-")}="{safe}"')
     inner = "".join(
         child if isinstance(child, Markup) else escaped(child) for child in children if child

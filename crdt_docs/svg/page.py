@@ -8,7 +8,7 @@ from typing import Final
 from crdt_docs.projection import AnnotationState, ObjectState
 from crdt_docs.svg.connectors import draw_connector
 from crdt_docs.svg.drawings import draw_drawing
-from crdt_docs.svg.geometry import Box, enclosing
+from crdt_docs.svg.geometry import Box
 from crdt_docs.svg.images import draw_image
 from crdt_docs.svg.items import Drawn, Item, item_of
 from crdt_docs.svg.markup import Markup, decimal, element
@@ -90,7 +90,7 @@ class _Page:
     def __init__(self, most_bytes: int) -> None:
         self._room = most_bytes
         self._pieces: list[Markup] = []
-        self._boxes: list[Box] = []
+        self._covered: Box | None = None
         self._left_out = 0
 
     def add(self, drawn: Drawn | None, rotation: float = 0.0) -> None:
@@ -103,11 +103,12 @@ class _Page:
             return
         self._room -= size
         self._pieces.append(drawn.markup)
-        self._boxes.append(drawn.box.rotated(rotation))
+        box = drawn.box.rotated(rotation)
+        self._covered = box if self._covered is None else self._covered.joined(box)
 
     def written(self, title: str) -> str:
         """The whole file."""
-        box = (enclosing(self._boxes) or _EMPTY.inset(MARGIN, MARGIN)).inset(-MARGIN, -MARGIN)
+        box = (self._covered or _EMPTY.inset(MARGIN, MARGIN)).inset(-MARGIN, -MARGIN)
         scale = min(1.0, _LARGEST_SIDE / max(box.width, box.height))
         if self._left_out:
             title = f"{title} (without {self._left_out} objects: the file would be too large)"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from crdt_docs.svg.colors import Color
-from crdt_docs.svg.geometry import Box, enclosing
+from crdt_docs.svg.geometry import Box
 from crdt_docs.svg.items import Drawn, Item
+from crdt_docs.svg.labels import label_at
 from crdt_docs.svg.lines import Head, Pen, head_of, line_with_heads
 from crdt_docs.svg.markup import Markup, decimal, element, joined
 from crdt_docs.svg.outlines import corners, shape_kind
@@ -25,19 +26,19 @@ _LINES: Final[dict[str, tuple[Head, Head]]] = {
     "arrow": ("none", "arrow"),
     "double_arrow": ("arrow", "arrow"),
 }
-_TEXT_AREAS: Final = {  # margins in parts of the box: left and right, top, bottom
-    "ellipse": (0.15, 0.12, 0.12),
-    "diamond": (0.24, 0.22, 0.22),
-    "triangle": (0.24, 0.46, 0.04),
-    "right_triangle": (0.12, 0.5, 0.04),
-    "star": (0.3, 0.36, 0.28),
-    "cross": (0.04, 0.34, 0.34),
-    "pentagon": (0.16, 0.2, 0.06),
-    "hexagon": (0.16, 0.06, 0.06),
-    "octagon": (0.1, 0.08, 0.08),
-    "parallelogram": (0.2, 0.04, 0.04),
-    "trapezoid": (0.18, 0.04, 0.04),
-    "block_arrow": (0.1, 0.27, 0.27),
+_TEXT_AREAS: Final = {  # margins in parts of the box: left, right, top, bottom
+    "ellipse": (0.15, 0.15, 0.12, 0.12),
+    "diamond": (0.24, 0.24, 0.22, 0.22),
+    "triangle": (0.24, 0.24, 0.46, 0.04),
+    "right_triangle": (0.05, 0.42, 0.46, 0.04),
+    "star": (0.3, 0.3, 0.36, 0.28),
+    "cross": (0.04, 0.04, 0.34, 0.34),
+    "pentagon": (0.16, 0.16, 0.2, 0.06),
+    "hexagon": (0.16, 0.16, 0.06, 0.06),
+    "octagon": (0.1, 0.1, 0.08, 0.08),
+    "parallelogram": (0.2, 0.2, 0.04, 0.04),
+    "trapezoid": (0.18, 0.18, 0.04, 0.04),
+    "block_arrow": (0.06, 0.14, 0.27, 0.27),
 }
 
 
@@ -128,11 +129,11 @@ def _rectangle(box: Box, radius: float, paint: dict[str, str | float | None]) ->
 def _text_area(kind: str, box: Box) -> Box:
     if kind not in _TEXT_AREAS:
         return box.inset(min(14, box.width / 8), min(8, box.height / 8))
-    side, top, bottom = _TEXT_AREAS[kind]
+    left, right, top, bottom = _TEXT_AREAS[kind]
     return Box(
-        box.x + side * box.width,
+        box.x + left * box.width,
         box.y + top * box.height,
-        box.width * (1 - 2 * side),
+        box.width * (1 - left - right),
         box.height * (1 - top - bottom),
     )
 
@@ -156,11 +157,10 @@ def _draw_line(item: Item, start: Head, end: Head) -> Drawn:
         head_of(properties.first("arrow_start", "start_arrow", "startArrow", "head_start"), start),
         head_of(properties.first("arrow_end", "end_arrow", "endArrow", "head_end"), end),
     )
-    style = style_of(properties, size=14, color=INK, align="middle", upright="middle")
-    middle = points[0].middle(points[-1])
-    room = Box(middle.x - 80, middle.y - style.size * 1.7, 160, style.size * 1.4)
-    words = block(properties.first("text", "label"), room, style)
-    return Drawn(joined(drawn, words.draw()), covered)
+    label = label_at(properties, points[0].middle(points[-1]))
+    if label is None:
+        return Drawn(drawn, covered)
+    return Drawn(joined(drawn, label.markup), covered.joined(label.box))
 
 
 def draw_sticky(item: Item) -> Drawn:
@@ -216,10 +216,11 @@ def draw_text(item: Item) -> Drawn:
     words = block(properties.first("text", "content"), box, style, may_overflow=True)
     background = properties.color("background", "background_color", "backgroundColor")
     body = None
+    covered = box.joined(words.area._replace(width=min(words.area.width, box.width)))
     if background is not None and background.alpha:
-        body = _rectangle(box, 0, {"fill": background.hex, "fill_opacity": background.opacity})
+        body = _rectangle(covered, 3, {"fill": background.hex, "fill_opacity": background.opacity})
     drawn = joined(_place(box), body, words.draw())
-    return Drawn(drawn, enclosing([box, words.area]) or box)
+    return Drawn(drawn, box.joined(words.area))
 
 
 def _place(box: Box) -> Markup:
@@ -240,8 +241,8 @@ def draw_frame(item: Item) -> Drawn:
     style = style._replace(face=Face(is_bold=True, family=style.face.family))
     name = properties.first("title", "name", "label", "text")
     words = block(name, above, style)
-    covered = enclosing([box, above]) if words.lines else box
-    return Drawn(joined(body, words.draw()), (covered or box).inset(-width / 2, -width / 2))
+    covered = box.joined(above) if words.lines else box
+    return Drawn(joined(body, words.draw()), covered.inset(-width / 2, -width / 2))
 
 
 def draw_unfamiliar(item: Item) -> Drawn:
