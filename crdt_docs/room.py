@@ -437,6 +437,8 @@ class Room:
             DocumentBroken: the CRDT failed, or `change` after it had changed something.
             Exception: what `change` raises.
         """
+        if self.is_broken:
+            raise DocumentBroken("the document failed and is loaded again")
         if not self.accepts_edits:
             raise NotNow(BEHIND)
         if not self._has_room_for(0):

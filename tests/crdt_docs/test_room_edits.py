@@ -118,3 +118,5 @@ def test_rom_19_an_edit_that_fails_half_way_makes_everybody_load_anew() -> None:
     assert turn.is_broken
     assert turn.commits == []
     assert [close.code for close in turn.closes] == [CloseCode.RESTART]
+    with pytest.raises(DocumentBroken, match="loaded again"):
+        room.room.edit(CLERK, put("b", 1))
