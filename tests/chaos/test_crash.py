@@ -13,6 +13,7 @@ from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
 from tests.helpers.proving import few_or_many
 from tests.helpers.random_edits import random_edit
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server
+from tests.helpers.verifying import findings
 from tests.helpers.yjs_peer import YjsPeer, contents
 from tests.interop.agreement import agree
 
@@ -94,6 +95,7 @@ async def test_everybody_and_the_database_converge_on_the_union_of_all_edits(
                 assert set(writer.own_keys) <= stored, writer.name
             for page, edits in zip(pages, typed, strict=True):
                 assert {f"{page.name}-{number}" for number in range(edits)} <= stored, page.name
+            assert await findings(server.database_dsn(), session.id) == []
             for writer in writers:
                 await writer.peer.leave()
     finally:
@@ -157,6 +159,7 @@ async def test_what_was_acknowledged_to_a_client_that_died_too_is_in_the_databas
         assert keys <= stored
         opened = set(contents(await session.update())["objects"])
         assert keys <= opened
+    assert await findings(server.database_dsn(), *(session.id for session in sessions)) == []
 
 
 def acknowledged_keys(writer: Writer) -> set[str]:

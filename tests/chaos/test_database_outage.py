@@ -19,6 +19,7 @@ from persistence.embedded_postgres import EmbeddedPostgres
 from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
 from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server, stored_update
+from tests.helpers.verifying import findings
 from tests.helpers.yjs_peer import YjsPeer, contents
 from tests.interop.agreement import agree
 
@@ -109,10 +110,11 @@ async def goes_on_without_receipts(talk: Conversation, seconds: float) -> None:
 
 
 async def everything_is_stored(talk: Conversation, dsn: str, session: LiveSession) -> None:
-    """Receipts come again, for all of it; the log holds every edit."""
+    """Receipts come again, for all of it; the log holds every edit, and the rows what it says."""
     await asyncio.gather(talk.ada.until_stored(), talk.bob.until_stored())
     stored = contents(await stored_update(dsn, session.id))["objects"]
     assert set(stored) == {f"k{number}" for number in range(1, talk.edits + 1)}
+    assert await findings(dsn, session.id) == []
 
 
 @pytest.mark.timeout(180)
@@ -284,6 +286,7 @@ async def test_with_the_backlog_full_writers_are_sent_away_and_nobody_else(
         await people.reader.until("contents().objects.late === 1")
         await people.filler.connect(people.way_in)
         await agree(people.session, people.reader, people.writer, people.filler, people.silent)
+        assert await findings(server.database_dsn(), people.session.id) == []
 
 
 @pytest.mark.timeout(180)
@@ -305,4 +308,5 @@ async def test_with_the_backlog_full_writers_may_come_back_to_read(
             assert people.filler.is_connected
         await people.reader.until("contents().objects.late === 1")
         await agree(people.session, people.reader, people.writer, people.filler, people.silent)
+        assert await findings(server.database_dsn(), people.session.id) == []
         assert await people.writer.field("sockets") == sockets
