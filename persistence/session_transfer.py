@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -10,8 +9,7 @@ from uuid import UUID, uuid4
 
 from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.database_lock import SERVER_LOCK
-from persistence.errors import DatabaseInUse, DatabaseUnusable
-from persistence.migrations import known_migrations
+from persistence.errors import DatabaseInUse
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Snapshot
 from persistence.refusals import is_refusal
@@ -34,20 +32,6 @@ class SessionExists(Exception):  # noqa: N818 - says what is the case
 
 class ContentRefused(Exception):  # noqa: N818 - an outcome, as in crdt_docs.errors
     """The database does not take what was to be put into it; nothing of it was stored."""
-
-
-async def check_tables(pool: DatabasePool) -> None:
-    """
-    Raises:
-        DatabaseUnusable: the tables are not those that this program knows.
-    """
-    known = await asyncio.to_thread(known_migrations)  # reads files
-    async with pool.borrow() as connection:
-        number = None
-        if await connection.fetchval("SELECT to_regclass('schema_migrations')") is not None:
-            number = await connection.fetchval("SELECT max(number) FROM schema_migrations")
-    if number != len(known):
-        raise DatabaseUnusable("its tables are those of another version: run `collab migrate`")
 
 
 class SessionReader:

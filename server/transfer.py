@@ -17,9 +17,9 @@ from uuid import UUID
 
 from crdt_docs.errors import Malformed
 from crdt_docs.outline import DocumentLimits
-from persistence.pool import DatabasePool
+from persistence.command_pool import command_pool
 from persistence.session_records import RecordKind
-from persistence.session_transfer import PATIENCE, SessionWriter, check_tables, reading, writing
+from persistence.session_transfer import PATIENCE, SessionWriter, reading, writing
 from server.document_check import DocumentCheck
 from server.session_file import (
     BYTES_AT_ONCE,
@@ -53,7 +53,10 @@ async def export_session(dsn: str, session_id: UUID, path: Path, *, now: datetim
         StorageUnavailable: the database cannot be reached, or broke off.
         OSError: the file cannot be written.
     """
-    async with _database(dsn) as pool, reading(pool, session_id) as reader:
+    async with (
+        command_pool(dsn, size=1, within=PATIENCE) as pool,
+        reading(pool, session_id) as reader,
+    ):
         if not await reader.find():
             raise NoSuchSession(f"there is no session {session_id}")
         async with _in_thread(new_session_file(path, session_id, now)) as file:
@@ -98,7 +101,10 @@ async def import_session(
             known if it broke off at the very end.
         OSError: the file cannot be read.
     """
-    async with _in_thread(session_file(path)) as file, _database(dsn) as pool:
+    async with (
+        _in_thread(session_file(path)) as file,
+        command_pool(dsn, size=1, within=PATIENCE) as pool,
+    ):
         target = session_id or file.header.session_id
         new_ids = target != file.header.session_id
         async with writing(pool, target, replace=replace, new_ids=new_ids) as writer:
@@ -210,16 +216,6 @@ class _Import:
         if self._check is None:
             raise Malformed("the file holds updates without a document")
         return self._check
-
-
-@asynccontextmanager
-async def _database(dsn: str) -> AsyncIterator[DatabasePool]:
-    pool = await DatabasePool.open(dsn, size=1, command_timeout=PATIENCE)
-    try:
-        await check_tables(pool)
-        yield pool
-    finally:
-        await pool.close()
 
 
 @asynccontextmanager

@@ -10,12 +10,11 @@ from pathlib import Path
 from uuid import UUID
 
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
+from persistence.command_pool import command_pool
 from persistence.database_lock import DatabaseLock
 from persistence.errors import DatabaseInUse
 from persistence.inspection import PostgresInspection
 from persistence.inspection_ports import Inspection
-from persistence.pool import DatabasePool
-from persistence.session_transfer import check_tables
 from server.findings import Counts, Finding, not_opened
 from server.poison_list import OPENING, SHOWING, PoisonList, digest_of
 from server.rebuilding import CannotRebuild, Rebuilt, rebuild
@@ -181,12 +180,8 @@ async def _only_server(dsn: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _inspection(dsn: str) -> AsyncIterator[Inspection]:
-    pool = await DatabasePool.open(dsn, size=2, command_timeout=WITHIN)
-    try:
-        await check_tables(pool)
+    async with command_pool(dsn, size=2, within=WITHIN) as pool:
         yield PostgresInspection(pool)
-    finally:
-        await pool.close()
 
 
 async def _names(inspection: Inspection, sessions: Sequence[UUID]) -> AsyncGenerator[DocumentName]:

@@ -77,10 +77,10 @@ async def migrate(database: str | Connection) -> list[str]:
     if not isinstance(database, str):
         with outages_translated(database):
             return await _apply_missing(database, migrations)
-    with _refusals_translated(asyncpg.InterfaceError, ValueError):  # the address makes no sense
+    with refusals_translated(asyncpg.InterfaceError, ValueError):  # the address makes no sense
         connection = await connect(database, command_timeout=None)
     try:
-        with outages_translated(connection), _refusals_translated():
+        with outages_translated(connection), refusals_translated():
             return await _apply_missing(connection, migrations)
     finally:
         connection.terminate()  # also releases the lock, whatever happened
@@ -94,7 +94,7 @@ _REFUSALS: tuple[type[Exception], ...] = (
 
 
 @contextmanager
-def _refusals_translated(*further: type[Exception]) -> Iterator[None]:
+def refusals_translated(*further: type[Exception]) -> Iterator[None]:
     """Turn what only a person can mend, and these, into DatabaseUnusable."""
     try:
         yield

@@ -94,6 +94,13 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert said == f"Error: there is no session {nobody}"
     said = complaint(capsys, "export", nobody, "--output", file, "--data-dir", tmp_path / "none")
     assert "there is no database" in said
+    elsewhere = database.replace("/test_", "/nowhere_")
+    said = complaint(capsys, "export", nobody, "--output", file, "--database-url", elsewhere)
+    assert "does not exist" in said
+    said = complaint(
+        capsys, "export", nobody, "--output", file, "--database-url", f"{database}&port=no"
+    )
+    assert "cannot be used" in said
     file.write_text("hello")
     said = complaint(capsys, "import", file, "--database-url", database)
     assert "no exported session" in said
