@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
 
 from crdt_docs.edit_errors import InvalidValue
 from crdt_docs.projection import EXACT
@@ -13,10 +14,16 @@ MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 20_000
 """Members of all arrays and objects together."""
 
+MAX_PARTS: Final = 1_000
+"""Of a formatted text. For each, yrs walks over the text: twice as many take four times as long."""
+
 MAX_BYTES: Final = 1 << 20
 """Of all keys and strings together, in UTF-8."""
 
 _FIELD_LENGTH: Final = 200
+
+_Item: TypeAlias = tuple[object, str, int]
+"""A value, where it is, and how deep."""
 
 
 def check_value(value: object) -> None:
@@ -25,7 +32,7 @@ def check_value(value: object) -> None:
     Raises:
         InvalidValue: it has a number beyond 2^53, NUL, half a surrogate pair, or is over a limit.
     """
-    pending: list[tuple[object, str, int]] = [(value, "", 1)]
+    pending: list[_Item] = [(value, "", 1)]
     values = size = 0
     while pending:
         item, field, depth = pending.pop()
@@ -39,22 +46,37 @@ def check_value(value: object) -> None:
                 continue
             case int() | float():
                 _check_number(item, field)
-            case dict() | list() if depth > MAX_DEPTH:
-                raise InvalidValue(field, f"may be nested {MAX_DEPTH} levels deep; flatten it")
             case dict():
-                for key, inner in item.items():
-                    if not isinstance(key, str):
-                        raise InvalidValue(field, "keys must be strings")
-                    size += _check_text(key, field)
-                    pending.append((inner, _below(field, key), depth + 1))
+                size += sum(_check_key(key, field) for key in item)
+                pending += _inside(item, field, depth)
             case list():
-                pending.extend((each, f"{field}[{i}]", depth + 1) for i, each in enumerate(item))
+                pending += _inside(item, field, depth)
             case _:
                 raise InvalidValue(field, f"is a {type(item).__name__}; send JSON")
         if size > MAX_BYTES:
             raise InvalidValue(
                 "", f"may have {MAX_BYTES} bytes of text; store more elsewhere, as a URL"
             )
+
+
+def _inside(item: dict[str, Any] | list[Any], field: str, depth: int) -> Iterator[_Item]:
+    """What is in an array or an object."""
+    if depth > MAX_DEPTH:
+        raise InvalidValue(field, f"may be nested {MAX_DEPTH} levels deep; flatten it")
+    if isinstance(item, dict):
+        for key, inner in item.items():
+            yield inner, _below(field, key), depth + 1
+        return
+    if len(item) > MAX_PARTS and field.rpartition(".")[2] == "delta":
+        raise InvalidValue(field, f"may have {MAX_PARTS} parts; use fewer formats")
+    for i, inner in enumerate(item):
+        yield inner, f"{field}[{i}]", depth + 1
+
+
+def _check_key(key: object, field: str) -> int:
+    if not isinstance(key, str):
+        raise InvalidValue(field, "keys must be strings")
+    return _check_text(key, field)
 
 
 def _below(field: str, key: str) -> str:

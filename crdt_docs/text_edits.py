@@ -15,11 +15,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from pycrdt import Text
 
-from crdt_docs.edit_values import same, writable
+from crdt_docs.edit_values import MAX_PARTS, same, writable
 from crdt_docs.projection import storable
 from crdt_docs.text_diff import hunks
 
 Formats: TypeAlias = dict[str, Any]
+
+FEW_PIECES: Final = 8
+"""Pieces of different formats that are inserted as what they are; of more, the formats follow."""
 
 _NONE: Final[Formats] = {}
 
@@ -78,6 +81,12 @@ def as_text(runs: Sequence[Run]) -> str | dict[str, Any]:
     return {"delta": delta}
 
 
+def is_quick(shown: object, runs: Sequence[Run]) -> bool:
+    """Whether a shared text can be changed to say this. One of very many runs is made anew: for
+    each, yrs would walk over the text and all that was ever deleted in it."""
+    return len(text_runs(shown) or ()) + len(runs) <= 2 * MAX_PARTS
+
+
 def write_text(text: Text, shown: object, runs: Sequence[Run]) -> None:
     """Make a shared text say this, with these formats and no others.
 
@@ -95,7 +104,11 @@ def write_text(text: Text, shown: object, runs: Sequence[Run]) -> None:
         at = places[hunk.start]
         _delete(text, at, places[hunk.end])
         wanted = slice(hunk.new_start, hunk.new_end)
-        for units, given in _alike(new[wanted], formats[wanted]):
+        pieces = list(_alike(new[wanted], formats[wanted]))
+        if len(pieces) > FEW_PIECES:
+            _insert_many(text, at, new[wanted])
+            continue
+        for units, given in pieces:
             at += _insert(text, at, units, given if is_formatted else None)
     if is_formatted:
         _mend_formats(text, runs)
@@ -213,6 +226,12 @@ def _insert(text: Text, at: int, units: str | Embedded, formats: Formats | None)
     return 1
 
 
+def _insert_many(text: Text, at: int, units: Sequence[Unit]) -> None:
+    """Without formats, the last piece first: yrs walks to a place over all pieces before it."""
+    for piece, _ in reversed(list(_alike(units, [_NONE] * len(units)))):
+        _insert(text, at, piece, _NONE)
+
+
 def _delete(text: Text, start: int, end: int) -> None:
     if end > start:
         del text[start:end]
@@ -225,10 +244,13 @@ def _mend_formats(text: Text, runs: Sequence[Run]) -> None:
     borders = sorted({*is_, *wanted})
     has: Formats = _NONE
     shall: Formats = _NONE
+    changes: list[tuple[int, int, Formats]] = []
     for start, end in pairwise(borders):
         has, shall = is_.get(start, has), wanted.get(start, shall)
         if change := _difference(has, shall):
-            text.format(start, end, writable(change))
+            changes.append((start, end, change))
+    for start, end, change in reversed(changes):  # to the last one yrs walks over the fewest pieces
+        text.format(start, end, writable(change))
 
 
 def _span(part: object) -> int:

@@ -11,6 +11,7 @@ from crdt_docs.edit_errors import InvalidValue
 from crdt_docs.edit_values import (
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_PARTS,
     MAX_VALUES,
     check_value,
     same,
@@ -54,6 +55,7 @@ def test_ordinary_values_are_taken(value: object) -> None:
         (nested(MAX_DEPTH + 1), ".".join("k" * MAX_DEPTH), "64 levels"),
         ({"a": [0] * MAX_VALUES}, "", "values"),
         ({"a": "é" * (MAX_BYTES // 2)}, "", "bytes"),
+        ({"t": {"delta": [{"insert": "x"}] * (MAX_PARTS + 1)}}, "t.delta", "1000 parts"),
         ({"a": b"x"}, "a", "bytes; send JSON"),
         ({"a": {1: 2}}, "a", "keys must be strings"),
     ],

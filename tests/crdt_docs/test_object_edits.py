@@ -18,7 +18,7 @@ from crdt_docs.edit_errors import (
     ObjectMissing,
 )
 from crdt_docs.edit_values import same
-from crdt_docs.object_edits import create, delete, merge, merged
+from crdt_docs.object_edits import MAX_INSERTED, create, delete, merge, merged
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import project_annotation, project_object
 from crdt_docs.text_edits import as_text, text_runs
@@ -217,6 +217,17 @@ def test_shared_lists_stay_shared() -> None:
     assert board.read("objects", "a") == {"points": [1, 7, 8, 4, 5]}
     board.edit(merge, "objects", "a", {"points": []})
     assert board.read("objects", "a") == {"points": []}
+
+
+def test_a_long_list_becomes_plain() -> None:
+    """To put so many into a shared one takes yrs too long."""
+    board = Board()
+    board.doc["objects"] = Map({"a": Map({"points": Array([1])})})
+    points = list(range(MAX_INSERTED))
+    board.edit(merge, "objects", "a", {"points": points})
+    assert isinstance(board.place("objects", "a")["points"], Array)
+    board.edit(merge, "objects", "a", {"points": [*points, 1]})
+    assert board.place("objects", "a")["points"] == [*points, 1]
 
 
 def test_fields_deep_in_shared_maps_are_merged() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pycrdt import Array, Map, Text
 
 from crdt_docs.edit_errors import InvalidId
-from crdt_docs.edit_values import same
+from crdt_docs.edit_values import MAX_PARTS, same
 from crdt_docs.object_edits import create, delete, merge
 from crdt_docs.object_restoring import put_all_back, put_back
 from crdt_docs.projection import project_annotation, project_object
@@ -242,3 +242,23 @@ def test_edt_7_what_nobody_changed_is_not_written() -> None:
     assert board.edit(put_all_back, past) == 1
     assert isinstance(board.place("objects", "a")["list"], Array)
     assert board.place("objects", "b") == b"x"
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_text_of_very_many_parts_is_made_anew(root: str) -> None:
+    """To change it would take yrs seconds: it walks over all of it for every part."""
+    parts = [{"insert": "x", "attributes": {"n": i % 2}} for i in range(2 * MAX_PARTS + 1)]
+    text = {"delta": parts}
+    board = Board()
+    board.doc["objects"] = Map({"a": Map({"object_type": "text", "properties": {"text": text}})})
+    board.doc["annotations"] = Map({"a": Map({"annotation_type": "comment", "content": text})})
+    state = state_of(board, root)
+    board.edit(delete, root, "a")
+    board.edit(put_back, root, "a", state)
+    assert same(state_of(board, root), state)
+    field = "content" if root == "annotations" else "properties"
+    changed = {**state, field: "words" if root == "annotations" else {"text": "words"}}
+    board.edit(put_back, root, "a", changed)
+    assert same(state_of(board, root), changed)
+    board.edit(put_back, root, "a", state)
+    assert same(state_of(board, root), state)
