@@ -97,9 +97,8 @@ def test_what_cannot_be_done_is_said_in_one_line(
     elsewhere = database.replace("/test_", "/nowhere_")
     said = complaint(capsys, "export", nobody, "--output", file, "--database-url", elsewhere)
     assert "does not exist" in said
-    said = complaint(
-        capsys, "export", nobody, "--output", file, "--database-url", f"{database}&port=no"
-    )
+    elsewhere = f"{database}&port=no"
+    said = complaint(capsys, "export", nobody, "--output", file, "--database-url", elsewhere)
     assert "cannot be used" in said
     file.write_text("hello")
     said = complaint(capsys, "import", file, "--database-url", database)
