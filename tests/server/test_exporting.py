@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,7 +22,7 @@ from tests.server.transferring import CLERK, SESSION_ID, live, rooms_on
 async def put_on_board(pool: DatabasePool) -> None:
     """The sample board, drawn by the server."""
 
-    def draw(doc: Doc[object]) -> None:
+    def draw(doc: Doc[Any]) -> None:
         objects = doc.get("objects", type=Map)
         for key, value in boards.OBJECTS.items():
             objects[key] = Map(value)
@@ -46,7 +47,7 @@ async def test_rows_and_document_give_the_same_drawing(pool: DatabasePool) -> No
                 key: reader.read("annotations", key) for key in boards.ANNOTATIONS
             },
         }
-        past = await past_board(values)  # type: ignore[arg-type]  # JSON values, read as objects
+        past = await past_board(values)
     svg = await drawn(board, "Board")
     assert svg == await drawn(past, "Board")
     assert len(ET.fromstring(svg)) > len(boards.OBJECTS)
