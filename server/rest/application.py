@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.rest.boundary import Boundary
 from server.rest.documentation import DOCUMENT_PATH, Documentation
 from server.rest.openapi import openapi_document
+from server.rest.paths import marked_path
 from server.rest.services import Services
 
 
@@ -51,14 +52,14 @@ class RestApplication(FastAPI):
         """Ours alone: Starlette's would answer failures in shapes of their own."""
         services: Services = self.state.services
         return Boundary(
-            AsyncExitStackMiddleware(_Methods(self)),
+            AsyncExitStackMiddleware(_Routing(self)),
             clock=services.clock,
             max_body_bytes=services.settings.max_body_bytes,
         )
 
 
-class _Methods:
-    """HEAD is answered like GET, and a 405 names every method of the path.
+class _Routing:
+    """Finds the route: ids may hold a slash, HEAD is GET, and a 405 names all methods of a path.
 
     A route knows only the methods of its own endpoint.
     """
@@ -72,8 +73,9 @@ class _Methods:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+        if scope["type"] == "http":  # the boundary's own scope, which may be changed
+            scope["path"] = marked_path(scope)
+            scope["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
         try:
             await self._router(scope, receive, send)
         except HTTPException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import uuid4
 
 import structlog
@@ -19,7 +19,7 @@ from crdt_docs.document import DocumentBroken
 from crdt_docs.errors import LimitExceeded, NotNow
 from persistence.ports import StorageUnavailable
 from server.clock import Clock
-from server.rest.callers import acting
+from server.rest import callers
 from server.rest.envelope import REQUEST_ID_KEY, failure
 from server.rest.errors import (
     BACKLOG_FULL,
@@ -84,7 +84,7 @@ class Boundary:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        scope = {
+        inner = {
             **scope,
             REQUEST_ID_KEY: request_id,
             # Failures are answered here, not by the handlers of the application around us.
@@ -93,8 +93,9 @@ class Boundary:
         answer = _Answer(send, request_id)
         began = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._answer(scope, _limited(receive, headers, self._max_body_bytes), answer)
-            _log_request(scope, answer.status, time.perf_counter() - began)
+            await self._answer(inner, _limited(receive, headers, self._max_body_bytes), answer)
+            seconds = time.perf_counter() - began
+            _log_request(scope, answer.status, seconds, callers.acting(inner))
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
@@ -177,7 +178,9 @@ def _not_routed(error: HTTPException) -> ApiError:
     return ApiError(METHOD_NOT_ALLOWED, f"this path takes {allowed}", headers={"Allow": allowed})
 
 
-def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
+def _log_request(
+    scope: Scope, status: int | None, seconds: float, acting: Mapping[str, str]
+) -> None:
     """One line a request; the query string stays out of it. It says who acts for whom."""
     write = log.debug if scope["path"].startswith(_HEALTH_PATH) else log.info
     write(
@@ -186,5 +189,5 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
         path=scope["path"][:256],
         status=status,
         milliseconds=round(seconds * 1000, 1),
-        **acting(scope),
+        **acting,
     )

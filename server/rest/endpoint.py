@@ -14,6 +14,7 @@ from starlette.responses import Response
 from server.rest.callers import calling, identify
 from server.rest.errors import UNSUPPORTED_MEDIA_TYPE, ApiError, invalid_parameter
 from server.rest.idempotency import answer_once, read_key
+from server.rest.paths import unmarked
 from server.rest.services import services_of
 
 MEDIA_TYPES = ("application/json", "application/merge-patch+json")
@@ -43,6 +44,7 @@ class Endpoint(APIRoute):
         once = is_idempotent(self.methods or (), calls)
 
         async def answer_in_order(given: Request) -> Response:
+            given.scope["path_params"] = unmarked(given.scope["path_params"])
             request = JsonRequest(given.scope, given.receive)
             services = services_of(request)
             caller = await identify(services, request) if needs_caller else None

@@ -50,4 +50,7 @@ class _HttpMount(Mount):
     """A mount that leaves WebSockets under its path to the routes beside it."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return super().matches(scope) if scope["type"] == "http" else (Match.NONE, {})
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        # The pattern of a mount stops at the end of a line; ids may hold one.
+        return super().matches({**scope, "path": scope["path"].replace("\n", " ")})

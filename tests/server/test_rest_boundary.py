@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from server.authentication import Authenticator
 from server.rest.boundary import Boundary
+from server.rest.paths import marked_path, unmarked
 from server.signing_keys import KeySetAtUrl, SharedSecret
 from tests.server.clocks import HandClock
 from tests.server.rest_client import Api, refusal
@@ -98,6 +100,27 @@ async def test_a_wrong_method_is_told_the_right_ones(
 
 async def test_head_is_answered_like_get(api: Api) -> None:
     assert (await api.client.head("/api/health")).status_code == 200
+
+
+async def test_an_encoded_slash_belongs_to_an_id(api: Api) -> None:
+    anna = api.caller()
+    session = await anna.create()
+    objects = f"{SESSIONS}/{session['id']}/objects"
+    for identifier in ("a/b", "/", "50%2F50", "é/ü\n", "a/history"):
+        path = f"{objects}/{quote(identifier, safe='')}"
+        answer = await anna.get(path)
+        assert refusal(answer) == (404, "OBJECT_NOT_FOUND"), identifier
+    assert refusal(await anna.get(f"{SESSIONS}/a%2Fb")) == (404, "SESSION_NOT_FOUND")
+    for path in ("/api%2Focw/sessions", "/api/ocw%2fsessions", f"{objects}/a/b"):
+        assert refusal(await anna.get(path)) == (404, "NOT_FOUND"), path
+
+
+async def test_an_id_with_a_slash_reaches_its_endpoint() -> None:
+    scope = {"path": "/api/x/a/b c/é", "raw_path": b"/api/x/a%2fb%20c/%C3%A9?q=%2F"}
+    marked = marked_path(scope).split("/")
+    assert [*unmarked({"a": marked[3], "b": 7}).values()] == ["a/b c", 7]
+    assert marked[4] == "é"
+    assert marked_path({"path": "/a"}) == "/a"
 
 
 # Who is it?
