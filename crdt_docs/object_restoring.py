@@ -6,7 +6,7 @@ holds by now stays. For a whole session everything is known, and everything is p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from pycrdt import Doc, Map, Text
@@ -57,32 +57,41 @@ def put_back(doc: Doc[Any], root: str, identifier: str, state: Mapping[str, Json
     equalise(place, identifier, shown, {**kept, **new}, SHAPES.get(root))
 
 
-def put_all_back(doc: Doc[Any], past: Past) -> int:
+def put_all_back(doc: Doc[Any], past: Past, some: Sequence[tuple[str, str]] | None = None) -> int:
     """Make all objects of these root maps what they were; others are left alone (EDT-7).
 
     Args:
         doc: within a transaction.
         past: what was not there then, or null, is deleted.
+        some: only these, of what `to_put_back` names: many take their time.
 
     Returns:
         How many objects were not what they were.
     """
     reader = ObjectReader(doc, past)
+    places = {root: objects_of(doc, root) for root in past}
     different = 0
-    for root, objects in past.items():
-        place = objects_of(doc, root)
-        for identifier in sorted({*place.keys(), *objects}):
-            shown, wanted = reader.read(root, identifier), objects.get(identifier)
-            if same(shown, wanted):
-                continue
-            different += 1
-            if wanted is None:
-                del place[identifier]
-            elif shown is None:
-                put(place, identifier, wanted, SHAPES.get(root))
-            else:
-                equalise(place, identifier, shown, wanted, SHAPES.get(root))
+    for root, identifier in to_put_back(doc, past) if some is None else some:
+        shown, wanted = reader.read(root, identifier), past[root].get(identifier)
+        if same(shown, wanted):
+            continue
+        different += 1
+        if wanted is None:
+            del places[root][identifier]
+        elif shown is None:
+            put(places[root], identifier, wanted, SHAPES.get(root))
+        else:
+            equalise(places[root], identifier, shown, wanted, SHAPES.get(root))
     return different
+
+
+def to_put_back(doc: Doc[Any], past: Past) -> list[tuple[str, str]]:
+    """Root and id of everything that is there, or was."""
+    return [
+        (root, identifier)
+        for root, objects in past.items()
+        for identifier in sorted({*objects_of(doc, root).keys(), *objects})
+    ]
 
 
 def _put_members_back(

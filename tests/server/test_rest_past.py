@@ -15,11 +15,13 @@ from pycrdt import Doc, Map, Text, TransactionEvent
 
 from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken
+from crdt_docs.errors import NotNow
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
 from persistence import archive_ports, memory_archive
 from persistence.archive_ports import AtSeq
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Commit, Participant, Snapshot
+from server.rest import restoring
 from server.rest.ports import Edited
 from server.time_travel import PastBusy, PastLaborious
 from tests.server.clocks import NOON
@@ -562,10 +564,45 @@ async def test_a_session_is_what_it_was(past: Past, moment: Json) -> None:
         "at": text_of(NOON + 20 * MINUTE),
         "is_rounded": False,
     }
-    assert (data["seq"], data["stored"]) == (36, True)
+    assert (data["before"], data["seq"], data["stored"]) == (35, 36, True)
     assert data["changed"] > 0
-    (edit,) = past.live.edits[edits:]
-    assert edit == (past.name, Identity(past.anna.user_id), True)
+    made = past.live.edits[edits:]
+    assert set(made) == {(past.name, Identity(past.anna.user_id), True)}
+
+
+async def test_many_objects_are_restored_in_portions(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PST-10"""
+    monkeypatch.setattr(restoring, "RESTORED_AT_ONCE", 2)
+    before = past.now()
+    data = (await restore(past, seq=2)).json()["data"]
+    assert past.now() == past.was[2]
+    assert data["before"] == 20
+    assert data["seq"] > 21
+    await restore(past, seq=data["before"])
+    assert past.now() == before
+
+
+async def test_an_interrupted_restore_is_completed(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PST-10"""
+    monkeypatch.setattr(restoring, "RESTORED_AT_ONCE", 2)
+    real, left = past.live.edit, 3
+
+    async def fail_later(*arguments: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise NotNow("the database is behind")
+        return await real(*arguments, **more)
+
+    monkeypatch.setattr(past.live, "edit", fail_later)
+    assert refusal(await restore(past, seq=2)) == (503, "BACKLOG_FULL")
+    assert past.now() != past.was[2]
+    assert (await restore(past, seq=2)).status_code == 200
+    assert past.now() == past.was[2]
 
 
 async def test_restoring_is_undone_by_restoring_what_was_before(past: Past) -> None:
