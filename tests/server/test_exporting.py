@@ -41,7 +41,7 @@ async def test_rows_and_document_give_the_same_drawing(pool: DatabasePool) -> No
     assert board.objects["note"].row is not None
     async with rooms_on(pool) as directory:
         reader = ObjectReader((await directory.open(NAME)).room.document._doc)
-        values = {
+        values: dict[str, dict[str, Any]] = {
             ObjectRoot.OBJECTS: {key: reader.read("objects", key) for key in boards.OBJECTS},
             ObjectRoot.ANNOTATIONS: {
                 key: reader.read("annotations", key) for key in boards.ANNOTATIONS
