@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from crdt_docs.document import DocumentBroken
 from persistence.archive_ports import AtSeq, AtTime, PastTooLarge
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import StorageUnavailable
+from server.app import Stores as AppStores
+from server.app import create_app, memory_stores
 from server.retention import Retention
+from server.settings import Settings
 from server.time_travel import PastBusy, PastLaborious, TimeTravel
 from tests.helpers.commits import ANA, document
 from tests.helpers.past import ROOTS, Lived
+from tests.server.token_forge import SECRET
 
 ONE, TWO = document(1), document(2)
 BEGIN = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -197,3 +204,24 @@ async def test_an_outage_is_waited_out(stored: Stored, monkeypatch: pytest.Monke
     await asyncio.sleep(0.01)
     assert not running.done()
     running.cancel()
+
+
+@pytest.mark.parametrize(("days", "left"), [(90.0, 10), (0.0, COUNT)])
+async def test_the_application_merges_unless_everything_is_kept(
+    stored: Stored, tmp_path: Path, days: float, left: int
+) -> None:
+    """PST-7"""
+    stores = replace(memory_stores(), documents=stored.documents, archive=stored.archive)
+
+    async def open_stores(*_: object) -> AppStores:
+        return stores
+
+    settings = Settings(
+        data_dir=tmp_path, jwt_secret=SecretStr(SECRET.decode()), log_retention_days=days
+    )
+    app = create_app(settings, open_stores=open_stores)
+    async with app.router.lifespan_context(app):
+        async with asyncio.timeout(20):
+            while await stored.kept(TWO) != left:  # noqa: ASYNC110 - it runs by itself
+                await asyncio.sleep(0.01)
+        assert await stored.kept() == left
