@@ -1,6 +1,6 @@
 """What people say about objects: list, read, create, change, delete, restore.
 
-Viewers may annotate, and change or delete what is their own.
+Viewers may annotate, and change or delete what is their own (EDT-8).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ async def _to_read(opened: Reader, identifier: _Id) -> Target:
 
 @refuses(ANNOTATION_NOT_FOUND, FORBIDDEN)
 async def _to_edit(services: ServicesOf, opened: Annotator, identifier: _Id) -> Target:
-    """What the caller may change: editors everything, viewers what they created themselves."""
+    """EDT-8: what the caller may change: editors everything, viewers what they created."""
     target = Target(opened, _ROOT, identifier)
     if may_edit(opened.role):
         return target

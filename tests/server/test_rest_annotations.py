@@ -111,7 +111,7 @@ async def attempts(caller: Caller, identifier: str) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-async def test_viewers_change_what_is_their_own(board: OpenBoard) -> None:
+async def test_edt_8_viewers_change_what_is_their_own(board: OpenBoard) -> None:
     viewer, other = await board.person(Role.VIEWER), await board.person(Role.VIEWER)
     made = await board.remark(viewer, "mine", content="mine")
     assert made["created_by"] == str(viewer.user_id)
@@ -124,7 +124,7 @@ async def test_viewers_change_what_is_their_own(board: OpenBoard) -> None:
     assert back["content"] == "mine"
 
 
-async def test_whose_it_is_says_the_history_and_not_the_document(board: OpenBoard) -> None:
+async def test_edt_8_whose_it_is_says_the_history_and_not_the_document(board: OpenBoard) -> None:
     viewer = await board.person(Role.VIEWER)
     ada, _ = await board.member()
     theirs = {"annotation_type": "comment", "created_by": str(viewer.user_id)}
@@ -134,7 +134,7 @@ async def test_whose_it_is_says_the_history_and_not_the_document(board: OpenBoar
     assert await attempts(viewer, "n") == [403, 403, 403]
 
 
-async def test_editors_change_everything(board: OpenBoard) -> None:
+async def test_edt_8_editors_change_everything(board: OpenBoard) -> None:
     viewer, editor = await board.person(Role.VIEWER), await board.person(Role.EDITOR)
     await board.remark(viewer, "n")
     assert await attempts(editor, "n") == [200, 200, 200]
@@ -143,7 +143,7 @@ async def test_editors_change_everything(board: OpenBoard) -> None:
     assert await attempts(viewer, "n") == [200, 200, 200]
 
 
-async def test_spectators_only_watch(board: OpenBoard) -> None:
+async def test_edt_8_spectators_only_watch(board: OpenBoard) -> None:
     spectator = await board.person(Role.SPECTATOR)
     await board.remark(board.anna, "n")
     assert data(await spectator.get(f"{ANNOTATIONS}/n"))["id"] == "n"
