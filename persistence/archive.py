@@ -25,210 +25,33 @@ from persistence.archive_ports import (
     UnknownMoment,
     UnknownSnapshot,
 )
+from persistence.archive_statements import (
+    BASE,
+    CHECKPOINT_BEFORE,
+    COUNT_NAMED,
+    DOCUMENT,
+    DUE,
+    FIND_NAMED,
+    FIRST_LACKING,
+    FORGET_NAMED,
+    IS_KEPT,
+    KEEP,
+    KEEP_CURRENT,
+    LAST_BEFORE,
+    LAST_SEQ,
+    NAME,
+    NAMED_PAGE,
+    REMOVE,
+    SIZE,
+    STATE,
+    TAIL,
+    THIN_OUT,
+    TIME_OF,
+)
 from persistence.checkpoints import Kept, Way, day_after, way_to
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import Page
-
-DOCUMENT = """
-SELECT document.id, document.last_seq, document.snapshot_seq, document.created_at,
-    coalesce(
-        (SELECT seq FROM document_updates WHERE document_id = document.id ORDER BY seq LIMIT 1),
-        document.last_seq + 1
-    ) AS first_seq
-FROM documents AS document
-WHERE document.name = $1
-"""
-
-# The last entry that was committed at a time or before, from the position before the first entry
-# that is kept ($2) to the last one ($3). Positions and times ascend together: no index is needed
-# besides the primary key, which every commit would have to write.
-LAST_BEFORE = """
-WITH RECURSIVE search AS (
-    SELECT $2::bigint AS low, $3::bigint AS high
-    UNION ALL
-    SELECT
-        CASE WHEN entry.committed_at <= $4 THEN middle.seq ELSE search.low END,
-        CASE WHEN entry.committed_at <= $4 THEN search.high ELSE middle.seq - 1 END
-    FROM search
-    CROSS JOIN LATERAL (SELECT (search.low + search.high + 1) / 2 AS seq) AS middle
-    JOIN LATERAL (
-        SELECT log.committed_at FROM document_updates AS log
-        WHERE log.document_id = $1 AND log.seq = middle.seq
-    ) AS entry ON true
-    WHERE search.low < search.high
-)
-SELECT low FROM search WHERE low = high
-"""
-
-CHECKPOINT_BEFORE = """
-SELECT seq FROM document_checkpoints WHERE document_id = $1 AND committed_at <= $2
-ORDER BY seq DESC LIMIT 1
-"""
-
-BASE = """
-SELECT greatest(
-    (SELECT seq FROM document_checkpoints
-    WHERE document_id = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1),
-    (SELECT snapshot_seq FROM documents WHERE id = $1 AND snapshot_seq <= $2),
-    0
-)
-"""
-
-_TIME_OF = """
-SELECT coalesce(
-    (SELECT committed_at FROM document_updates WHERE document_id = $1 AND seq = $2),
-    (SELECT committed_at FROM document_checkpoints WHERE document_id = $1 AND seq = $2)
-)
-"""
-
-_STATE = """
-SELECT state FROM document_checkpoints WHERE document_id = $1 AND seq = $2
-UNION ALL
-SELECT state FROM documents WHERE id = $1 AND snapshot_seq = $2
-LIMIT 1
-"""
-
-SIZE = """
-SELECT coalesce(sum(octet_length(update)), 0)::bigint FROM document_updates
-WHERE document_id = $1 AND seq > $2 AND seq <= $3
-"""
-
-TAIL = """
-SELECT update FROM document_updates
-WHERE document_id = $1 AND seq > $2 AND seq <= $3
-ORDER BY seq
-"""
-
-_KEEP = """
-WITH entry AS (
-    SELECT log.document_id, log.seq, log.committed_at
-    FROM documents AS document
-    JOIN document_updates AS log ON log.document_id = document.id AND log.seq = $2
-    WHERE document.name = $1
-), kept AS (
-    INSERT INTO document_checkpoints (document_id, seq, committed_at, state)
-    SELECT document_id, seq, committed_at, $3 FROM entry
-    ON CONFLICT (document_id, seq) DO NOTHING
-)
-SELECT EXISTS (SELECT FROM entry) OR EXISTS (
-    SELECT FROM documents AS document
-    JOIN document_checkpoints AS checkpoint ON checkpoint.document_id = document.id
-    WHERE document.name = $1 AND checkpoint.seq = $2
-)
-"""
-
-_LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
-
-_NAMED = "named.id, named.label, named.seq, named.committed_at, named.created_by, named.created_at"
-
-_NAME = f"""
-INSERT INTO document_snapshots AS named (document_id, seq, label, created_by, committed_at)
-SELECT document.id, $2, $3, $4, found.committed_at
-FROM documents AS document
-CROSS JOIN LATERAL (
-    SELECT committed_at FROM document_updates WHERE document_id = document.id AND seq = $2
-    UNION ALL
-    SELECT committed_at FROM document_checkpoints WHERE document_id = document.id AND seq = $2
-    LIMIT 1
-) AS found
-WHERE document.name = $1 AND (
-    SELECT count(*) FROM document_snapshots WHERE document_id = document.id
-) < {MAX_NAMED}
-RETURNING {_NAMED}
-"""  # noqa: S608 - constants
-
-_COUNT_NAMED = """
-SELECT count(*) FROM document_snapshots AS named
-JOIN documents AS document ON document.id = named.document_id
-WHERE document.name = $1
-"""
-
-NAMED_PAGE = f"""
-SELECT {_NAMED} FROM document_snapshots AS named
-WHERE named.document_id = (SELECT id FROM documents WHERE name = $1)
-    AND (named.created_at, named.id) < ($2, $3)
-ORDER BY named.created_at DESC, named.id DESC
-LIMIT $4
-"""  # noqa: S608 - constants
-
-_FIND_NAMED = f"""
-SELECT {_NAMED} FROM document_snapshots AS named
-JOIN documents AS document ON document.id = named.document_id
-WHERE document.name = $1 AND named.id = $2
-"""  # noqa: S608 - constants
-
-_FORGET_NAMED = """
-DELETE FROM document_snapshots AS named USING documents AS document
-WHERE document.id = named.document_id AND document.name = $1 AND named.id = $2
-"""
-
-# A page by names, each with one look at where its log begins.
-DUE = """
-SELECT document.name
-FROM documents AS document
-CROSS JOIN LATERAL (
-    SELECT log.seq, log.committed_at FROM document_updates AS log
-    WHERE log.document_id = document.id ORDER BY log.seq LIMIT 1
-) AS oldest
-WHERE document.name > $2 AND oldest.committed_at < $1 AND document.snapshot_seq >= oldest.seq
-ORDER BY document.name
-LIMIT $3
-"""
-
-FIRST_LACKING = """
-SELECT min(named.seq) FROM document_snapshots AS named
-WHERE named.document_id = $1 AND named.seq BETWEEN $2 AND $3 AND NOT EXISTS (
-    SELECT FROM document_checkpoints AS checkpoint
-    WHERE checkpoint.document_id = named.document_id AND checkpoint.seq = named.seq
-)
-"""
-
-_KEEP_CURRENT = """
-INSERT INTO document_checkpoints (document_id, seq, committed_at, state)
-SELECT document.id, log.seq, log.committed_at, document.state
-FROM documents AS document
-JOIN document_updates AS log ON log.document_id = document.id AND log.seq = document.snapshot_seq
-WHERE document.id = $1 AND document.snapshot_seq = $2
-ON CONFLICT (document_id, seq) DO NOTHING
-"""
-
-_IS_KEPT = "SELECT EXISTS (SELECT FROM document_checkpoints WHERE document_id = $1 AND seq = $2)"
-
-# Only up to a checkpoint, and never what opening reads.
-REMOVE = """
-WITH merged AS (
-    SELECT document.id FROM documents AS document
-    JOIN document_checkpoints AS checkpoint ON checkpoint.document_id = document.id
-    WHERE document.name = $1 AND checkpoint.seq = $2 AND document.snapshot_seq >= $2
-), oldest AS (
-    SELECT log.document_id, log.seq FROM document_updates AS log
-    WHERE log.document_id = (SELECT id FROM merged) AND log.seq <= $2
-    ORDER BY log.seq LIMIT $3
-)
-DELETE FROM document_updates AS log USING oldest
-WHERE log.document_id = oldest.document_id AND log.seq = oldest.seq
-"""
-
-THIN_OUT = """
-WITH last AS (
-    SELECT checkpoint.document_id, checkpoint.seq,
-        date_trunc('day', checkpoint.committed_at, 'UTC') AS day
-    FROM documents AS document
-    JOIN document_checkpoints AS checkpoint ON checkpoint.document_id = document.id
-    WHERE document.name = $1 AND checkpoint.seq = $2 AND NOT EXISTS (
-        SELECT FROM document_updates AS log
-        WHERE log.document_id = document.id AND log.seq <= $2
-    )
-)
-DELETE FROM document_checkpoints AS checkpoint USING last
-WHERE checkpoint.document_id = last.document_id AND checkpoint.seq < last.seq
-    AND checkpoint.committed_at >= last.day
-    AND NOT EXISTS (
-        SELECT FROM document_snapshots AS named
-        WHERE named.document_id = checkpoint.document_id AND named.seq = checkpoint.seq
-    )
-"""
 
 _READING = 3
 """Times as long as other commands: how much it is, is not known yet."""
@@ -270,7 +93,7 @@ class PostgresArchive:
         within = self._pool.command_timeout * _READING
         state = None
         if way.after and not way.is_known:
-            state = await connection.fetchval(_STATE, document_id, way.after, timeout=within)
+            state = await connection.fetchval(STATE, document_id, way.after, timeout=within)
         size = await connection.fetchval(
             SIZE, document_id, way.after, way.seq, timeout=within
         ) + len(state or b"")
@@ -279,7 +102,7 @@ class PostgresArchive:
         tail = await connection.fetch(TAIL, document_id, way.after, way.seq, timeout=within)
         return PastDocument(
             seq=way.seq,
-            at=await connection.fetchval(_TIME_OF, document_id, way.seq),
+            at=await connection.fetchval(TIME_OF, document_id, way.seq),
             state=state,
             after=way.after,
             tail=tuple(row["update"] for row in tail),
@@ -290,24 +113,24 @@ class PostgresArchive:
         """See `archive_ports.Archive.keep`."""
         async with self._pool.borrow() as connection:
             is_kept: bool = await connection.fetchval(
-                _KEEP, document, seq, state, timeout=self._pool.command_timeout * _READING
+                KEEP, document, seq, state, timeout=self._pool.command_timeout * _READING
             )
         return is_kept
 
     async def last_seq(self, document: DocumentName) -> int:
         """See `archive_ports.Archive.last_seq`."""
         async with self._pool.borrow() as connection:
-            return await connection.fetchval(_LAST_SEQ, document) or 0
+            return await connection.fetchval(LAST_SEQ, document) or 0
 
     async def name(
         self, document: DocumentName, seq: int, label: str, created_by: UUID | None
     ) -> NamedSnapshot:
         """See `archive_ports.Archive.name`."""
         async with self._pool.borrow() as connection:
-            row = await connection.fetchrow(_NAME, document, seq, label, created_by)
+            row = await connection.fetchrow(NAME, document, seq, label, created_by)
             if row is not None:
                 return NamedSnapshot(*row.values())
-            if await connection.fetchval(_COUNT_NAMED, document) >= MAX_NAMED:
+            if await connection.fetchval(COUNT_NAMED, document) >= MAX_NAMED:
                 raise TooManySnapshots(f"{MAX_NAMED} snapshots have names")
         raise UnknownMoment(f"{document} has no position {seq}")
 
@@ -326,13 +149,13 @@ class PostgresArchive:
     async def find_named(self, document: DocumentName, snapshot_id: UUID) -> NamedSnapshot | None:
         """See `archive_ports.Archive.find_named`."""
         async with self._pool.borrow() as connection:
-            row = await connection.fetchrow(_FIND_NAMED, document, snapshot_id)
+            row = await connection.fetchrow(FIND_NAMED, document, snapshot_id)
         return None if row is None else NamedSnapshot(*row.values())
 
     async def forget_named(self, document: DocumentName, snapshot_id: UUID) -> bool:
         """See `archive_ports.Archive.forget_named`."""
         async with self._pool.borrow() as connection:
-            outcome = await connection.execute(_FORGET_NAMED, document, snapshot_id)
+            outcome = await connection.execute(FORGET_NAMED, document, snapshot_id)
         return outcome == "DELETE 1"
 
     async def due(
@@ -352,7 +175,7 @@ class PostgresArchive:
             if stored is None or stored["snapshot_seq"] < stored["first_seq"]:
                 return None
             document_id, first = stored["id"], stored["first_seq"]
-            day_end = day_after(await connection.fetchval(_TIME_OF, document_id, first))
+            day_end = day_after(await connection.fetchval(TIME_OF, document_id, first))
             if day_end > before:
                 return None
             seq = await connection.fetchval(
@@ -363,8 +186,8 @@ class PostgresArchive:
                 day_end - datetime.resolution,
             )
             seq = await connection.fetchval(FIRST_LACKING, document_id, first, seq) or seq
-            await connection.execute(_KEEP_CURRENT, document_id, seq)
-            return Merge(seq, await connection.fetchval(_IS_KEPT, document_id, seq))
+            await connection.execute(KEEP_CURRENT, document_id, seq)
+            return Merge(seq, await connection.fetchval(IS_KEPT, document_id, seq))
 
     async def remove_merged(self, document: DocumentName, seq: int) -> int:
         """See `archive_ports.Archive.remove_merged`."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from persistence import archive
+from persistence import archive_statements as statements
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import AtSeq, AtTime
 from persistence.checkpoints import SAVE_SNAPSHOT
@@ -72,27 +72,27 @@ LATE = BEGIN + timedelta(seconds=ENTRIES - 5000)
 @pytest.mark.parametrize(
     "case",
     [
-        (archive.DOCUMENT, (LARGE,), {"documents_name_key", "document_updates_pkey"}, 5),
-        (archive.LAST_BEFORE, ("id", 0, ENTRIES, LATE), {"document_updates_pkey"}, 20),
-        (archive.CHECKPOINT_BEFORE, ("id", LATE), {"document_checkpoints_pkey"}, 200),
-        (archive.BASE, ("id", ENTRIES // 2 + 77), {"document_checkpoints_pkey"}, 5),
-        (archive.SIZE, ("id", 5000, 5100), {"document_updates_pkey"}, 100),
-        (archive.TAIL, ("id", 5000, 5100), {"document_updates_pkey"}, 100),
+        (statements.DOCUMENT, (LARGE,), {"documents_name_key", "document_updates_pkey"}, 5),
+        (statements.LAST_BEFORE, ("id", 0, ENTRIES, LATE), {"document_updates_pkey"}, 20),
+        (statements.CHECKPOINT_BEFORE, ("id", LATE), {"document_checkpoints_pkey"}, 200),
+        (statements.BASE, ("id", ENTRIES // 2 + 77), {"document_checkpoints_pkey"}, 5),
+        (statements.SIZE, ("id", 5000, 5100), {"document_updates_pkey"}, 100),
+        (statements.TAIL, ("id", 5000, 5100), {"document_updates_pkey"}, 100),
         (
-            archive.NAMED_PAGE,
+            statements.NAMED_PAGE,
             (LARGE, LATE, UUID(int=0), 51),
             {"documents_name_key", "document_snapshots_newest"},
             60,
         ),
-        (archive.DUE, (LATE, "", 10), {"documents_name_key", "document_updates_pkey"}, 10),
+        (statements.DUE, (LATE, "", 10), {"documents_name_key", "document_updates_pkey"}, 10),
         (
-            archive.FIRST_LACKING,
+            statements.FIRST_LACKING,
             ("id", 1, 3000),
             {"document_snapshots_by_document", "document_checkpoints_pkey"},
             3100,
         ),
         (
-            archive.REMOVE,
+            statements.REMOVE,
             (LARGE, 220, 50),
             {"documents_name_key", "document_checkpoints_pkey", "document_updates_pkey"},
             60,
