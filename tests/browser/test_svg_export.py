@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from crdt_docs.svg.geometry import Box
 from crdt_docs.svg.items import item_of
 from crdt_docs.svg.metrics import width_of
 from crdt_docs.svg.page import render
+from tests.browser.conftest import SitDown
 from tests.helpers.boards import OBJECTS, objects, remarks
+from tests.helpers.server_process import LiveSession, ServerProcess
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
@@ -148,3 +151,53 @@ async def test_an_embedded_image_is_shown(page: Page) -> None:
         }"""
     )
     assert count == [4, 4]
+
+
+async def test_an_export_shows_what_the_page_shows(
+    browser: Browser, server: ServerProcess, session: LiveSession, sit_down: SitDown
+) -> None:
+    """The same objects, as far from one another, as large, in the same colours, saying the same."""
+    ada = await sit_down()
+    await ada.open(server.port, session.invite(name="Ada"))
+    await ada.write_note("buy milk", 300, 250)
+    await ada.click("Add an ellipse")
+    await ada.click("Pink")
+    await expect(ada.saved).to_have_text("Saved")
+    on_page = await ada.page.evaluate(
+        """() => [...document.querySelectorAll('.object')].map(object => {
+          const {x, y, width, height} = object.getBoundingClientRect()
+          const color = getComputedStyle(object.querySelector('.object-body')).backgroundColor
+          return [object.dataset.objectId, x, y, width, height, color, object.innerText.trim()]
+        })"""
+    )
+    answer = await server.request("GET", f"/ocw/sessions/{session.id}/export?format=svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    context = await browser.new_context(viewport={"width": 1300, "height": 700})
+    page = await context.new_page()
+    await page.set_content(f"<body style='margin: 0'>{answer.text}</body>")
+    exported = await page.evaluate(
+        """() => [...document.querySelectorAll('[data-object-id]')].map(group => {
+          const body = group.querySelector('ellipse, path:nth-of-type(4)')
+          const {x, y, width, height} = body.getBoundingClientRect()
+          const {fill} = getComputedStyle(body)
+          return [group.dataset.objectId, x, y, width, height, fill, group.textContent]
+        })"""
+    )
+    await context.close()
+    shown, drawn = ({row[0]: row for row in rows} for rows in (on_page, exported))
+    assert shown.keys() == drawn.keys()
+    first, *_ = shown
+    for identifier, row in shown.items():
+        other = drawn[identifier]
+        for axis in (1, 2):
+            apart = row[axis] - shown[first][axis]
+            assert other[axis] - drawn[first][axis] == pytest.approx(apart, abs=2.5)
+        assert other[3:5] == pytest.approx(row[3:5], abs=2.5)
+        assert _rgb(other[5]) == pytest.approx(_rgb(row[5]), abs=2)
+        assert other[6] == row[6]
+
+
+def _rgb(color: str) -> list[float]:
+    """The parts of a computed colour: `rgb(…)` from 0 to 255, or `color(srgb …)` from 0 to 1."""
+    parts = [float(part) for part in re.findall(r"[\d.]+", color)][:3]
+    return [part * 255 for part in parts] if color.startswith("color(") else parts
