@@ -149,8 +149,45 @@ async def create_annotation(
     return await create_by_rest(services, reply, opened, _ROOT, body)
 
 
+# These first: an id may hold slashes, so what is below an object is looked for before it.
+
+
 @router.get(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id}",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}/history",
+    response_model=Envelope[Items[VersionView]],
+)
+@refuses(ANNOTATION_NOT_FOUND, INVALID_CURSOR)
+async def list_annotation_versions(
+    target: ReadTarget,
+    query: Annotated[PageQuery, Query()],
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """The versions of an annotation, newest first, also of a deleted one."""
+    return reply(await versions_of(services, target, query))
+
+
+@router.post(
+    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}/restore",
+    response_model=Envelope[WrittenAnnotation],
+    responses=PENDING,
+)
+@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, ANNOTATION_NOT_FOUND, VERSION_NOT_FOUND)
+async def restore_annotation(
+    target: EditTarget,
+    body: RestoreObject,
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """Make an annotation what it was in a version; viewers only their own.
+
+    One that was deleted comes back; the version that was its deletion deletes it.
+    """
+    return await restore_by_rest(services, reply, target, body.version)
+
+
+@router.get(
+    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}",
     response_model=Envelope[AnnotationView],
 )
 @refuses(ANNOTATION_NOT_FOUND)
@@ -166,7 +203,7 @@ async def read_annotation(
 
 
 @router.patch(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id}",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}",
     response_model=Envelope[WrittenAnnotation],
     responses=PENDING,
 )
@@ -186,7 +223,7 @@ async def patch_annotation(
 
 
 @router.delete(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id}",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}",
     response_model=Envelope[WrittenAnnotation],
     responses=PENDING,
 )
@@ -199,37 +236,3 @@ async def delete_annotation(
 ) -> Response:
     """Delete an annotation; viewers only their own. Its row and its history stay."""
     return await delete_by_rest(services, reply, target, if_match)
-
-
-@router.get(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id}/history",
-    response_model=Envelope[Items[VersionView]],
-)
-@refuses(ANNOTATION_NOT_FOUND, INVALID_CURSOR)
-async def list_annotation_versions(
-    target: ReadTarget,
-    query: Annotated[PageQuery, Query()],
-    services: ServicesOf,
-    reply: Reply,
-) -> Response:
-    """The versions of an annotation, newest first, also of a deleted one."""
-    return reply(await versions_of(services, target, query))
-
-
-@router.post(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id}/restore",
-    response_model=Envelope[WrittenAnnotation],
-    responses=PENDING,
-)
-@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, ANNOTATION_NOT_FOUND, VERSION_NOT_FOUND)
-async def restore_annotation(
-    target: EditTarget,
-    body: RestoreObject,
-    services: ServicesOf,
-    reply: Reply,
-) -> Response:
-    """Make an annotation what it was in a version; viewers only their own.
-
-    One that was deleted comes back; the version that was its deletion deletes it.
-    """
-    return await restore_by_rest(services, reply, target, body.version)

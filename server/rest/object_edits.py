@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from fastapi import Header
@@ -125,14 +126,14 @@ async def create_by_rest(
     identifier = _new_id(body)
     value = {**_given(body), "created_by": str(opened.caller.identity.user_id)}
     target = Target(opened, root, identifier)
-    location = f"/api/ocw/sessions/{opened.session.id}/{root}/{identifier}"
+    location = f"/api/ocw/sessions/{opened.session.id}/{root}/{quote(identifier, safe='')}"
     return await _edit(
         services,
         reply,
         target,
         lambda doc: create(doc, root, identifier, value, check=_stays_valid(root)),
         status=201,
-        headers={"Location": _ascii(location)},
+        headers={"Location": location},
     )
 
 
@@ -296,15 +297,3 @@ def _all_of(*checks: Check) -> Check:
             each(now, wanted)
 
     return check
-
-
-def _ascii(path: str) -> str:
-    """A path as a header may hold it."""
-    return "".join(
-        c if c.isascii() and c.isprintable() and c not in ' "<>\\^`{|}%#?' else _escaped(c)
-        for c in path
-    )
-
-
-def _escaped(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode())

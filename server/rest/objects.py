@@ -122,7 +122,47 @@ async def create_object(
     return await create_by_rest(services, reply, opened, ObjectRoot.OBJECTS, body)
 
 
-@router.get("/ocw/sessions/{session_id}/objects/{object_id}", response_model=Envelope[ObjectView])
+# These first: an id may hold slashes, so what is below an object is looked for before it.
+
+
+@router.get(
+    "/ocw/sessions/{session_id}/objects/{object_id:path}/history",
+    response_model=Envelope[Items[VersionView]],
+)
+@refuses(OBJECT_NOT_FOUND, INVALID_CURSOR)
+async def list_object_versions(
+    target: ReadTarget,
+    query: Annotated[PageQuery, Query()],
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """The versions of an object, newest first, also of a deleted one."""
+    return reply(await versions_of(services, target, query))
+
+
+@router.post(
+    "/ocw/sessions/{session_id}/objects/{object_id:path}/restore",
+    response_model=Envelope[WrittenObject],
+    responses=PENDING,
+)
+@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, OBJECT_NOT_FOUND, VERSION_NOT_FOUND)
+async def restore_object(
+    target: EditTarget,
+    body: RestoreObject,
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """Make an object what it was in a version, by an ordinary edit.
+
+    One that was deleted comes back; the version that was its deletion deletes it. Fields that a row
+    does not have stay as they are.
+    """
+    return await restore_by_rest(services, reply, target, body.version)
+
+
+@router.get(
+    "/ocw/sessions/{session_id}/objects/{object_id:path}", response_model=Envelope[ObjectView]
+)
 @refuses(OBJECT_NOT_FOUND)
 async def read_object(
     target: ReadTarget,
@@ -136,7 +176,7 @@ async def read_object(
 
 
 @router.patch(
-    "/ocw/sessions/{session_id}/objects/{object_id}",
+    "/ocw/sessions/{session_id}/objects/{object_id:path}",
     response_model=Envelope[WrittenObject],
     responses=PENDING,
 )
@@ -157,7 +197,7 @@ async def patch_object(
 
 
 @router.delete(
-    "/ocw/sessions/{session_id}/objects/{object_id}",
+    "/ocw/sessions/{session_id}/objects/{object_id:path}",
     response_model=Envelope[WrittenObject],
     responses=PENDING,
 )
@@ -170,41 +210,6 @@ async def delete_object(
 ) -> Response:
     """Delete an object; its row and its history stay, and it can be restored."""
     return await delete_by_rest(services, reply, target, if_match)
-
-
-@router.get(
-    "/ocw/sessions/{session_id}/objects/{object_id}/history",
-    response_model=Envelope[Items[VersionView]],
-)
-@refuses(OBJECT_NOT_FOUND, INVALID_CURSOR)
-async def list_object_versions(
-    target: ReadTarget,
-    query: Annotated[PageQuery, Query()],
-    services: ServicesOf,
-    reply: Reply,
-) -> Response:
-    """The versions of an object, newest first, also of a deleted one."""
-    return reply(await versions_of(services, target, query))
-
-
-@router.post(
-    "/ocw/sessions/{session_id}/objects/{object_id}/restore",
-    response_model=Envelope[WrittenObject],
-    responses=PENDING,
-)
-@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, OBJECT_NOT_FOUND, VERSION_NOT_FOUND)
-async def restore_object(
-    target: EditTarget,
-    body: RestoreObject,
-    services: ServicesOf,
-    reply: Reply,
-) -> Response:
-    """Make an object what it was in a version, by an ordinary edit.
-
-    One that was deleted comes back; the version that was its deletion deletes it. Fields that a row
-    does not have stay as they are.
-    """
-    return await restore_by_rest(services, reply, target, body.version)
 
 
 async def versions_of(services: Services, target: Target, query: PageQuery) -> dict[str, Any]:

@@ -376,6 +376,19 @@ async def test_the_versions_of_an_object_in_pages(board: OpenBoard) -> None:
     assert refusal(await board.anna.get(wrong)) == (400, "INVALID_CURSOR")
 
 
+@pytest.mark.parametrize("identifier", ["a/b", "/", "shape:a?b#c%", "é/😀", "history/x", "a b"])
+async def test_ids_may_hold_anything(board: OpenBoard, identifier: str) -> None:
+    answer = await board.anna.post(OBJECTS, json={"id": identifier, "object_type": "text"})
+    made = data(answer, 201)
+    path = answer.headers["location"]
+    assert made["id"] == identifier
+    assert data(await board.anna.get(path))["id"] == identifier
+    assert data(await board.anna.call("PATCH", path, json={"layer": 1}))["layer"] == 1
+    assert len(data(await board.anna.get(f"{path}/history"))["items"]) == 1
+    data(await board.anna.post(f"{path}/restore", json={"version": 1}))
+    assert data(await board.anna.delete(path))["id"] == identifier
+
+
 @pytest.mark.parametrize("identifier", ["x", "x%00", "%C3%A9" * 65, "%FF"])
 async def test_ids_that_nothing_has_are_not_found(board: OpenBoard, identifier: str) -> None:
     assert refusal(await board.anna.get(f"{OBJECTS}/{identifier}")) == (404, "OBJECT_NOT_FOUND")
