@@ -24,6 +24,7 @@ from benchmarks import (
     past,
     presence,
     rooms,
+    searching,
     stages,
     stalled,
 )
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Section] = {
     "memory": memory.measure,
     "loading": loading.measure,
     "past": past.measure,
+    "search": searching.measure,
     "peers": comparison.measure,
 }
 ON_REQUEST = {"peers"}
