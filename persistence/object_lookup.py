@@ -56,11 +56,11 @@ def _state_of(root: ObjectRoot) -> str:
     """  # noqa: S608 - constants
 
 
-_ROW = {root: _row(root) for root in _ROOTS}
-_CREATOR = {root: _creator(root) for root in _ROOTS}
-_STATE_OF = {root: _state_of(root) for root in _ROOTS}
+ROW = {root: _row(root) for root in _ROOTS}
+CREATOR = {root: _creator(root) for root in _ROOTS}
+STATE_OF = {root: _state_of(root) for root in _ROOTS}
 
-_ANNOTATIONS_OF = f"""
+ANNOTATIONS_OF = f"""
     SELECT o.id, {TABLES[ObjectRoot.ANNOTATIONS].state} AS state, o.version, o.created_at,
         o.updated_by, o.updated_at, o.deleted_at
     FROM {TABLES[ObjectRoot.ANNOTATIONS].name} AS o
@@ -74,12 +74,12 @@ class PostgresObjectLookup(PostgresObjectReader):
 
     async def row(self, session_id: UUID, root: ObjectRoot, identifier: str) -> ObjectRow | None:
         """See `lookup_ports.ObjectLookup.row`."""
-        found = await self._one(_ROW[root], session_id, identifier)
+        found = await self._one(ROW[root], session_id, identifier)
         return None if found is None else ObjectRow(*found.values())
 
     async def creator(self, session_id: UUID, root: ObjectRoot, identifier: str) -> Author | None:
         """See `lookup_ports.ObjectLookup.creator`."""
-        found = await self._one(_CREATOR[root], session_id, identifier)
+        found = await self._one(CREATOR[root], session_id, identifier)
         if found is None:
             return None
         return Author(found["changed_by"], ActorKind(found["actor_kind"]))
@@ -88,7 +88,7 @@ class PostgresObjectLookup(PostgresObjectReader):
         self, session_id: UUID, root: ObjectRoot, identifier: str, version: int
     ) -> Mapping[str, Any] | None:
         """See `lookup_ports.ObjectLookup.state_of`."""
-        found = await self._one(_STATE_OF[root], session_id, identifier, version)
+        found = await self._one(STATE_OF[root], session_id, identifier, version)
         return None if found is None else found["previous_state"]
 
     async def annotations_of(
@@ -103,7 +103,7 @@ class PostgresObjectLookup(PostgresObjectReader):
         """See `lookup_ports.ObjectLookup.annotations_of`."""
         async with self._pool.borrow() as connection:
             rows = await connection.fetch(
-                _ANNOTATIONS_OF, session_id, object_id, after, limit, deleted
+                ANNOTATIONS_OF, session_id, object_id, after, limit, deleted
             )
         return [ObjectRow(*row.values()) for row in rows]
 

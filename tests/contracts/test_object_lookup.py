@@ -186,10 +186,9 @@ async def test_the_history_between_two_moments(store: Store) -> None:
 
 
 async def test_a_cursor_of_another_list_is_refused(store: Store) -> None:
-    if isinstance(store.objects, MemoryObjectLookup):
-        pytest.skip("its rows have any number")
     foreign = encode_cursor(datetime.now(UTC), UUID(int=2**128 - 1))
-    for cursor in ("x", foreign):
+    is_memory = isinstance(store.objects, MemoryObjectLookup)  # where rows have any number
+    for cursor in ["x"] if is_memory else ["x", foreign]:
         with pytest.raises(InvalidCursor):
             await store.objects.session_history(SESSION, HistoryFilter(), cursor=cursor)
         with pytest.raises(InvalidCursor):
