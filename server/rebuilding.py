@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.object_changes import ObjectRoot
 from persistence.inspection_ports import Base, Inspection, Repair
@@ -61,7 +62,7 @@ async def rebuild(
             if not await _faults(row_findings(moment, name, Counts())):
                 return Rebuilt()
     async with inspection.repair(name) as repair:
-        return await _rebuild(repair, name)
+        return await _rebuild(repair, name, whole_log=whole_log)
 
 
 async def _faults(findings: AsyncGenerator[Finding]) -> Sequence[Finding]:
@@ -69,18 +70,24 @@ async def _faults(findings: AsyncGenerator[Finding]) -> Sequence[Finding]:
         return [finding async for finding in findings if not finding.is_note]
 
 
-async def _rebuild(repair: Repair, name: DocumentName) -> Rebuilt:
+async def _rebuild(repair: Repair, name: DocumentName, *, whole_log: bool) -> Rebuilt:
     if (await repair.span()).entries == 0 and (await repair.document()).last_seq == 0:
         return await _forget_all(repair)
-    found = await _faults(row_findings(repair, name, Counts()))
+    found = list(await _faults(row_findings(repair, name, Counts())))
     _refuse_if_damaged(found)
-    told = await _faults(history_findings(repair, name))
-    _refuse_if_damaged(told)
-    keys = {finding.where for finding in (*found, *told) if finding.where is not None}
+    if whole_log:
+        found += await _faults(history_findings(repair, name))
+        _refuse_if_damaged(found)
+    keys = {finding.where for finding in found if finding.where is not None}
     base = await repair.base()
     if base is None:
         raise CannotRebuild(f"{name}: {NO_BASE}")
-    return await _write(repair, base, keys) if keys else Rebuilt()
+    if not keys:
+        return Rebuilt()
+    try:
+        return await _write(repair, base, keys)
+    except DocumentBroken as error:
+        raise CannotRebuild(f"{name}: {error}") from error
 
 
 def _refuse_if_damaged(findings: Iterable[Finding]) -> None:
@@ -99,22 +106,28 @@ async def _forget_all(repair: Repair) -> Rebuilt:
 
 
 async def _write(repair: Repair, base: Base, keys: set[Key]) -> Rebuilt:
-    writing = _Writing(repair)
-    retelling = await begin_retelling(repair, base, await Kept.read(repair))
+    """Write these objects, and those of which nothing is there: they were deleted before there
+    were rows."""
+    kept = await Kept.read(repair)
+    for root, ids in _by_root(keys).items():
+        await repair.cut(root, ids, after=base.seq)
+    writing, added = _Writing(repair), set[Key]()
+    retelling = await begin_retelling(repair, base, kept)
     try:
-        for root, ids in _by_root(keys).items():
-            await repair.cut(root, ids, after=base.seq)
         async with aclosing(tell_all(repair, retelling)) as all_told:
             async for told in all_told:
-                if (told.root, told.row.object_id) in keys:
+                key = (told.root, told.row.object_id)
+                if key not in keys and not kept.has(key):
+                    added.add(key)
+                if key in keys or key in added:
                     await writing.add(told.root, told.row)
         await writing.flush()
-        await writing.put_rows(retelling, keys & retelling.objects.keys())
+        await writing.put_rows(retelling, added | keys & retelling.objects.keys())
         for root, ids in _by_root(keys - retelling.objects.keys()).items():
             await repair.forget(root, ids)
     finally:
         retelling.close()
-    return Rebuilt(objects=len(keys), refused=writing.refused)
+    return Rebuilt(objects=len(keys | added), refused=writing.refused)
 
 
 @dataclass(slots=True)

@@ -108,6 +108,10 @@ class Kept:
                 kept.rows[root, inspected.id] = replace(inspected, state={}, search_text="")
         return kept
 
+    def has(self, key: Key) -> bool:
+        """Whether there is anything of an object."""
+        return key in self.versions or key in self.rows
+
     def version(self, root: ObjectRoot, identifier: str, number: int) -> KeptVersion | None:
         """One version of an object, if it is where its number says."""
         versions = self.versions.get((root, identifier), [])
