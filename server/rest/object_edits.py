@@ -131,7 +131,7 @@ async def create_by_rest(
         services,
         reply,
         target,
-        lambda doc: create(doc, root, identifier, value, check=_stays_valid(root)),
+        lambda doc: create(doc, root, identifier, value, check=_stays_valid(root, value)),
         status=201,
         headers={"Location": location},
     )
@@ -144,7 +144,7 @@ async def patch_by_rest(
     patch = _given(body)
     if "created_by" in patch:
         raise invalid_field("created_by", "cannot be changed; leave it out")
-    check = _all_of(await _is_as_said(services, target, if_match), _stays_valid(target.root))
+    check = _all_of(await _is_as_said(services, target, if_match), _stays_valid(target.root, patch))
     return await _edit(
         services,
         reply,
@@ -243,12 +243,15 @@ def _given(body: Body) -> dict[str, Any]:
     return value
 
 
-def _stays_valid(root: ObjectRoot) -> Check:
-    """Nothing valid is made invalid, and nothing invalid created."""
+def _stays_valid(root: ObjectRoot, given: Mapping[str, Any]) -> Check:
+    """Nothing is given that is wrong, and nothing right made wrong; what was wrong before may stay
+    so. Members of an object are merged into what is there, which may be wrong itself."""
+    set_anew = {key for key, value in given.items() if not isinstance(value, dict)}
 
     def check(now: Any, wanted: Any) -> None:
         was_wrong = dict(wrong_fields(root, now)) if isinstance(now, dict) else {}
-        problems = [each for each in wrong_fields(root, wanted) if each[0] not in was_wrong]
+        may_stay = was_wrong.keys() - set_anew
+        problems = [each for each in wrong_fields(root, wanted) if each[0] not in may_stay]
         if problems:
             errors = [{"field": field, "message": message} for field, message in problems]
             raise invalid_body("; ".join(f"{f}: {message}" for f, message in problems), errors)

@@ -206,6 +206,8 @@ async def test_what_was_wrong_before_may_stay_wrong(board: OpenBoard) -> None:
     await board.house.journal.flush()
     changed = data(await board.anna.call("PATCH", f"{OBJECTS}/a", json={"layer": 2}))
     assert (changed["layer"], changed["is_valid"]) == (2, False)
+    answer = await board.anna.call("PATCH", f"{OBJECTS}/a", json={"rotation": "down"})
+    assert refusal(answer) == (400, "INVALID_BODY")
     changed = data(await board.anna.call("PATCH", f"{OBJECTS}/a", json={"rotation": 90}))
     assert changed["is_valid"] is True
 
