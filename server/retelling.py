@@ -1,4 +1,4 @@
-"""A document's log told once more: which rows and which history its objects should have.
+"""A document's log told once more: which rows and which history its objects should have (HST-9).
 
 The same projector that tells live changes tells these (HST), so what comes out is what is stored,
 or should have been. The history that is there says where gestures begin and what was a restore;

@@ -82,7 +82,7 @@ async def some_work(board: StoredBoard) -> None:
     await board.edit(BEN, lambda o: o.update({"x" * 200: box(), "broken": 7}))
 
 
-async def test_what_was_stored_as_it_should_be_is_as_it_should_be(
+async def test_hst_9_what_was_stored_as_it_should_be_is_as_it_should_be(
     store: Store, board: StoredBoard
 ) -> None:
     await some_work(board)
@@ -191,7 +191,9 @@ async def test_only_the_whole_log_shows_what_is_missing_of_a_history(
     assert await store.faults() == []
 
 
-async def test_history_that_is_older_than_the_log_is_kept(store: Store, board: StoredBoard) -> None:
+async def test_hst_9_history_that_is_older_than_the_log_is_kept(
+    store: Store, board: StoredBoard
+) -> None:
     await some_work(board)
     before = await store.history()
     await board.snapshot()
