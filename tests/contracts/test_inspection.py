@@ -108,6 +108,8 @@ async def test_documents_are_listed_in_order_also_in_pages(store: Store) -> None
     while page := await store.inspection.documents(after=found[-1] if found else "", limit=3):
         found += page
     assert found == names
+    assert await store.inspection.knows(names[0])
+    assert not await store.inspection.knows(document(99))
 
 
 async def test_an_empty_document_has_nothing_wrong(store: Store) -> None:
