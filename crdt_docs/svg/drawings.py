@@ -38,6 +38,8 @@ def draw_drawing(item: Item) -> Drawn:
         return Drawn(_place(item.box), item.box)
     scale = _Scale(around(everything), item)
     drawn, widest = [_place(scale.target)], 0.0
+    if len(everything) >= MOST_POINTS:
+        drawn.insert(0, element("title", f"Only the first {MOST_POINTS} points are drawn."))
     for stroke, properties in found:
         width = _width(properties, item)
         drawn.append(_draw([scale.of(place) for place in stroke], properties, item, width))

@@ -37,12 +37,7 @@ router = resource_router("Export")
 
 EXPORT_BUSY = ErrorKind(503, "EXPORT_BUSY", "too many boards are being exported now; try again")
 
-SVG_HEADERS: Final = MappingProxyType(
-    {
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "X-Content-Type-Options": "nosniff",
-    }
-)
+SVG_HEADERS: Final = MappingProxyType({"Content-Security-Policy": "sandbox; default-src 'none'"})
 """Of a drawing, should a browser show it nevertheless."""
 
 _META: Final = "meta"
@@ -254,5 +249,6 @@ def _title(session: Session, content: _Content) -> str:
 def _attached(response: Response, session: Session, suffix: str) -> Response:
     """An answer that browsers save, and do not show. The name is made of what we know."""
     name = f"{session.session_type}-{session.id}.{suffix}"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
