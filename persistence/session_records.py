@@ -282,6 +282,9 @@ RECORDS: Final[Mapping[RecordKind, Records]] = {
 }
 """By kind, in the order in which they stand in a file: what is referred to comes first."""
 
+LEFT_OUT: Final = frozenset({"document_views"})
+"""Tables of what is made again when somebody asks for it."""
+
 
 def encode_record(kind: RecordKind, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as JSON values; what is null is left out."""
