@@ -15,9 +15,10 @@ from uuid import UUID, uuid4
 import httpx
 from pycrdt import Doc, Map, TransactionEvent
 
-from benchmarks import documents
+from benchmarks import documents, workloads
 from benchmarks.report import Bound, Row, at_most
 from benchmarks.scale import Scale
+from benchmarks.swarm import Swarm
 from benchmarks.targets import Collab
 from crdt_docs.document import Document
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
@@ -55,9 +56,21 @@ def measure(scale: Scale) -> Iterator[Row]:
         headers = {"Authorization": f"Bearer {mint(uuid4(), is_service=True)}"}
         with httpx.Client(base_url=server.server.api, headers=headers, timeout=60.0) as client:
             client.get("/health").raise_for_status()
+            replayed = _repeated(client, lambda: f"/ocw/sessions/{session}/state")
+            yield _row(f"{filled.name}: state, JSON, after a crash", replayed)
+            _visit(server)
             yield from _now(client, f"/ocw/sessions/{session}", filled, scale)
             yield from _then(client, f"/ocw/sessions/{session}", filled)
             yield from _pages(client, f"/ocw/sessions/{session}", filled)
+
+
+def _visit(server: Collab) -> None:
+    """Somebody comes and goes: the room is put away as ever, and not as the log was written."""
+    with Swarm() as swarm:
+        swarm.connect(server.seats_in(server.sessions, 1))
+        swarm.run(1.0)
+    time.sleep(3 * IDLE_SECONDS)
+    workloads.settle(server)
 
 
 def _now(client: httpx.Client, path: str, filled: _Filled, scale: Scale) -> Iterator[Row]:

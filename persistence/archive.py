@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -37,6 +38,7 @@ from persistence.archive_statements import (
     IS_KEPT,
     KEEP,
     KEEP_CURRENT,
+    KEEP_VIEW,
     LAST_BEFORE,
     LAST_SEQ,
     NAME,
@@ -47,6 +49,8 @@ from persistence.archive_statements import (
     TAIL,
     THIN_OUT,
     TIME_OF,
+    VIEW,
+    VIEWED_SEQ,
 )
 from persistence.checkpoints import Kept, Way, day_after, way_to
 from persistence.cursors import decode_cursor, encode_cursor
@@ -116,6 +120,29 @@ class PostgresArchive:
                 KEEP, document, seq, state, timeout=self._pool.command_timeout * _READING
             )
         return is_kept
+
+    async def keep_view(self, document: DocumentName, seq: int, view: bytes) -> None:
+        """See `archive_ports.Archive.keep_view`."""
+        compressed = zlib.compress(view, 1)
+        async with self._pool.borrow() as connection:
+            await connection.execute(
+                KEEP_VIEW,
+                document,
+                seq,
+                compressed,
+                timeout=self._pool.command_timeout * _READING,
+            )
+
+    async def viewed_seq(self, document: DocumentName) -> int:
+        """See `archive_ports.Archive.viewed_seq`."""
+        async with self._pool.borrow() as connection:
+            return await connection.fetchval(VIEWED_SEQ, document) or 0
+
+    async def view(self, document: DocumentName) -> bytes | None:
+        """See `archive_ports.Archive.view`."""
+        async with self._pool.borrow() as connection:
+            compressed: bytes | None = await connection.fetchval(VIEW, document)
+        return None if compressed is None else zlib.decompress(compressed)
 
     async def last_seq(self, document: DocumentName) -> int:
         """See `archive_ports.Archive.last_seq`."""

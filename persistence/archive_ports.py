@@ -145,6 +145,18 @@ class Archive(Protocol):
     async def keep(self, document: DocumentName, seq: int, state: bytes) -> bool:
         """Keep a checkpoint; False where the log has no entry at `seq`. Once is enough."""
 
+    async def keep_view(self, document: DocumentName, seq: int, view: bytes) -> None:
+        """Keep what the whole document looks like, as JSON text; ignored unless its log ends there.
+
+        One is kept of a document, and it is of no use after the next edit.
+        """
+
+    async def viewed_seq(self, document: DocumentName) -> int:
+        """The position of the view that is kept; 0 without one."""
+
+    async def view(self, document: DocumentName) -> bytes | None:
+        """The view that is kept, if it shows the end of the log."""
+
     async def last_seq(self, document: DocumentName) -> int:
         """How long the log is, merged parts included; 0 for a document that does not exist."""
 

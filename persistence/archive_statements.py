@@ -92,6 +92,25 @@ SELECT EXISTS (SELECT FROM entry) OR EXISTS (
 )
 """
 
+KEEP_VIEW = """
+INSERT INTO document_views AS kept (document_id, seq, view)
+SELECT id, $2, $3 FROM documents WHERE name = $1 AND last_seq = $2
+ON CONFLICT (document_id) DO UPDATE SET seq = excluded.seq, view = excluded.view
+    WHERE kept.seq < excluded.seq
+"""
+
+VIEWED_SEQ = """
+SELECT kept.seq FROM documents AS document
+JOIN document_views AS kept ON kept.document_id = document.id
+WHERE document.name = $1
+"""
+
+VIEW = """
+SELECT kept.view FROM documents AS document
+JOIN document_views AS kept ON kept.document_id = document.id
+WHERE document.name = $1 AND kept.seq = document.last_seq
+"""
+
 LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
 
 NAMED = "named.id, named.label, named.seq, named.committed_at, named.created_by, named.created_at"

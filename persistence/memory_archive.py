@@ -47,6 +47,7 @@ class MemoryDocument:
         times: when its entries were committed.
         removed: entries that were merged into checkpoints.
         created_at: time of the first entry.
+        view: what all of it looks like as JSON, and where in the log.
     """
 
     log: list[Commit] = field(default_factory=list)
@@ -57,6 +58,7 @@ class MemoryDocument:
     authors: dict[int, UUID | None] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     named: dict[UUID, NamedSnapshot] = field(default_factory=dict)
+    view: tuple[int, bytes] = (0, b"")
 
     @property
     def last_seq(self) -> int:
@@ -161,6 +163,22 @@ class MemoryArchive:
         if at is not None:
             stored.checkpoints.setdefault(seq, Checkpoint(at, state))
         return at is not None
+
+    async def keep_view(self, document: DocumentName, seq: int, view: bytes) -> None:
+        """See `archive_ports.Archive.keep_view`."""
+        stored = self._find(document)
+        if stored.last_seq == seq:
+            stored.view = (seq, view)
+
+    async def viewed_seq(self, document: DocumentName) -> int:
+        """See `archive_ports.Archive.viewed_seq`."""
+        return self._find(document).view[0]
+
+    async def view(self, document: DocumentName) -> bytes | None:
+        """See `archive_ports.Archive.view`."""
+        stored = self._find(document)
+        seq, view = stored.view
+        return view if 0 < seq == stored.last_seq else None
 
     async def last_seq(self, document: DocumentName) -> int:
         """See `archive_ports.Archive.last_seq`."""

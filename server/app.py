@@ -187,6 +187,7 @@ async def _build(
         snapshot_every_updates=settings.snapshot_every_updates,
         snapshot_every_bytes=settings.snapshot_every_bytes,
         fence=fence,
+        archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
     )
     live = LiveRooms(

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
+import orjson
 import structlog
 
 from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
@@ -15,6 +16,7 @@ from crdt_docs.messages import CloseCode
 from crdt_docs.pacing import Pacing
 from crdt_docs.projector import Projector
 from crdt_docs.room import Room, RoomLimits
+from persistence.archive_ports import Archive
 from persistence.ports import (
     DocumentStore,
     Journal,
@@ -24,7 +26,7 @@ from persistence.ports import (
 )
 from server.counters import Counters
 from server.heavy_work import heavy_work
-from server.poison_list import OPENING
+from server.poison_list import OPENING, SHOWING
 from server.room_host import HostSettings, RoomHost
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,9 @@ LOADS_AT_ONCE = 16
 
 STEPS_SECONDS = 0.010
 """How long a document is opened before other rooms are served."""
+
+VIEWED_FROM_BYTES = 256 * 1024
+"""Size of documents whose views are kept: smaller ones are opened in a few milliseconds."""
 
 LAST_SECONDS = 3.0
 """How long long updates are still applied when the server stops."""
@@ -58,9 +63,11 @@ class RoomDirectory:
         snapshot_every_bytes: int,
         fence: Fence | None = None,
         repair: Callable[[DocumentName], Awaitable[object]] | None = None,
+        archive: Archive | None = None,
     ) -> None:
         """
         Args:
+            archive: where views of large documents are kept (PST-11).
             repair: makes rows of a document that is not open what its log says (HST-8).
             idle_seconds: how long a room without members stays in memory.
             snapshot_every_updates: log entries after which a room's snapshot is renewed; likewise
@@ -76,6 +83,7 @@ class RoomDirectory:
         self._snapshot_every_updates = snapshot_every_updates
         self._snapshot_every_bytes = snapshot_every_bytes
         self._fence = fence or NoFence()
+        self._archive = archive
         self._repair = repair
         self._unsound: set[DocumentName] = set()
         self._hosts: dict[DocumentName, RoomHost] = {}
@@ -329,6 +337,7 @@ class RoomDirectory:
         """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
         if _wants_snapshot(host):
             await self._compact(host)
+        await self._keep_view(host)
         await self._journal.flush()
         stored = host.last_seq
         host.run_turn()  # somebody may have come and gone meanwhile
@@ -340,6 +349,20 @@ class RoomDirectory:
         )
         if not is_needed and self._hosts.get(host.name) is host:
             self._forget(host)
+
+    async def _keep_view(self, host: RoomHost) -> None:
+        """Keep what a large document looks like: it need not be opened for that (PST-11)."""
+        if self._archive is None or host.room.is_broken or host.room.size < VIEWED_FROM_BYTES:
+            return
+        what = SHOWING + host.name.encode()
+        if self._fence.is_poisoned(what):
+            return
+        if await self._archive.viewed_seq(host.name) == host.last_seq:
+            return
+        seq = host.last_seq
+        with heavy_work(self._fence, what, host.room.size):
+            roots = host.room.document.to_json(DocumentKind(host.name.partition("/")[0]))
+        await self._archive.keep_view(host.name, seq, orjson.dumps(roots))
 
     def closed_since(self, name: DocumentName, moment: float) -> tuple[CloseCode, str] | None:
         """Whether `close_document` was called for it after a moment of the monotonic clock: who

@@ -9,6 +9,14 @@ CREATE TABLE document_checkpoints (
     PRIMARY KEY (document_id, seq)
 );
 
+-- What a large document at rest looks like, so that it need not be opened to be shown.
+CREATE TABLE document_views (
+    document_id bigint PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+    seq         bigint NOT NULL CHECK (seq > 0),
+    view        bytea  NOT NULL  -- JSON of its root maps, compressed with zlib
+);
+ALTER TABLE document_views ALTER COLUMN view SET STORAGE EXTERNAL;
+
 -- A name no longer holds a state of its own: the checkpoint at its position does. No server has
 -- written to this table before.
 ALTER TABLE document_snapshots DROP COLUMN state, DROP COLUMN outline;

@@ -107,6 +107,10 @@ async def _read_past(
 async def _read_stored(
     services: Services, document: DocumentName, query: ReadState, reply: ReplyWith
 ) -> Response:
+    if query.format == "json":
+        view = await services.archive.view(document)
+        if view is not None:
+            return reply(orjson.Fragment(view))
     end = AtSeq(await services.archive.last_seq(document))
     if query.format == "yjs":
         update = await services.past.update(document, end)

@@ -307,6 +307,34 @@ async def test_what_is_deleted_has_no_past(stored: Stored) -> None:
     assert not await stored.archive.keep(ONE, 2, state(2))
 
 
+# Views
+
+
+async def test_a_view_is_of_use_until_the_next_edit(stored: Stored) -> None:
+    """PST-11"""
+    assert await stored.archive.view(ONE) is None
+    assert await stored.archive.viewed_seq(ONE) == 0
+    await stored.archive.keep_view(ONE, 0, b"{}")
+    assert await stored.archive.view(ONE) is None
+    for last in (3, 4):
+        await stored.commit(ONE, 4 if last == 4 else 1, last, NOON)
+        assert await stored.archive.view(ONE) is None
+        await stored.archive.keep_view(ONE, last, b'{"last": %d}' % last)
+        assert await stored.archive.view(ONE) == b'{"last": %d}' % last
+        assert await stored.archive.viewed_seq(ONE) == last
+    assert await stored.archive.view(TWO) is None
+
+
+async def test_a_view_of_another_moment_is_ignored(stored: Stored) -> None:
+    """PST-11"""
+    await stored.commit(ONE, 1, 3, NOON)
+    for seq in (2, 4):
+        await stored.archive.keep_view(ONE, seq, b"{}")
+        await stored.archive.keep_view(TWO, seq, b"{}")
+    assert await stored.archive.viewed_seq(ONE) == 0
+    assert await stored.archive.view(ONE) is None
+
+
 # Names
 
 

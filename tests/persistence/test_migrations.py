@@ -46,6 +46,7 @@ async def test_a_new_database_gets_all_tables(empty_database: str) -> None:
         "document_checkpoints",
         "document_snapshots",
         "document_updates",
+        "document_views",
         "documents",
         "kept_answers",
         "ocw_annotation_history",

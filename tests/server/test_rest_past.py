@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 from pycrdt import Doc, Map
 
@@ -77,6 +78,17 @@ async def test_what_is_at_rest_is_shown_without_opening_it(past: Past) -> None:
     doc.apply_update(answer.content)
     assert json.loads(str(doc.get("objects", type=Map))) == past.was[20]["objects"]
     assert past.live.opened == []
+
+
+async def test_what_is_at_rest_is_shown_as_it_was_seen_last(past: Past) -> None:
+    """PST-11: until the next edit."""
+    past.live.at_rest.add(past.name)
+    seen: Json = {"objects": {"seen": {}}, "annotations": {}, "meta": {}}
+    await past.api.documents.archive.keep_view(past.name, 20, orjson.dumps(seen))
+    assert await past.get("/state") == seen
+    assert (await past.get("/state", seq=20))["objects"] == past.was[20]["objects"]
+    await past.draw(1)
+    assert await past.get("/state") == past.was[21]
 
 
 async def test_what_is_at_rest_is_opened_where_the_past_is_busy(

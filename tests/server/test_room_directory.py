@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import math
 import weakref
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from crdt_docs.messages import CloseCode
 from persistence.errors import BatchRefused
 from persistence.ports import Commit, Snapshot, StorageUnavailable
 from server import room_directory
+from server.poison_list import SHOWING
 from tests.helpers.raw_updates import collected, section, update
 from tests.server.rooms import NAME, House, Person
 
@@ -344,6 +346,43 @@ async def test_a_document_is_at_rest_when_its_room_is_gone() -> None:
         house.directory._look_after(house.host())
         await _until(lambda: house.directory.rooms == 0)
         assert house.directory.is_at_rest(NAME)
+
+
+async def test_what_a_large_document_looks_like_is_kept_when_its_room_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PST-11: and a small one, or one that stopped a worker when it was shown, is left alone."""
+    for least, poisoned, is_kept in ((100, "", True), (10_000, "", False), (100, NAME, False)):
+        monkeypatch.setattr(room_directory, "VIEWED_FROM_BYTES", least)
+        async with House(fence=_Shunning(SHOWING + poisoned.encode())) as house:
+            house.directory._archive = house.store.archive
+            ada = Person(1)
+            seat = await house.sit(ada)
+            ada.set("a", "x" * 1000)
+            await house.settle()
+            await house.journal.flush()
+            house.stand_up(seat)
+            await asyncio.sleep(0.03)
+            house.directory._look_after(house.host())
+            await _until(lambda: house.directory.rooms == 0)
+            view = await house.store.archive.view(NAME)
+            assert (view is not None) is is_kept
+            if view is not None:
+                assert json.loads(view) == {
+                    "objects": {"a": "x" * 1000},
+                    "annotations": {},
+                    "meta": {},
+                }
+
+
+class _Shunning(NoFence):
+    """Knows one thing that stopped a worker."""
+
+    def __init__(self, poisoned: bytes) -> None:
+        self._poisoned = poisoned
+
+    def is_poisoned(self, update: bytes) -> bool:
+        return update == self._poisoned
 
 
 async def test_rom_12_a_room_stays_while_storage_is_away() -> None:
