@@ -14,9 +14,11 @@ from crdt_docs.document import Document, StoredState
 from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.outline import DocumentLimits
+from crdt_docs.update_guard import walk_update
 from persistence.ports import Commit, Snapshot
-from server.document_check import DocumentCheck
+from server.document_check import NOBODY, DocumentCheck
 from server.live_documents import LiveRooms
+from tests.helpers.corpus import Recording, recordings
 from tests.helpers.proving import few_or_many
 from tests.helpers.random_edits import random_edit
 from tests.helpers.raw_updates import item, section, text, update
@@ -88,6 +90,36 @@ async def test_a_log_from_the_middle_follows_on_the_state_before_it(seed: int) -
         check.add(entry.seq, entry.update)
     assert opened(check.finish()) == state
     before.close()
+    check.close()
+
+
+def emitted_by(recording: Recording) -> list[bytes]:
+    """What a room stores of what stock Yjs sent: each update that brings something."""
+    document = Document()
+    try:
+        found = []
+        for received in recording.updates:
+            facts = walk_update(received)
+            if document.outline.connects(facts):
+                document.outline.admit(facts, LIMITS)
+                emitted = document.apply([received], NOBODY)
+                found += [] if emitted is None else [emitted]
+        return found
+    finally:
+        document.close()
+
+
+@pytest.mark.parametrize("recording", recordings(), ids=lambda recording: recording.name)
+def test_what_stock_yjs_wrote_is_taken(recording: Recording) -> None:
+    log = emitted_by(recording)
+    check = DocumentCheck(len(log), LIMITS)
+    for seq, entry in enumerate(log, 1):
+        check.add(seq, entry)
+    snapshot = check.finish()
+    assert snapshot is not None
+    again = DocumentCheck(len(log), LIMITS)  # and what comes of it is a state like any other
+    again.begin(len(log), snapshot.state)
+    again.close()
     check.close()
 
 
