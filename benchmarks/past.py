@@ -57,31 +57,26 @@ def measure(scale: Scale) -> Iterator[Row]:
         with httpx.Client(base_url=server.server.api, headers=headers, timeout=60.0) as client:
             client.get("/health").raise_for_status()
             replayed = _repeated(client, lambda: f"/ocw/sessions/{session}/state")
-            yield _row(f"{filled.name}: state, JSON, after a crash", replayed)
-            _visit(server)
-            yield from _now(client, f"/ocw/sessions/{session}", filled, scale)
+            yield _row(f"{filled.name}: state, JSON, from the log", replayed)
+            yield from _now(client, server, f"/ocw/sessions/{session}", filled)
             yield from _then(client, f"/ocw/sessions/{session}", filled)
             yield from _pages(client, f"/ocw/sessions/{session}", filled)
 
 
-def _visit(server: Collab) -> None:
-    """Somebody comes and goes: the room is put away as ever, and not as the log was written."""
+def _now(client: httpx.Client, server: Collab, path: str, filled: _Filled) -> Iterator[Row]:
+    """While somebody is in the room, and after it was put away."""
+    addresses = {"JSON": f"{path}/state", "one update": f"{path}/state?format=yjs"}
     with Swarm() as swarm:
         swarm.connect(server.seats_in(server.sessions, 1))
         swarm.run(1.0)
+        for title, address in addresses.items():
+            warm = [_get(client, address) for _ in range(REPEATS)]
+            yield _row(f"{filled.name}: state, {title}, room in memory", warm)
     time.sleep(3 * IDLE_SECONDS)
     workloads.settle(server)
-
-
-def _now(client: httpx.Client, path: str, filled: _Filled, scale: Scale) -> Iterator[Row]:
-    for title, query, bound in (
-        ("state, JSON", "", at_most(300)),
-        ("state, one update", "?format=yjs", at_most(300)),
-    ):
-        cold = [_cold(client, f"{path}/state{query}") for _ in range(scale.pick(REPEATS, 1))]
-        yield _row(f"{filled.name}: {title}, room not in memory", cold, bound)
-        warm = _repeated(client, lambda: f"{path}/state{query}")  # noqa: B023 - called at once
-        yield _row(f"{filled.name}: {title}, room in memory", warm)
+    for title, address in addresses.items():
+        cold = [_get(client, address) for _ in range(REPEATS)]
+        yield _row(f"{filled.name}: state, {title}, room not in memory", cold, at_most(300))
 
 
 def _then(client: httpx.Client, path: str, filled: _Filled) -> Iterator[Row]:
@@ -109,11 +104,6 @@ def _pages(client: httpx.Client, path: str, filled: _Filled) -> Iterator[Row]:
 def _row(name: str, times: list[float], bound: Bound | None = None) -> Row:
     details = {"worst_ms": max(times), "times_ms": times}
     return Row(name, median(times), "ms", bound, f"worst {max(times):.0f} ms", details)
-
-
-def _cold(client: httpx.Client, address: str) -> float:
-    time.sleep(3 * IDLE_SECONDS)
-    return _get(client, address)
 
 
 def _repeated(
