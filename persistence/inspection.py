@@ -87,6 +87,8 @@ _BASE = """
     ) AS found ORDER BY seq LIMIT 1
 """
 
+_LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
+
 _LOG = """
     SELECT log.seq, log.update, log.user_id, log.actor_kind, log.committed_at
     FROM documents AS document JOIN document_updates AS log ON log.document_id = document.id
@@ -181,11 +183,12 @@ class PostgresMoment:
     async def base(self) -> Base | None:
         """See `inspection_ports.Moment.base`."""
         first = (await self.span()).first
-        if first <= 1:
+        before = first - 1
+        if not first:  # all of it was merged, or there was none
+            before = await self._connection.fetchval(_LAST_SEQ, self._document) or 0
+        if not before:
             return Base(0, None, datetime.fromtimestamp(0, UTC))
-        row = await self._connection.fetchrow(
-            _BASE, self._document, first - 1, timeout=self._within
-        )
+        row = await self._connection.fetchrow(_BASE, self._document, before, timeout=self._within)
         return Base(*row) if row is not None else None
 
     async def log(self, *, after: int = 0) -> AsyncGenerator[LoggedUpdate]:

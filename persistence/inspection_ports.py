@@ -83,13 +83,14 @@ class RebuiltRow:
     """A row as it should be. Times are those of commits, UTC.
 
     Attributes:
-        state: as the document has it; of a deleted object the last it had.
+        state: as the document has it; of a deleted object the last it had. None: nobody knows any
+            more; what is there stays.
         version: the newest in its history.
         agent_id: who made an annotation, if that was an agent.
     """
 
     id: str
-    state: State
+    state: State | None
     version: int
     created_at: datetime
     updated_by: UUID | None

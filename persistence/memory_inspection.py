@@ -172,8 +172,9 @@ class MemoryRepair(MemoryMoment):
         """See `inspection_ports.Repair.put_rows`; nothing is ever refused."""
         for row in rows:
             before = self._tables[root].get(row.id)
+            known = before.state if before is not None else TABLES[root].blank
             self._tables[root][row.id] = MemoryObject(
-                state=row.state,
+                state=row.state or known,
                 created_at=row.created_at,
                 updated_at=row.updated_at,
                 deleted_at=row.deleted_at,

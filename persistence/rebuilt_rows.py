@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_changes import ObjectRoot, State
 from persistence.inspection_ports import RebuiltRow
 from persistence.json_values import encode_json
 from persistence.object_ports import HistoryRow
@@ -59,16 +59,17 @@ async def store_rows(
 ) -> int:
     """Write rows, or what they are by now; return how many were refused."""
 
+    blank = TABLES[root].blank
+
     async def write(part: Sequence[RebuiltRow]) -> None:
-        encoded = encode_json([_row_fields(row) for row in part])
+        encoded = encode_json([_row_fields(row, blank) for row in part])
         await connection.execute(_PUT[root], session_id, encoded, timeout=within)
 
-    blank = TABLES[root].blank
     return await _store(
         connection,
         write,
         _portions(rows, lambda row: row.state),
-        lambda row: replace(row, state=blank),
+        lambda row: replace(row, state=row.state and blank),
     )
 
 
@@ -132,9 +133,10 @@ def _version_fields(row: HistoryRow) -> dict[str, Any]:
     return fields
 
 
-def _row_fields(row: RebuiltRow) -> dict[str, Any]:
+def _row_fields(row: RebuiltRow, blank: State) -> dict[str, Any]:
     return {
-        **row.state._asdict(),
+        **(row.state or blank)._asdict(),
+        "has_state": row.state is not None,
         "id": row.id,
         "version": row.version,
         "created_at": row.created_at,
@@ -190,11 +192,20 @@ def _put(root: ObjectRoot) -> str:
     if table.by_agents:
         columns["agent_id"] = "uuid"
     names = ", ".join(columns)
+    of_document = (*table.columns, "search_text")
+    given = ", ".join(
+        f"CASE WHEN w.has_state OR o.id IS NULL THEN w.{name} ELSE o.{name} END"
+        if name in of_document
+        else f"w.{name}"
+        for name in columns
+    )
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
     return f"""
         INSERT INTO {table.name} (session_id, {names})
-        SELECT $1, {names}
-        FROM jsonb_to_recordset(convert_from($2, 'UTF8')::jsonb) AS w ({_declared(columns)})
+        SELECT $1, {given}
+        FROM jsonb_to_recordset(convert_from($2, 'UTF8')::jsonb)
+            AS w (has_state boolean, {_declared(columns)})
+        LEFT JOIN {table.name} AS o ON o.session_id = $1 AND o.id = w.id
         ON CONFLICT (session_id, id) DO UPDATE SET {changes}
     """  # noqa: S608 - constants
 

@@ -15,7 +15,6 @@ from persistence.object_tables import TABLES
 from server.findings import Fault, Finding
 from server.retelling import (
     Kept,
-    KeptVersion,
     Key,
     Retelling,
     Told,
@@ -40,10 +39,8 @@ _COMPARED = (
 
 
 async def history_findings(moment: Moment, name: DocumentName) -> AsyncGenerator[Finding]:
-    """Where rows and history are not what the log tells; what `row_findings` sees is not repeated.
-
-    The states that deleted objects had are not compared.
-    """
+    """Where rows and history are not what the log tells; what `row_findings` sees is not
+    repeated."""
     base = await moment.base()
     if base is None:
         yield Finding(name, Fault.LOG_DAMAGED, NO_BASE)
@@ -76,7 +73,7 @@ def _version_findings(told: Told, kept: Kept) -> Iterator[tuple[Fault, str]]:
         return
     differing = [field for field in _COMPARED if getattr(row, field) != getattr(found.row, field)]
     if found.before != digest(row.previous_state):
-        if _is_blank(told.root, found):
+        if found.before == _blank(told.root):
             detail = f"version {row.version} is stored without its content, which was refused"
             yield Fault.CONTENT_REFUSED, detail
         else:
@@ -86,8 +83,9 @@ def _version_findings(told: Told, kept: Kept) -> Iterator[tuple[Fault, str]]:
         yield Fault.HISTORY_DIFFERS, detail
 
 
-def _is_blank(root: ObjectRoot, found: KeptVersion) -> bool:
-    return found.before == digest(stated(TABLES[root].blank))
+def _blank(root: ObjectRoot) -> bytes | None:
+    """Of what the database refused (HST-7)."""
+    return digest(stated(TABLES[root].blank))
 
 
 def _row_findings(retelling: Retelling, kept: Kept) -> Iterator[tuple[Key, Fault, str]]:
@@ -103,6 +101,9 @@ def _row_findings(retelling: Retelling, kept: Kept) -> Iterator[tuple[Key, Fault
             continue
         times = ("created_at", "updated_by", "updated_at", "deleted_at", "agent_id")
         differing = [field for field in times if getattr(row, field) != getattr(expected, field)]
+        last = None if each.is_there else expected.state  # what is there was compared
+        if last is not None and kept.states[key] not in (digest(stated(last)), _blank(key[0])):
+            differing.append("its last state")
         if differing:
             yield key, Fault.ROW_DIFFERS, f"differs in {', '.join(differing)}"
     for key in (kept.rows.keys() | kept.versions.keys()) - retelling.objects.keys():

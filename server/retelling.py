@@ -76,6 +76,7 @@ class _Object:
     """An object, as far as it has been told.
 
     Attributes:
+        is_known: its state is what it is, or was last; not so of what was deleted long ago.
         open: its newest version, if that can still be added to.
     """
 
@@ -86,15 +87,17 @@ class _Object:
     updated_by: UUID | None
     updated_at: datetime
     agent_id: UUID | None = None
+    is_known: bool = True
     open: HistoryRow | None = None
 
 
 class Kept:
-    """The history that is there, without the states in it."""
+    """The rows and the history that are there, and of the states in them what `digest` has."""
 
     def __init__(self) -> None:
         self.versions: dict[Key, list[KeptVersion]] = {}
         self.rows: dict[Key, InspectedRow] = {}
+        self.states: dict[Key, bytes | None] = {}
 
     @classmethod
     async def read(cls, moment: Moment) -> Kept:
@@ -105,7 +108,9 @@ class Kept:
                 version = KeptVersion(replace(row, previous_state={}), digest(row.previous_state))
                 kept.versions.setdefault((root, row.object_id), []).append(version)
             async for inspected in moment.rows(root):
-                kept.rows[root, inspected.id] = replace(inspected, state={}, search_text="")
+                key = (root, inspected.id)
+                kept.states[key] = digest(inspected.state)
+                kept.rows[key] = replace(inspected, state={}, search_text="")
         return kept
 
     def has(self, key: Key) -> bool:
@@ -185,7 +190,7 @@ class Retelling:
         each = self.objects[key]
         return RebuiltRow(
             id=key[1],
-            state=each.state,
+            state=each.state if each.is_known else None,
             version=each.version,
             created_at=each.created_at,
             updated_by=each.updated_by,
@@ -217,6 +222,7 @@ class Retelling:
         versions = self._kept.until(key, self.base.seq)
         at = self.base.at
         each = _Object(state or TABLES[key[0]].blank, len(versions), False, at, None, at)  # noqa: FBT003 - is_there
+        each.is_known = state is not None
         self.objects[key] = each
         last = versions[-1].row if versions else None
         if last is not None:
@@ -262,7 +268,7 @@ class Retelling:
                 changed_until=at,
             )
         if change.state is not None:
-            each.state = change.state
+            each.state, each.is_known = change.state, True
         each.is_there = change.state is not None
         each.updated_by, each.updated_at = change.author.user_id, at
 

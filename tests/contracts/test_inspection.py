@@ -15,7 +15,7 @@ from crdt_docs.object_changes import ObjectRoot
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import Archive
 from persistence.inspection import PostgresInspection
-from persistence.inspection_ports import InspectedRow, Inspection
+from persistence.inspection_ports import InspectedRow, Inspection, RebuiltRow
 from persistence.memory_store import MemoryDocumentStore
 from persistence.object_ports import HistoryRow
 from persistence.pool import DatabasePool
@@ -222,6 +222,39 @@ async def test_hst_9_history_that_is_older_than_the_log_is_kept(
         ("late", ChangeKind.CREATE),
         ("late", ChangeKind.DELETE),
     ]
+
+
+async def test_what_was_deleted_before_the_log_begins_keeps_its_last_state(
+    store: Store, board: StoredBoard
+) -> None:
+    await some_work(board)
+    board.later()
+    await board.edit(ADA, lambda o: o.pop("a"))
+    await board.snapshot()
+    async with store.inspection.moment(ONE) as moment:
+        snapshot = (await moment.document()).snapshot
+    assert snapshot is not None
+    await store.archive.keep(ONE, board.seq, snapshot.state)
+    assert await store.archive.remove_merged(ONE, board.seq)
+    before = await store.rows()
+    async with store.inspection.repair(ONE) as repair:
+        gone = replace_state(next(row for row in before if row.id == "a"))
+        assert await repair.put_rows(ObjectRoot.OBJECTS, [gone]) == 0
+    assert await store.rows() == before
+    assert await store.faults() == []
+
+
+def replace_state(row: InspectedRow) -> RebuiltRow:
+    """The same, by somebody who does not know the state."""
+    return RebuiltRow(
+        id=row.id,
+        state=None,
+        version=row.version,
+        created_at=row.created_at,
+        updated_by=row.updated_by,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+    )
 
 
 async def test_what_is_older_than_the_log_and_has_no_history_gets_one(

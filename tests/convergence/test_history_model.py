@@ -163,6 +163,26 @@ async def test_what_somebody_else_uploads_is_its_author_s(server: ServerProcess)
     assert await findings(server.database_dsn(), session.id) == []
 
 
+@pytest.mark.timeout(60)
+async def test_hst_6_rows_are_what_the_log_says_at_every_moment(server: ServerProcess) -> None:
+    """Looked at again and again, while everybody edits."""
+    dice = random.Random(6)
+    session = await server.create_session()
+    async with people_in(session, 98) as people:
+
+        async def work() -> None:
+            for _ in range(few_or_many(600, 6000)):
+                dice.choice(people).edit(dice)
+                await asyncio.sleep(0.002)
+
+        looks, working = 0, asyncio.create_task(work())
+        while not working.done():
+            assert await findings(server.database_dsn(), session.id) == []
+            looks += 1
+        await working
+        assert looks > 3
+
+
 async def reopened(session: LiveSession, people: Sequence[CanvasPerson]) -> None:
     """Everybody leaves, the room is put away, and they come back to one that is read anew."""
     for person in people:

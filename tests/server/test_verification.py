@@ -319,6 +319,41 @@ async def test_content_that_the_database_refuses_is_noted_and_no_fault(tables: T
         await tables.damage("DROP FUNCTION refuse CASCADE")
 
 
+async def test_a_version_that_the_database_refuses_is_stored_blank(tables: Tables) -> None:
+    """HST-7: and the others as they are."""
+    await tables.damage(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no'; END $$"
+    )
+    await tables.damage(
+        "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON ocw_object_history FOR EACH ROW"
+        " WHEN (NEW.previous_state->>'layer' = '1') EXECUTE FUNCTION refuse()"
+    )
+    try:
+        await tables.damage("DELETE FROM ocw_objects WHERE session_id = $1", SESSION)
+        assert await rebuild(tables.inspection, ONE) == Rebuilt(objects=2, refused=1)
+        note = "a: version 3 is stored without its content, which was refused"
+        assert await tables.findings(whole_log=True) == [note]
+        assert await rebuild(tables.inspection, ONE, whole_log=True) == Rebuilt()
+    finally:
+        await tables.damage("DROP FUNCTION refuse CASCADE")
+
+
+async def test_much_is_written_in_portions(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.rebuilt_rows.MAX_BYTES", 10)
+    monkeypatch.setattr("server.rebuilding.AT_ONCE", 2)
+    monkeypatch.setattr("persistence.inspection.PAGE", 2)
+    before = [_without_id(row) for row in await tables.rows()]
+    await tables.damage("UPDATE ocw_objects SET layer = 9 WHERE session_id = $1", SESSION)
+    assert await tables.findings(whole_log=True) == [
+        "a: differs in layer",
+        "b: differs in its last state",
+    ]
+    assert (await rebuild(tables.inspection, ONE, whole_log=True)).objects == 2
+    assert await tables.findings(whole_log=True) == []
+    assert [_without_id(row) for row in await tables.rows()] == before
+
+
 # All sessions
 
 
