@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.projection import is_projected_id
 from persistence.ports import InvalidCursor
 from persistence.search_ports import Hit
 
@@ -62,19 +63,15 @@ def decode_place(cursor: str, text: str) -> Place:
     """
     try:
         raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
+        position = raw[_CHECK_BYTES:]
+        rank, microseconds, session_id, root = _POSITION.unpack_from(position)
+        at = _EPOCH + microseconds * _MICROSECOND
+        identifier = position[_POSITION.size :].decode()
+    except (ValueError, binascii.Error, struct.error, OverflowError):
         raise InvalidCursor("not a cursor of this list") from None
-    position = raw[_CHECK_BYTES:]
-    if raw[:_CHECK_BYTES] != _check(position, text) or len(position) < _POSITION.size:
+    if raw[:_CHECK_BYTES] != _check(position, text) or not is_projected_id(identifier):
         raise InvalidCursor("not a cursor of this list")
-    rank, microseconds, session_id, root = _POSITION.unpack_from(position)
-    return Place(
-        rank,
-        _EPOCH + microseconds * _MICROSECOND,
-        UUID(bytes=session_id),
-        root,
-        position[_POSITION.size :].decode(),
-    )
+    return Place(rank, at, UUID(bytes=session_id), root, identifier)
 
 
 def _check(position: bytes, text: str) -> bytes:
