@@ -27,7 +27,7 @@ OUTAGE = float(few_or_many(3, 15))
 """Seconds without a database."""
 
 MIB = 1024 * 1024
-BACKLOG = 2 * MIB
+BACKLOG = few_or_many(2, 6) * MIB
 """Bytes of edits that may wait for the database: more than an outage brings in these tests."""
 
 SEEN = 2.0
