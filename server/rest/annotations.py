@@ -149,11 +149,8 @@ async def create_annotation(
     return await create_by_rest(services, reply, opened, _ROOT, body)
 
 
-# These first: an id may hold slashes, so what is below an object is looked for before it.
-
-
 @router.get(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}/history",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id}/history",
     response_model=Envelope[Items[VersionView]],
 )
 @refuses(ANNOTATION_NOT_FOUND, INVALID_CURSOR)
@@ -168,7 +165,7 @@ async def list_annotation_versions(
 
 
 @router.post(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}/restore",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id}/restore",
     response_model=Envelope[WrittenAnnotation],
     responses=PENDING,
 )
@@ -187,7 +184,7 @@ async def restore_annotation(
 
 
 @router.get(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id}",
     response_model=Envelope[AnnotationView],
 )
 @refuses(ANNOTATION_NOT_FOUND)
@@ -203,7 +200,7 @@ async def read_annotation(
 
 
 @router.patch(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id}",
     response_model=Envelope[WrittenAnnotation],
     responses=PENDING,
 )
@@ -223,7 +220,7 @@ async def patch_annotation(
 
 
 @router.delete(
-    "/ocw/sessions/{session_id}/annotations/{annotation_id:path}",
+    "/ocw/sessions/{session_id}/annotations/{annotation_id}",
     response_model=Envelope[WrittenAnnotation],
     responses=PENDING,
 )

@@ -122,11 +122,8 @@ async def create_object(
     return await create_by_rest(services, reply, opened, ObjectRoot.OBJECTS, body)
 
 
-# These first: an id may hold slashes, so what is below an object is looked for before it.
-
-
 @router.get(
-    "/ocw/sessions/{session_id}/objects/{object_id:path}/history",
+    "/ocw/sessions/{session_id}/objects/{object_id}/history",
     response_model=Envelope[Items[VersionView]],
 )
 @refuses(OBJECT_NOT_FOUND, INVALID_CURSOR)
@@ -141,7 +138,7 @@ async def list_object_versions(
 
 
 @router.post(
-    "/ocw/sessions/{session_id}/objects/{object_id:path}/restore",
+    "/ocw/sessions/{session_id}/objects/{object_id}/restore",
     response_model=Envelope[WrittenObject],
     responses=PENDING,
 )
@@ -160,9 +157,7 @@ async def restore_object(
     return await restore_by_rest(services, reply, target, body.version)
 
 
-@router.get(
-    "/ocw/sessions/{session_id}/objects/{object_id:path}", response_model=Envelope[ObjectView]
-)
+@router.get("/ocw/sessions/{session_id}/objects/{object_id}", response_model=Envelope[ObjectView])
 @refuses(OBJECT_NOT_FOUND)
 async def read_object(
     target: ReadTarget,
@@ -176,7 +171,7 @@ async def read_object(
 
 
 @router.patch(
-    "/ocw/sessions/{session_id}/objects/{object_id:path}",
+    "/ocw/sessions/{session_id}/objects/{object_id}",
     response_model=Envelope[WrittenObject],
     responses=PENDING,
 )
@@ -197,7 +192,7 @@ async def patch_object(
 
 
 @router.delete(
-    "/ocw/sessions/{session_id}/objects/{object_id:path}",
+    "/ocw/sessions/{session_id}/objects/{object_id}",
     response_model=Envelope[WrittenObject],
     responses=PENDING,
 )

@@ -41,7 +41,8 @@ class Described:
 
     async def check(self, response: httpx.Response) -> None:
         """For `httpx.AsyncClient(event_hooks={"response": [described.check]})`."""
-        operation = self.operation(response.request.method, response.request.url.path)
+        path = response.request.url.raw_path.partition(b"?")[0].decode()  # ids may hold slashes
+        operation = self.operation(response.request.method, path)
         if operation is None:
             return
         await response.aread()

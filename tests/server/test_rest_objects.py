@@ -378,7 +378,10 @@ async def test_the_versions_of_an_object_in_pages(board: OpenBoard) -> None:
     assert refusal(await board.anna.get(wrong)) == (400, "INVALID_CURSOR")
 
 
-@pytest.mark.parametrize("identifier", ["a/b", "/", "shape:a?b#c%", "é/😀", "history/x", "a b"])
+@pytest.mark.parametrize(
+    "identifier",
+    ["a/b", "/", "shape:a?b#c%", "é/😀", "history/x", "a/history", "a b", "two\nlines\n", "%2F"],
+)
 async def test_ids_may_hold_anything(board: OpenBoard, identifier: str) -> None:
     answer = await board.anna.post(OBJECTS, json={"id": identifier, "object_type": "text"})
     made = data(answer, 201)
