@@ -36,7 +36,8 @@ Sessions in which people edit a shared document, and what became of it.
 Every answer with a body of JSON has the same envelope: `data`, or `error` with a `code` that stays
 the same and a `message` for developers, and `meta`. `X-Request-ID` is sent back, or made.
 
-A list is read in pages: give `next_cursor` back as `cursor`. Times are RFC 3339, in UTC. What is
+Ids in paths are percent-encoded, their slashes too. A list is read in pages: give `next_cursor`
+back as `cursor`. Times are RFC 3339, in UTC. What is
 not a field or a parameter of an operation is refused where the operation has any. Besides what
 is listed, a path that does not exist gives 404 `NOT_FOUND`, a wrong method 405
 `METHOD_NOT_ALLOWED`, and a fault of the server 500 `INTERNAL`. HEAD is answered like GET."""
