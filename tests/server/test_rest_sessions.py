@@ -431,9 +431,7 @@ async def test_the_state_comes_as_an_update_too(api: Api) -> None:
     assert answer.content == b"\x00\x00"
 
 
-@pytest.mark.parametrize(
-    "query", ["format=svg", "format=", "version=3", "format=json&format=yjs"]
-)
+@pytest.mark.parametrize("query", ["format=svg", "format=", "version=3", "format=json&format=yjs"])
 async def test_a_state_nobody_can_give_is_refused(api: Api, query: str) -> None:
     anna = api.caller()
     session = await anna.create()
