@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -82,7 +83,9 @@ class Gestures:
         max_open: gestures remembered at once, at least 1.
         """
         self._max_open = max_open
-        self._open: dict[ObjectKey, OpenGesture] = {}  # in the order in which they began
+        # In the order in which they began. Looking for the first of a plain dict passes over all
+        # that was taken out before it.
+        self._open: OrderedDict[ObjectKey, OpenGesture] = OrderedDict()
 
     def __len__(self) -> int:
         """How many are remembered, some of which may have ended by now."""
@@ -130,7 +133,7 @@ class Gestures:
         self._open.pop(key, None)  # so that it is the youngest again
         if kind is not ChangeKind.DELETE:  # HST-3: nothing is added to a deletion
             if len(self._open) >= self._max_open:
-                del self._open[next(iter(self._open))]
+                self._open.popitem(last=False)
             self._open[key] = OpenGesture(at, at, step)
         return step
 

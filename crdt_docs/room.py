@@ -495,10 +495,13 @@ class Room:
         turn = Turn()
         turn.commits, self._edited = self._edited, []
         # Most turns have one thing to do: asking first costs less than looking into each.
-        if self._walking:
-            self._advance_walk(turn)
-        if self._applying and self.accepts_edits:
-            self._apply_pieces(turn)
+        # An edit by the server has its turn to itself: who asks afterwards what it changed must
+        # not be told what others did behind it (long updates go on with the next).
+        if not turn.commits:
+            if self._walking:
+                self._advance_walk(turn)
+            if self._applying and self.accepts_edits:
+                self._apply_pieces(turn)
         if self._pending:
             self._apply_pending(turn)
         if not self.is_broken:

@@ -345,6 +345,7 @@ class RoomDirectory:
             host.connections
             or _wants_snapshot(host)
             or host.last_seq > stored
+            or host.position > self._journal.committed  # what came during the flush
             or host.room.is_applying  # ROM-16: what was accepted is applied to the end
         )
         if not is_needed and self._hosts.get(host.name) is host:

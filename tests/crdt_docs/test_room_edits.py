@@ -120,3 +120,19 @@ def test_rom_19_an_edit_that_fails_half_way_makes_everybody_load_anew() -> None:
     assert [close.code for close in turn.closes] == [CloseCode.RESTART]
     with pytest.raises(DocumentBroken, match="loaded again"):
         room.room.edit(CLERK, put("b", 1))
+
+
+@pytest.mark.parametrize("size", [4, 400])
+def test_rom_19_it_has_its_turn_to_itself(size: int) -> None:
+    """What a long update of somebody else brings in the same turn would count as restored."""
+    ada = Person(1)
+    room = Gathering(ada)
+    room.settle()
+    ada.set_many({f"k{number}": "x" * size for number in range(1_000)})
+    room.send(ada)  # walked or applied a piece at a time
+    room.room.edit(CLERK, put("a", 1), is_restore=True)
+    turn = room.turn()
+    assert [emitted.is_restore for emitted in turn.commits] == [True]
+    assert turn.wake_at == room.now
+    room.settle()
+    assert len(room.json()) == len(ada.json()) == 1_001

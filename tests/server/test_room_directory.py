@@ -275,6 +275,38 @@ async def test_rom_12_an_edit_in_the_last_moment_is_not_put_away_with_the_room(
         assert (await house.store.load(NAME)).last_seq == 2
 
 
+async def test_rom_12_nor_is_one_to_a_laborious_document_that_came_during_the_flush(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waits for no snapshot, and is not stored yet: opened again now, it would lack the edit,
+    and what came next would take the edit's place in the log."""
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        host = house.host()
+        monkeypatch.setattr(host.room.document, "_labour", 60.0)
+        ada.set("a", 1)
+        await house.settle()
+        house.stand_up(seat)
+        await house.settle()
+        flush = house.journal.flush
+
+        async def flush_and_visit() -> None:
+            await flush()
+            visit = await house.sit(ada)
+            ada.set("b", 2)
+            host.receive(visit.member, ada.outbox[-1])
+            house.stand_up(visit)
+            host.run_turn()
+            assert host.position > house.journal.committed
+
+        monkeypatch.setattr(house.journal, "flush", flush_and_visit)
+        await house.directory._put_away(host)
+        monkeypatch.setattr(house.journal, "flush", flush)
+        assert house.directory.find(NAME) is host
+        assert not house.directory.is_at_rest(NAME)
+
+
 async def test_rom_16_a_long_edit_of_one_who_left_is_finished_before_the_server_stops() -> None:
     async with House() as house:
         ada = Person(1)
