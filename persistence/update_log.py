@@ -152,6 +152,9 @@ _SLOWEST_WRITE = 1024 * 1024
 """Bytes a second. A large batch gets the time that it takes at this speed, or a slow disk or line
 would make the same attempt fail again and again."""
 
+_SLOWEST_ROWS = 256 * 1024
+"""The same of rows of objects: their texts are taken apart into stems, in two languages, twice."""
+
 _READING = 3
 """Times as long as other commands may opening a document take: how large it is, is not known yet,
 and people wait."""
@@ -197,7 +200,9 @@ class PostgresDocumentStore:
                 return
             async with self._pool.borrow() as connection, connection.transaction():
                 new = await _commit(connection, batch, columns, within=self._time(size))
-                refused = await store_what_is_taken(connection, writes(new), within=self._time)
+                refused = await store_what_is_taken(
+                    connection, writes(new), within=self._time_of_rows
+                )
         self.refused_objects += refused
 
     async def _commit_new_entries(
@@ -208,7 +213,7 @@ class PostgresDocumentStore:
         documents = len(set(columns[0]))
         try:
             rows = parameters(found)
-            within = self._time(size + sum(map(len, rows)))
+            within = self._time(size) + sum(map(len, rows)) / _SLOWEST_ROWS
             await self._commit_new.fetch(*columns, documents, len(batch), *rows, within=within)
         except asyncpg.DivisionByZeroError:
             return False
@@ -262,6 +267,9 @@ class PostgresDocumentStore:
     def _time(self, size: int) -> float:
         """Seconds for a command that writes so many bytes."""
         return self._pool.command_timeout + size / _SLOWEST_WRITE
+
+    def _time_of_rows(self, size: int) -> float:
+        return self._pool.command_timeout + size / _SLOWEST_ROWS
 
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from crdt_docs.gestures import Author
 from crdt_docs.identifiers import ActorKind
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.projection import ObjectState
-from persistence import object_rows, update_log
+from persistence import object_refusals, object_rows, update_log
 from persistence.object_history import PostgresObjectReader, history_query, start_of_page
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.pool import DatabasePool
@@ -267,6 +267,7 @@ async def test_more_than_a_statement_takes_is_sent_in_parts(
     store: PostgresDocumentStore, pool: DatabasePool, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     """HST-7: a database that fails on it would be asked again for ever."""
+    monkeypatch.setattr(object_rows, "BYTES_AT_ONCE", limit)
     monkeypatch.setattr(object_rows, "MAX_BYTES", limit)
     hands = Hands()
     made = [hands.change(CREATE, f"box {n}", box(n), ANA) for n in range(20)]
@@ -277,6 +278,33 @@ async def test_more_than_a_statement_takes_is_sent_in_parts(
     assert len(found) == 20
     assert all(row.state["is_valid"] for row in found.values())
     assert store.refused_objects == 1
+
+
+async def test_many_rows_are_sent_in_parts_and_a_large_one_alone(
+    store: PostgresDocumentStore, pool: DatabasePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred long texts changed at once take longer than a statement may: it would be tried
+    for ever, and nothing of anybody's be stored meanwhile."""
+    monkeypatch.setattr(object_rows, "BYTES_AT_ONCE", 3_000)
+    sizes: list[int] = []
+    parameters = object_rows.parameters
+
+    def noted(found: Sequence[object_rows.ObjectWrite]) -> tuple[bytes, ...]:
+        encoded = parameters(found)
+        sizes.append(sum(map(len, encoded)))
+        return encoded
+
+    monkeypatch.setattr(object_refusals, "parameters", noted)
+    hands = Hands()
+    made = [hands.change(CREATE, f"box {n}", box(n), ANA) for n in range(20)]
+    huge = hands.change(CREATE, "huge", box(0, "x" * 9_000), ANA)
+    await store.commit([entry(1, *made[:13], huge, *made[13:])])
+    found = await rows(pool)
+    assert len(found) == 21
+    assert found["huge"].state["properties"]["text"] == "x" * 9_000
+    assert all(row.state["is_valid"] for row in found.values())
+    assert store.refused_objects == 0
+    assert sorted(sizes)[-2] <= 3_000 + 4 < sorted(sizes)[-1]
 
 
 async def test_a_refused_batch_that_is_sent_again_changes_nothing(own_pool: DatabasePool) -> None:
