@@ -105,6 +105,8 @@ class Backlog:
             return
         entry, source = waiting
         changes = source.take_changes()
+        if source.has_lost_changes:
+            entry.commit = entry.commit._replace(has_lost_changes=True)
         if changes:
             entry.commit = entry.commit._replace(changes=entry.commit.changes + changes)
             size = sum(change.size for change in changes) + len(changes) * CHANGE_OVERHEAD

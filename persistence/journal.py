@@ -253,6 +253,7 @@ class WriteBehindJournal:
             refusal = await self._commit(live)
             if refusal is not None and len(live) > 1:
                 middle = len(live) // 2
+                _note_torn(live[:middle], live[middle:])
                 await self._store_group(live[:middle])
                 await self._store_group(live[middle:])
             elif refusal is not None:
@@ -350,6 +351,16 @@ class WriteBehindJournal:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a listener of the journal failed", "exception": error}
             )
+
+
+def _note_torn(first: Sequence[Entry], rest: Sequence[Entry]) -> None:
+    """What entries changed is stored with the last of them (LOG-11). If that is in the other half,
+    it may never be stored: the document's rows are looked at before it is opened again."""
+    due = {entry.commit.document for entry in rest if entry.commit.changes}
+    for entry in reversed(first):
+        if entry.commit.document in due:
+            due.discard(entry.commit.document)
+            entry.commit = entry.commit._replace(has_lost_changes=True)
 
 
 def _is_refusal(error: Exception) -> bool:

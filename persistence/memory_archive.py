@@ -48,6 +48,7 @@ class MemoryDocument:
         removed: entries that were merged into checkpoints.
         created_at: time of the first entry.
         view: what all of it looks like as JSON, and where in the log.
+        has_lost_changes: rows of its objects are not what the log says.
     """
 
     log: list[Commit] = field(default_factory=list)
@@ -59,6 +60,7 @@ class MemoryDocument:
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     named: dict[UUID, NamedSnapshot] = field(default_factory=dict)
     view: tuple[int, bytes] = (0, b"")
+    has_lost_changes: bool = False
 
     @property
     def last_seq(self) -> int:

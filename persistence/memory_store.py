@@ -97,6 +97,7 @@ class MemoryDocumentStore(MemorySwitches):
             tail=tuple(commit.update for commit in tail),
             last_seq=stored.last_seq,
             authors=dict(stored.authors),
+            has_lost_changes=stored.has_lost_changes,
         )
         self._leave()
         return result
@@ -113,8 +114,10 @@ class MemoryDocumentStore(MemorySwitches):
         now = self._clock()
         for commit in batch:
             stored = self._documents.setdefault(commit.document, MemoryDocument())
+            stored.has_lost_changes |= commit.has_lost_changes
             if commit.seq > stored.last_seq:
-                stored.append(commit._replace(changes=(), by_server=False), now)
+                logged = commit._replace(changes=(), by_server=False, has_lost_changes=False)
+                stored.append(logged, now)
                 self.objects.store(commit, now)
                 for client_id in commit.introduced:
                     stored.authors.setdefault(client_id, commit.introduced_by)
@@ -156,6 +159,13 @@ class MemoryDocumentStore(MemorySwitches):
         stored = self._documents.get(document, MemoryDocument())
         self._leave()
         return stored.entries(after, stored.last_seq)[:limit]
+
+    async def note_repaired(self, document: DocumentName) -> None:
+        """See `ports.DocumentStore.note_repaired`."""
+        await self._enter()
+        if document in self._documents:
+            self._documents[document].has_lost_changes = False
+        self._leave()
 
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""

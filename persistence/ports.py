@@ -32,6 +32,7 @@ class Commit(NamedTuple):
         changes: what it changed of the document's objects, in order; stored with it, not in the
             log (HST-6).
         by_server: the server wrote it, in the user's name: what it introduced is nobody's.
+        has_lost_changes: what it or an entry before it changed is not known any more (HST-8).
     """
 
     document: DocumentName
@@ -42,6 +43,7 @@ class Commit(NamedTuple):
     introduced: tuple[int, ...] = ()
     changes: tuple[ObjectChange, ...] = ()
     by_server: bool = False
+    has_lost_changes: bool = False
 
     @property
     def introduced_by(self) -> UUID | None:
@@ -73,12 +75,14 @@ class StoredDocument:
         tail: updates after the snapshot, oldest first, their seqs consecutive.
         last_seq: of the whole log; 0 for a document that does not exist yet.
         authors: who first introduced each client id; None for the server's own.
+        has_lost_changes: its rows are not what its log says, until `note_repaired` (HST-8).
     """
 
     snapshot: Snapshot | None = None
     tail: tuple[bytes, ...] = ()
     last_seq: int = 0
     authors: Mapping[int, UUID | None] = field(default_factory=dict)
+    has_lost_changes: bool = False
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - says what is the case
@@ -118,6 +122,13 @@ class DocumentStore(Protocol):
         self, document: DocumentName, *, after: int = 0, limit: int = 1000
     ) -> Sequence[Commit]:
         """The log after position `after`, oldest first, at most `limit` entries."""
+
+    async def note_repaired(self, document: DocumentName) -> None:
+        """The document's rows are what its log says again.
+
+        Raises:
+            StorageUnavailable: it may not have been noted.
+        """
 
     async def delete(self, document: DocumentName) -> None:
         """Forget the document with its log, snapshots and objects."""
@@ -295,6 +306,10 @@ class InvalidCursor(Exception):  # noqa: N818 - says what is the case
 
 class ChangeSource(Protocol):
     """Knows what the updates of a document do to its objects."""
+
+    @property
+    def has_lost_changes(self) -> bool:
+        """Something that was appended has changed what nobody can tell any more."""
 
     def take_changes(self) -> tuple[ObjectChange, ...]:
         """What has changed by all that was appended to the journal since the last call. Raises

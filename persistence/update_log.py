@@ -101,6 +101,7 @@ SELECT
     document.snapshot_seq,
     document.state,
     document.outline,
+    document.has_lost_changes,
     ARRAY(
         SELECT log.update FROM document_updates AS log
         WHERE log.document_id = document.id AND log.seq > document.snapshot_seq
@@ -116,6 +117,11 @@ SELECT
     ) AS user_ids
 FROM documents AS document
 WHERE document.name = $1
+"""
+
+_NOTE_LOSS = "UPDATE documents SET has_lost_changes = true WHERE name = ANY ($1::text[])"
+_NOTE_REPAIRED = """
+UPDATE documents SET has_lost_changes = false WHERE name = $1 AND has_lost_changes
 """
 
 _LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
@@ -196,10 +202,13 @@ class PostgresDocumentStore:
         columns = _columns(batch)
         size = sum(map(len, columns[2]))
         with _refusals_translated():
-            if await self._commit_new_entries(batch, columns, size):
+            losers = [commit.document for commit in batch if commit.has_lost_changes]
+            if not losers and await self._commit_new_entries(batch, columns, size):
                 return
             async with self._pool.borrow() as connection, connection.transaction():
                 new = await _commit(connection, batch, columns, within=self._time(size))
+                if losers:
+                    await connection.execute(_NOTE_LOSS, losers)
                 refused = await store_what_is_taken(
                     connection, writes(new), within=self._time_of_rows
                 )
@@ -243,6 +252,11 @@ class PostgresDocumentStore:
             last_seq = await connection.fetchval(_LAST_SEQ, document) or 0
         if snapshot.seq > last_seq:
             raise SequenceGap(f"{document}: a snapshot at {snapshot.seq} is ahead of the log")
+
+    async def note_repaired(self, document: DocumentName) -> None:
+        """See `ports.DocumentStore.note_repaired`."""
+        async with self._pool.borrow() as connection:
+            await connection.execute(_NOTE_REPAIRED, document)
 
     async def read_log(
         self, document: DocumentName, *, after: int = 0, limit: int = 1000
@@ -301,6 +315,7 @@ async def load_document(
         tail=tuple(row["tail"]),
         last_seq=row["last_seq"],
         authors=dict(zip(row["client_ids"], row["user_ids"], strict=True)),
+        has_lost_changes=row["has_lost_changes"],
     )
 
 

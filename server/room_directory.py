@@ -157,12 +157,14 @@ class RoomDirectory:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
             self._dropped.pop(name, None)
-            await self._make_sound(name)
             if self._fence.is_poisoned(OPENING + name.encode()):
                 # ROM-15: it has cost everybody one reconnect, and must not cost another.
                 log.error("a document whose opening stopped a worker is left closed", document=name)
                 raise DocumentBroken("opening this document has stopped the server before")
             stored = await self._store.load(name)
+            if stored.has_lost_changes:
+                self._unsound.add(name)
+            await self._make_sound(name)
             try:
                 document = await self._open_document(name, stored)
             except DocumentBroken:
@@ -242,6 +244,7 @@ class RoomDirectory:
             return
         try:
             await self._repair(name)
+            await self._store.note_repaired(name)
         except StorageUnavailable:
             raise
         except Exception:

@@ -202,6 +202,25 @@ async def test_a_deleted_document_is_forgotten_with_its_log(store: DocumentStore
     assert await store.load(ONE) == StoredDocument(None, (b"anew",), 1, {})
 
 
+async def test_hst_8_that_changes_were_lost_is_known_until_they_are_found(
+    store: DocumentStore,
+) -> None:
+    lost = commit(ONE, 2)._replace(has_lost_changes=True)
+    await store.commit([commit(ONE, 1), lost, commit(TWO, 1)])
+    await store.commit([commit(ONE, 3)])
+    assert (await store.load(ONE)).has_lost_changes
+    assert not (await store.load(TWO)).has_lost_changes
+    assert list(await log(store, ONE)) == log_of(ONE, 1, 3)
+    await store.note_repaired(ONE)
+    await store.note_repaired(THREE)
+    assert not (await store.load(ONE)).has_lost_changes
+    await store.commit([commit(ONE, 3)._replace(has_lost_changes=True)])  # half of what was sent
+    assert (await store.load(ONE)).has_lost_changes
+    await store.delete(ONE)
+    await store.commit([commit(ONE, 1)])
+    assert not (await store.load(ONE)).has_lost_changes
+
+
 @pytest.mark.parametrize("seed", range(few_or_many(3, 60)))
 async def test_random_batches_with_repetitions_give_the_log(
     store: DocumentStore, seed: int

@@ -23,6 +23,7 @@ class Source:
         self.backlog = backlog
         self.seq = 0
         self.told = 0
+        self.has_lost_changes = False
 
     def edit(self, count: int = 1, *, size: int = 10, now: float = 0.0) -> None:
         first = self.seq + 1
@@ -146,3 +147,13 @@ def test_log_5_changes_count_as_what_they_take() -> None:
     backlog.remove(group[-1].position)
     assert backlog.size == 0
     assert len(backlog) == 0
+
+
+def test_hst_8_that_a_document_cannot_tell_goes_with_its_entry() -> None:
+    backlog = Backlog(100, 10_000)
+    one, two = Source(ONE, backlog), Source(TWO, backlog)
+    one.edit(2)
+    two.edit(1)
+    one.has_lost_changes = True
+    lost = [entry.commit.has_lost_changes for entry in backlog.next_group()]
+    assert lost == [False, True, False]

@@ -11,13 +11,16 @@ import pytest_asyncio
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
+from crdt_docs.gestures import ChangeKind
 from crdt_docs.identifiers import DocumentName
+from crdt_docs.projection import ObjectState
 from persistence.backlog import ENTRY_OVERHEAD
 from persistence.errors import BatchRefused
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Commit, StorageUnavailable
-from tests.helpers.commits import commit, document, log_of
+from tests.helpers.commits import ANA, commit, document, log_of
+from tests.helpers.objects import Hands
 from tests.helpers.proving import few_or_many
 
 ONE, TWO, THREE = document(1), document(2), document(3)
@@ -355,6 +358,21 @@ async def test_a_refused_entry_does_not_hold_up_other_documents(the: Fixture) ->
     ]
     assert the.journal.poisoned == 1
     assert the.journal.dropped == 6
+
+
+async def test_hst_8_a_halved_group_says_which_rows_may_be_missing(the: Fixture) -> None:
+    """LOG-11: what a document's entries changed is with the last; between the halves the worker
+    may die."""
+    the.store.refuses = lambda entry: entry.document == TWO
+    change = Hands().change(ChangeKind.CREATE, "a", ObjectState("sticky"), ANA)
+    last = commit(ONE, 3)._replace(changes=(change,))
+    the.journal.append([*log_of(ONE, 1, 2), commit(TWO, 1), commit(THREE, 1), last])
+    await the.journal.flush()
+    assert the.store.stored(ONE) == log_of(ONE, 1, 3)
+    halved = next(batch for batch in the.store.batches[1:] if batch[-1].document == ONE)
+    assert [entry.has_lost_changes for entry in halved] == [False, True]
+    assert (await the.store.load(ONE)).has_lost_changes
+    assert not (await the.store.load(THREE)).has_lost_changes
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), TypeError("bad"), OverflowError("bad")])

@@ -52,7 +52,7 @@ class House:
     """Everything around the rooms, in memory."""
 
     def __init__(self, **options: Any) -> None:
-        self.store = MemoryDocumentStore()
+        self.store: MemoryDocumentStore = options.pop("store", None) or MemoryDocumentStore()
         self.counters = Counters()
         self.poisoned: list[DocumentName] = []
         self.repaired: list[DocumentName] = []

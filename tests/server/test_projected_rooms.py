@@ -196,6 +196,35 @@ async def test_what_cannot_be_read_does_not_hold_up_the_log(
         assert house.repaired == [NAME], "once"
 
 
+async def test_hst_8_rows_are_repaired_after_a_restart_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The worker that could not tell what changed stops before anybody opens the document again."""
+
+    def fail(self: Projector) -> None:
+        raise ValueError("in the depths of the CRDT")
+
+    async with House() as house:
+        await house.sit(ada := Person(1))
+        await house.settle()
+        with monkeypatch.context() as patched:
+            patched.setattr(Projector, "take", fail)
+            ada.set("a", sticky(1))
+            await house.settle()
+            await house.journal.flush()
+        assert house.repaired == []
+    async with House(store=house.store) as later:
+        later.repair_fails_with = ValueError("it is damaged itself")
+        await later.directory.open(NAME)
+        assert later.repaired == [NAME]
+    async with House(store=house.store) as later:
+        await later.directory.open(NAME)
+        assert later.repaired == [NAME], "tried again"
+    async with House(store=house.store) as later:
+        await later.directory.open(NAME)
+        assert later.repaired == []
+
+
 async def test_hst_8_rows_are_repaired_when_a_document_failed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
