@@ -36,8 +36,8 @@ def check_value(value: object) -> None:
     values = size = 0
     while pending:
         item, field, depth = pending.pop()
-        values += 1
-        if values > MAX_VALUES:
+        values += len(item) if isinstance(item, dict | list) else 0
+        if values >= MAX_VALUES:
             raise InvalidValue("", f"may have {MAX_VALUES} values; split it into several objects")
         match item:
             case str():

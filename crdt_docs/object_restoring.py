@@ -16,7 +16,7 @@ from crdt_docs.object_edits import SHAPES, check_id, equalise, objects_of, put, 
 from crdt_docs.object_fields import is_wrong, project
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import AnnotationState, Json, ObjectState
-from crdt_docs.text_edits import is_quick, write_words
+from crdt_docs.text_edits import is_short, write_words
 
 Past: TypeAlias = Mapping[str, Mapping[str, Any]]
 """By root and id, objects as `ObjectReader` read them."""
@@ -109,7 +109,7 @@ def _put_members_back(
             key == _CONTENT
             and isinstance(text, Text)
             and isinstance(value, str)
-            and is_quick(shown[key], ())
+            and is_short(shown[key])
         ):
             write_words(text, shown[key], value)  # of its formats the state knows nothing
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby, pairwise, takewhile
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pycrdt import Text
@@ -23,6 +23,9 @@ Formats: TypeAlias = dict[str, Any]
 
 FEW_PIECES: Final = 8
 """Pieces of different formats that are inserted as what they are; of more, the formats follow."""
+
+MAX_CHANGED: Final = 200
+"""Parts of a text, and formats of them, that are changed where they stand."""
 
 _NONE: Final[Formats] = {}
 
@@ -82,9 +85,25 @@ def as_text(runs: Sequence[Run]) -> str | dict[str, Any]:
 
 
 def is_quick(shown: object, runs: Sequence[Run]) -> bool:
-    """Whether a shared text can be changed to say this. One of very many runs is made anew: for
-    each, yrs would walk over the text and all that was ever deleted in it."""
-    return len(text_runs(shown) or ()) + len(runs) <= 2 * MAX_PARTS
+    """Whether a shared text can be changed to say this. One in which very much of the formats
+    changes is made anew: for each change yrs walks over the text, and over all that was ever
+    deleted in it. The hundredth time that takes seconds."""
+    before = text_runs(shown) or []
+    start = sum(1 for _ in takewhile(_are_alike, zip(before, runs, strict=False)))
+    before, runs = before[start:], runs[start:]
+    end = sum(1 for _ in takewhile(_are_alike, zip(reversed(before), reversed(runs), strict=False)))
+    changed = (*before[: len(before) - end], *runs[: len(runs) - end])
+    return sum(1 + len(run.formats) for run in changed) <= MAX_CHANGED
+
+
+def is_short(shown: object) -> bool:
+    """Whether words can be written into a shared text; of many parts each costs a walk (EDT-4)."""
+    return len(text_runs(shown) or ()) <= 2 * MAX_PARTS
+
+
+def _are_alike(pair: tuple[Run, Run]) -> bool:
+    one, other = pair
+    return one.units == other.units and same(one.formats, other.formats)
 
 
 def write_text(text: Text, shown: object, runs: Sequence[Run]) -> None:

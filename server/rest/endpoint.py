@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,7 +13,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from server.rest.callers import calling, identify
-from server.rest.errors import UNSUPPORTED_MEDIA_TYPE, ApiError, invalid_parameter
+from server.rest.errors import (
+    MAX_FAULTS,
+    UNSUPPORTED_MEDIA_TYPE,
+    ApiError,
+    invalid_parameter,
+)
 from server.rest.idempotency import answer_once, read_key
 from server.rest.paths import unmarked
 from server.rest.services import services_of
@@ -87,11 +93,11 @@ class JsonRequest(Request):
 
 
 def _check_parameters(request: Request) -> None:
-    names = [name for name, _ in request.query_params.multi_items()]
-    repeated = {name for name in names if names.count(name) > 1} if len(names) > 1 else ()
+    names = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = sorted(name for name, times in names.items() if times > 1)
     if repeated:
         problem = "is given more than once"
-        errors = [{"field": name, "message": problem} for name in sorted(repeated)]
+        errors = [{"field": name, "message": problem} for name in repeated[:MAX_FAULTS]]
         raise invalid_parameter(f"a parameter {problem}", errors)
 
 

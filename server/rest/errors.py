@@ -12,6 +12,11 @@ from typing import Any, TypeVar
 
 RETRY_AFTER_SECONDS = 5
 
+MAX_FAULTS = 20
+"""How many faults of one request are told: whoever sent more has to begin anew anyway."""
+
+_MAX_FIELD = 200
+
 Call = TypeVar("Call", bound=Callable[..., Any])
 
 
@@ -178,7 +183,7 @@ def invalid_request(errors: Sequence[Mapping[str, Any]]) -> ApiError:
             `path`, `header`). Faults outside the body are told first, and alone.
     """
     outside = [error for error in errors if error["loc"][0] != "body"]
-    told = [_field_error(error) for error in outside or errors]
+    told = [_field_error(error) for error in (outside or errors)[:MAX_FAULTS]]
     summary = "; ".join(f"{error['field']}: {error['message']}" for error in told[:5])
     if outside:
         return invalid_parameter(summary, told)
@@ -190,6 +195,6 @@ def invalid_request(errors: Sequence[Mapping[str, Any]]) -> ApiError:
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     path = error["loc"][1:]
     return {
-        "field": ".".join(map(str, path)) or "body",
+        "field": ".".join(map(str, path))[:_MAX_FIELD] or "body",
         "message": error["msg"].removeprefix("Value error, "),
     }

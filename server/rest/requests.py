@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import parse_uuid
 
 MAX_LIST = 100
+MAX_NAMES = 100
 MAX_CURSOR_CHARACTERS = 512
 
 
@@ -35,6 +44,14 @@ class Strict(BaseModel):
     """Names nobody knows are errors: a misspelt option must not be ignored in silence."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_names(cls, given: Any) -> Any:
+        """Of each name that nobody knows pydantic would tell: of 80,000 for half a second."""
+        if isinstance(given, Mapping) and len(given) > MAX_NAMES:
+            raise ValueError(f"may have {MAX_NAMES} names")
+        return given
 
 
 class PageQuery(Strict):

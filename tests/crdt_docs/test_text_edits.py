@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Map, Text
 
 from crdt_docs.object_reader import ObjectReader
-from crdt_docs.text_edits import as_text, text_runs, write_text, write_words
+from crdt_docs.text_edits import (
+    MAX_CHANGED,
+    as_text,
+    is_quick,
+    text_runs,
+    write_text,
+    write_words,
+)
 from crdt_docs.update_guard import walk_update
 
 LETTERS = "ae\u0301\u00e9\u4e2d\U0001f600\u200d\U0001f680 \n"
@@ -153,3 +160,32 @@ def test_a_text_is_said_in_the_shortest_way() -> None:
     assert shortest({"delta": [*parts, bold, {**bold, "attributes": {"bold": 1.0}}]}) == {
         "delta": [{"insert": "ab"}, {"insert": "cc", "attributes": {"bold": 1}}]
     }
+
+
+def _parts(many: int, **attributes: Any) -> list[dict[str, Any]]:
+    return [{"insert": f"{i} ", "attributes": {"n": i, **attributes}} for i in range(many)]
+
+
+def _is_quick(before: Any, after: Any) -> bool:
+    runs = text_runs(after)
+    assert runs is not None
+    return is_quick(before, runs)
+
+
+def test_edt_4_a_little_of_a_much_formatted_text_is_changed_where_it_stands() -> None:
+    parts = _parts(900)
+    said = [*parts[:500], {"insert": "in between"}, *parts[501:]]
+    assert _is_quick({"delta": parts}, {"delta": said})
+    assert _is_quick("words " * 10_000, "other " * 10_000)
+    assert _is_quick({"delta": parts}, {"delta": parts})
+
+
+def test_edt_4_where_very_many_formats_change_the_text_is_made_anew() -> None:
+    """Each change is a walk over all that was ever there: edit by edit it became seconds."""
+    few, many = _parts(MAX_CHANGED // 4), _parts(MAX_CHANGED // 4 + 1)
+    assert _is_quick("", {"delta": _parts(MAX_CHANGED // 2)})
+    assert not _is_quick("", {"delta": _parts(MAX_CHANGED // 2 + 1)})
+    assert _is_quick({"delta": few}, {"delta": few[::-1]})
+    assert not _is_quick({"delta": many}, {"delta": many[::-1]})
+    marks = {f"f{i}": 1 for i in range(MAX_CHANGED)}
+    assert not _is_quick("word", {"delta": [{"insert": "word", "attributes": marks}]})

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from server.rest.errors import MAX_FAULTS
 from tests.server.described import Json, described
 from tests.server.rest_client import Api, Caller, refusal
 
 TEN_MEGABYTES = b'{"a": "' + b"x" * 10_000_000 + b'"}'
+SESSIONS = "/api/ocw/sessions"
 JSON = {"Content-Type": "application/json"}
 
 OPERATIONS = described().operations
@@ -160,3 +163,25 @@ def test_all_kinds_of_operations_are_there() -> None:
     assert len(IN_SESSIONS) > 5
     example: Json = described().example_of_body(OPERATIONS["POST /ocw/sessions"])
     assert set(example) == {"workspace_id", "session_type", "config"}
+
+
+async def test_very_many_names_are_refused_in_few_words(api: Api) -> None:
+    """Not each of them is told; 80,000 took a second, and 5 MB."""
+    anna = api.caller()
+    names = {f"name{i}": "1" for i in range(5_000)}
+    for answer in (await anna.post(SESSIONS, json=names), await anna.get(SESSIONS, params=names)):
+        assert refusal(answer)[0] == 400
+        assert len(answer.content) < 1_000
+    twice = [(name, "1") for name in list(names)[:2_000] for _ in range(2)]
+    answer = await anna.get(f"{SESSIONS}?{urlencode(twice)}")
+    assert refusal(answer) == (400, "INVALID_PARAMETER")
+    assert len(fields(answer)) == MAX_FAULTS
+
+
+async def test_of_many_faults_some_are_told(api: Api) -> None:
+    anna = api.caller()
+    names = {f"name{i}" * 100: "1" for i in range(50)}
+    answer = await anna.post(SESSIONS, json=names)
+    assert refusal(answer) == (400, "INVALID_BODY")
+    assert len(fields(answer)) == MAX_FAULTS
+    assert max(map(len, fields(answer))) == 200
