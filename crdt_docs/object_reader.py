@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from pycrdt import Doc, Map
 from pycrdt._pycrdt import Array as _Array
@@ -21,6 +21,12 @@ from pycrdt._pycrdt import Transaction as _Transaction
 from pycrdt._pycrdt import XmlElement, XmlFragment, XmlText
 
 from crdt_docs.object_changes import ObjectRoot
+
+NO_MAP: Final = "no map"
+"""Stands for an object that is none: no row tells what it was."""
+
+MEMBER_OVERHEAD = 100
+"""Bytes of memory that a member of a map costs beside what is written of it as JSON."""
 
 
 class ObjectReader:
@@ -47,10 +53,16 @@ class ObjectReader:
         Raises:
             KeyError: no such root.
         """
-        return self.read_sized(root, key)[0]
+        raw = self._roots[root]
+        with self._doc.transaction() as transaction:
+            within = transaction._txn  # noqa: SLF001 - the raw types ask for it
+            if within is None or not raw.has(within, key):
+                return None
+            return _plain(raw.get(within, key), within)
 
     def read_sized(self, root: str, key: str) -> tuple[object, int]:
-        """The same, and about how many bytes it takes as JSON.
+        """The same for an object's row, and about how many bytes of memory that takes. What is no
+        map has no fields (PRJ-3), and may be large: it is shown as `NO_MAP`.
 
         Raises:
             KeyError: no such root.
@@ -65,9 +77,12 @@ class ObjectReader:
                 encoded = value.to_json(within)
                 shown = json.loads(encoded)
                 _put_formats(shown, value, within)
-                return shown, len(encoded)
-            shown = _plain(value, within)
-            return shown, len(str(shown))
+                return shown, len(encoded) + encoded.count(":") * MEMBER_OVERHEAD
+            if isinstance(value, dict):
+                shown = _plain(value, within)
+                text = str(shown)
+                return shown, len(text) + text.count(":") * MEMBER_OVERHEAD
+            return (None if _is_null(value) else NO_MAP), 0
 
     def keys(self, root: str) -> list[str]:
         """The keys of a root map under which something stands.

@@ -23,6 +23,10 @@ ENTRY_OVERHEAD = 400
 CHANGE_OVERHEAD = 1000
 """Likewise a changed object beside its state."""
 
+LARGEST_SEGMENT = 64 * 1024
+"""Bytes of updates after which a segment ends although nothing is stored: an update of 20 bytes may
+change an object, and reading some thousands of them holds up everybody for a tenth of a second."""
+
 LONGEST_SEGMENT = 1.0
 """Seconds after which a segment ends although nothing is stored: while the database is away, the
 gestures of the history must not become one."""
@@ -90,7 +94,8 @@ class Backlog:
             self._open_bytes += length
         if source is not None and entry is not None:
             self._sources[entry.commit.document] = entry, source
-            if self._is_full_with(0) or now - self._open_since >= LONGEST_SEGMENT:
+            is_large = self._open_bytes >= LARGEST_SEGMENT or self._is_full_with(0)
+            if is_large or now - self._open_since >= LONGEST_SEGMENT:
                 self._end_segment()
 
     def _is_full_with(self, length: int) -> bool:

@@ -1,7 +1,7 @@
 """The write-behind journal: entries of all documents into the store, in groups, in order (LOG).
 
 One task writes. What is appended while it is idle is stored at once; under load a group starts
-every `interval`. Rules:
+every `interval`, or later where it takes long to read what changed. Rules:
 
 LOG-1  `committed` never passes an entry that is not stored, except of a document that was handed
        to `on_poisoned` before.
@@ -40,6 +40,13 @@ from persistence.ports import (
     DocumentStore,
     StorageUnavailable,
 )
+
+READING_SHARE = 3
+"""Groups start so many times as far apart as it takes to read what changed: an object of 10,000
+members takes 40 ms, and its being dragged would leave the event loop little else."""
+
+LONGEST_PAUSE = 1.0
+"""Seconds by which that delays a group at most."""
 
 PoisonListener = Callable[[Commit, Exception], None]
 """Called with an entry that storage refuses for its content, before anything at or after it counts
@@ -90,6 +97,7 @@ class WriteBehindJournal:
         self._is_full = False
         self._committed = 0
         self._last_start = -interval
+        self._pause = interval
         self._arrival = asyncio.Event()
         self._listeners: list[CommitListener] = []
         self._flushes: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -233,11 +241,13 @@ class WriteBehindJournal:
     async def _write(self) -> None:
         while True:
             await self._arrival.wait()
-            pause = self._last_start + self._interval - self._clock()
+            pause = self._last_start + self._pause - self._clock()
             if pause > 0:
                 await self._sleep(pause)
             self._last_start = self._clock()
             group = self._backlog.next_group()
+            reading = self._clock() - self._last_start
+            self._pause = max(self._interval, min(reading * READING_SHARE, LONGEST_PAUSE))
             try:
                 await self._store_group(group)
             except Exception as error:  # noqa: BLE001 - counted and tried again: LOG-3

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pycrdt import Array, Doc, Map, Text
 
-from crdt_docs.object_reader import ObjectReader
+from crdt_docs.object_reader import MEMBER_OVERHEAD, ObjectReader
+from crdt_docs.projection import project_object
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,33 @@ def test_a_root_that_clients_use_as_something_else_is_read_as_a_map() -> None:
     assert reader.read("annotations", "a") is None
     doc["objects"]["0"] = Map({"k": 2})
     assert reader.read("objects", "0") == {"k": 2}
+
+
+ANY_VALUES: list[Any] = [
+    *(None, 5, float("nan"), "a", True, b"abc", [1, 2], {"object_type": "sticky", "layer": 3}),
+    *({"delta": []}, Text("a"), Array([1]), Map({"object_type": "sticky"})),
+]
+
+
+@pytest.mark.parametrize("value", ANY_VALUES)
+def test_rows_are_the_same_without_reading_what_is_no_map(value: object) -> None:
+    """Thirty megabytes of bytes, set as an object, would be read for five seconds."""
+    doc: Doc[Any] = Doc()
+    reader = ObjectReader(doc)
+    doc["objects"]["a"] = value
+    if isinstance(value, Text):
+        doc["objects"]["a"].format(0, 1, {"b": True})
+    exact, (shown, size) = reader.read("objects", "a"), reader.read_sized("objects", "a")
+    assert (shown is None) == (exact is None)
+    assert project_object(shown) == project_object(exact)
+    assert (size > 0) == isinstance(exact, dict) or isinstance(value, Text)
+
+
+def test_members_count_as_what_they_take() -> None:
+    doc: Doc[Any] = Doc()
+    reader = ObjectReader(doc)
+    doc["objects"]["a"] = Map({str(number): number for number in range(1_000)})
+    assert reader.read_sized("objects", "a")[1] > 1_000 * MEMBER_OVERHEAD
 
 
 def test_types_nested_a_hundred_levels_deep() -> None:

@@ -8,7 +8,7 @@ from crdt_docs.gestures import ChangeKind
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.projection import ObjectState
-from persistence.backlog import CHANGE_OVERHEAD, LONGEST_SEGMENT, Backlog, Entry
+from persistence.backlog import CHANGE_OVERHEAD, LARGEST_SEGMENT, LONGEST_SEGMENT, Backlog, Entry
 from tests.helpers.commits import ANA, commit, document
 from tests.helpers.objects import Hands
 
@@ -115,6 +115,16 @@ def test_log_11_while_nothing_is_stored_a_segment_lasts_a_second() -> None:
     backlog.remove(group[-1].position)
     assert [seq for _, seq, _ in _told(backlog.next_group())] == [35]
     assert LONGEST_SEGMENT == 1.0
+
+
+def test_log_11_while_much_is_appended_a_segment_is_not_longer() -> None:
+    """A hundred thousand objects that come at once are not read at once."""
+    backlog = Backlog(10_000, LARGEST_SEGMENT * 10)
+    one = Source(ONE, backlog)
+    for _ in range(3):
+        one.edit(16, size=LARGEST_SEGMENT // 16)
+    one.edit(1)
+    assert _told(backlog.next_group()) == [(ONE, 16, ["16"]), (ONE, 32, ["32"]), (ONE, 48, ["48"])]
 
 
 def test_log_11_sealed_changes_are_apart_from_what_follows() -> None:
