@@ -188,8 +188,9 @@ def put(place: Map[Any], key: str, value: Any, shape: Shape) -> None:
     """Put something new under a key of a map, in its shape."""
     if isinstance(shape, Mapping) and isinstance(value, dict):
         place[key] = Map()
+        inner = place[key]  # once: looking it up takes as long as writing a member
         for member, item in value.items():
-            put(place[key], member, item, shape.get(member))
+            put(inner, member, item, shape.get(member))
     elif shape == TEXT and (runs := text_runs(value)) is not None:
         place[key] = Text()
         write_text(place[key], "", runs)

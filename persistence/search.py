@@ -22,6 +22,10 @@ from persistence.search_ports import MAX_RANKED, Hit, Part, SearchFilter
 SNIPPET_CHARACTERS: Final = 8_000
 """From the beginning of a text: words after that are found, but not shown."""
 
+_REPEATED_NOT = re.compile(r"-(?=[\s!&|()]*-)")
+"""What of several `-` in a row is too much: a word is left out or not. PostgreSQL stacks them up,
+and fails at 32."""
+
 # $1: the words. Either language may have the stem that fits; the second column is what of them an
 # index can look for: nothing of `-word` alone. How many rows fit, and how many a session has,
 # decides which index is better to begin with, so the statement that follows in this transaction is
@@ -116,13 +120,14 @@ def _find(roots: Sequence[ObjectRoot], bounds: str) -> str:
 
 def asked_query(wanted: SearchFilter) -> tuple[str, Sequence[object]]:
     """The statement that reads the words, and finds the sessions if they bound the search."""
+    words = _REPEATED_NOT.sub("", wanted.text)
     if wanted.readable_by is not None:
         where = (wanted.workspaces, wanted.session_id, wanted.readable_by, wanted.granted)
-        return _ASKED.format(sessions=_READABLE), (wanted.text, *where)
+        return _ASKED.format(sessions=_READABLE), (words, *where)
     if wanted.session_id is not None:
         query = _ASKED.format(sessions=_IN_SESSION)
-        return query, (wanted.text, wanted.workspaces, wanted.session_id)
-    return _ASKED.format(sessions="NULL::uuid[]"), (wanted.text,)
+        return query, (words, wanted.workspaces, wanted.session_id)
+    return _ASKED.format(sessions="NULL::uuid[]"), (words,)
 
 
 def find_query(wanted: SearchFilter) -> str:

@@ -17,6 +17,7 @@ from fastapi import Header
 from pycrdt import Doc
 from starlette.responses import Response
 
+from crdt_docs.access import may_edit
 from crdt_docs.edit_errors import InvalidId, InvalidValue, ObjectExists, ObjectMissing
 from crdt_docs.edit_values import same
 from crdt_docs.object_changes import ObjectRoot
@@ -36,6 +37,7 @@ from server.rest.errors import (
     STORAGE_UNAVAILABLE,
     ApiError,
     ErrorKind,
+    forbidden,
     invalid_body,
     invalid_field,
     invalid_parameter,
@@ -169,12 +171,16 @@ async def restore_by_rest(
     """Make it what it was in a version.
 
     Raises:
-        ApiError: 404.
+        ApiError: 404; 403 where a viewer would sign with the name of somebody else, whose deleted
+            annotation had the same id.
     """
     await find_row(services, target, deleted=True)
     state = await services.objects.state_of(target.session_id, target.root, target.id, version)
     if state is None:
         raise ApiError(VERSION_NOT_FOUND)
+    opened, signed = target.opened, state.get("created_by")
+    if not may_edit(opened.role) and signed not in (None, str(opened.caller.identity.user_id)):
+        raise forbidden("this version is somebody else's: viewers restore only their own")
     return await _edit(
         services,
         reply,

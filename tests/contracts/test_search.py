@@ -236,3 +236,13 @@ async def test_a_cursor_is_for_the_words_it_was_given_for(library: Library) -> N
     for text, cursor in [("giraffe", page.next_cursor), ("zebra", "x"), ("zebra", "AAAAAAAAAAAA")]:
         with pytest.raises(InvalidCursor):
             await library.search.find(SearchFilter(text), cursor=cursor)
+
+
+@pytest.mark.parametrize("nots", ["-" * 200, "-(" * 100, "-!&|)(" * 40, "a" + " --" * 80])
+async def test_many_nots_are_one(library: Library, nots: str) -> None:
+    """PostgreSQL fails where it has to stack them up."""
+    one = await library.open(1)
+    await library.write(one, "1", box(0, "zebra giraffe"))
+    await library.write(one, "2", box(0, "zebra"))
+    assert await library.ids(nots) == set()
+    assert await library.ids(f"zebra {nots.removeprefix('a')}giraffe") == {"2"}

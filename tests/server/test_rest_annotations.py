@@ -134,6 +134,22 @@ async def test_edt_8_whose_it_is_says_the_history_and_not_the_document(board: Op
     assert await attempts(viewer, "n") == [403, 403, 403]
 
 
+async def test_edt_8_viewers_do_not_sign_for_others(board: OpenBoard) -> None:
+    """An id is used again, and its history holds what somebody else wrote."""
+    viewer, path = await board.person(Role.VIEWER), f"{ANNOTATIONS}/n"
+    await board.remark(board.anna, "n", content="Anna's")
+    data(await board.anna.delete(path))
+    await board.remark(viewer, "n", content="mine")
+    answer = await viewer.post(f"{path}/restore", json={"version": 1})
+    assert refusal(answer) == (403, "FORBIDDEN")
+    assert data(await viewer.get(path))["created_by"] == str(viewer.user_id)
+    for version in (2, 3):  # that it was deleted, and their own
+        data(await viewer.post(f"{path}/restore", json={"version": version}))
+    assert (
+        data(await board.anna.post(f"{path}/restore", json={"version": 1}))["content"] == "Anna's"
+    )
+
+
 async def test_edt_8_editors_change_everything(board: OpenBoard) -> None:
     viewer, editor = await board.person(Role.VIEWER), await board.person(Role.EDITOR)
     await board.remark(viewer, "n")
