@@ -22,7 +22,7 @@ from persistence.search_ports import MAX_RANKED, Hit, Part, SearchFilter
 SNIPPET_CHARACTERS: Final = 8_000
 """From the beginning of a text: words after that are found, but not shown."""
 
-_REPEATED_NOT = re.compile(r"-(?=[\s!&|()]*-)")
+_REPEATED_NOT = re.compile(r'-(?=[^\w"]*-)')
 """What of several `-` in a row is too much: a word is left out or not. PostgreSQL stacks them up,
 and fails at 32."""
 

@@ -238,7 +238,9 @@ async def test_a_cursor_is_for_the_words_it_was_given_for(library: Library) -> N
             await library.search.find(SearchFilter(text), cursor=cursor)
 
 
-@pytest.mark.parametrize("nots", ["-" * 200, "-(" * 100, "-!&|)(" * 40, "a" + " --" * 80])
+@pytest.mark.parametrize(
+    "nots", ["-" * 200, "-(" * 100, "-<" * 100, "-!&|)(" * 40, "a" + " --" * 80]
+)
 async def test_many_nots_are_one(library: Library, nots: str) -> None:
     """PostgreSQL fails where it has to stack them up."""
     one = await library.open(1)
