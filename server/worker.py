@@ -42,8 +42,8 @@ DEFAULT_WS = "server.direct_channel:DirectProtocol"
 BEAT_INTERVAL = 0.1  # seconds
 OPEN_FILES = 65_536
 """Sockets and files a worker may have open, where the system lets it."""
-YOUNG_OBJECTS = 50_000
-"""Objects that may come into being before garbage is looked for: some 10 MB."""
+YOUNG_OBJECTS = 10_000
+"""Objects that may come into being before garbage is looked for: a megabyte or two."""
 SHARE_OF_WORKER = 0.8
 """Of the time for a graceful stop; what remains is the supervisor's and the database's."""
 
