@@ -326,6 +326,8 @@ class RoomDirectory:
         snapshot = self._snapshot_of(host)
         updates, size = host.updates_since_snapshot, host.bytes_since_snapshot
         await self._journal.flush()
+        if self._hosts.get(host.name) is not host:
+            return  # storage may have refused some of it: the log is not what the snapshot holds
         await self._store.save_snapshot(host.name, snapshot)
         host.updates_since_snapshot -= updates
         host.bytes_since_snapshot -= size

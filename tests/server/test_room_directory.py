@@ -243,6 +243,29 @@ async def test_rom_9_a_document_that_breaks_gets_no_snapshot(
         assert (await house.store.load(NAME)).snapshot is None
 
 
+async def test_log_10_what_storage_refused_meanwhile_gets_no_snapshot(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log may be as long again by then, with other entries."""
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        ada.set("a", 1)
+        await house.settle()
+        host = house.host()
+        flush = house.journal.flush
+
+        async def flush_and_refuse() -> None:
+            await flush()
+            house.directory.give_up(NAME, ValueError("refused"))
+            house.seats.remove(seat)
+
+        monkeypatch.setattr(house.journal, "flush", flush_and_refuse)
+        await house.directory._compact(host)
+        monkeypatch.setattr(house.journal, "flush", flush)
+        assert (await house.store.load(NAME)).snapshot is None
+
+
 async def test_rom_12_an_edit_in_the_last_moment_is_not_put_away_with_the_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
