@@ -360,6 +360,8 @@ class RoomDirectory:
         """Keep what a large document looks like: it need not be opened for that (PST-11)."""
         if self._archive is None or host.room.is_broken or host.room.size < VIEWED_FROM_BYTES:
             return
+        if self._hosts.get(host.name) is not host:
+            return  # as with snapshots
         what = SHOWING + host.name.encode()
         if self._fence.is_poisoned(what):
             return

@@ -264,6 +264,10 @@ async def test_log_10_what_storage_refused_meanwhile_gets_no_snapshot(
         await house.directory._compact(host)
         monkeypatch.setattr(house.journal, "flush", flush)
         assert (await house.store.load(NAME)).snapshot is None
+        house.directory._archive = house.store.archive
+        monkeypatch.setattr(room_directory, "VIEWED_FROM_BYTES", 1)
+        await house.directory._keep_view(host)
+        assert await house.store.archive.view(NAME) is None
 
 
 async def test_rom_12_an_edit_in_the_last_moment_is_not_put_away_with_the_room(
