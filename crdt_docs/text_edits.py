@@ -115,6 +115,9 @@ def write_text(text: Text, shown: object, runs: Sequence[Run]) -> None:
         runs: what it shall say.
     """
     before = text_runs(shown) or []
+    if not before:
+        _write_new(text, runs)
+        return
     is_formatted = any(run.formats for run in (*before, *runs))
     old, new = _units(before), _units(runs)
     formats = _unit_formats(runs) if is_formatted else [_NONE] * len(new)
@@ -131,6 +134,16 @@ def write_text(text: Text, shown: object, runs: Sequence[Run]) -> None:
             at += _insert(text, at, units, given if is_formatted else None)
     if is_formatted:
         _mend_formats(text, runs)
+
+
+def _write_new(text: Text, runs: Sequence[Run]) -> None:
+    """Into an empty text, the last part first: yrs walks to a place over all parts before it."""
+    is_formatted = any(run.formats for run in runs)
+    for run in reversed(runs):
+        whole = run.units if isinstance(run.units, str) else run.units[0]
+        _insert(text, 0, whole, run.formats if is_formatted else None)
+    if is_formatted:
+        _mend_formats(text, runs)  # where a part took those of the next one
 
 
 def write_words(text: Text, shown: object, words: str) -> None:
