@@ -128,7 +128,8 @@ def _what_is_written(table: Table, parameter: str) -> str:
 
 
 def _write_history(table: Table) -> str:
-    """A row that is there already is extended (HST-2)."""
+    """A row that is there already is extended (HST-2). Where the one that was begun was refused
+    (HST-7), that is the one before it: who took part in it stays."""
     return f"""
     INSERT INTO {table.history} AS h (
         session_id, object_id, version, previous_state, changed_by, actor_kind, contributors,
@@ -142,8 +143,12 @@ def _write_history(table: Table) -> str:
     )
     ORDER BY s.update_seq, w.id, s.number
     ON CONFLICT (session_id, object_id, version) DO UPDATE SET
-        contributors = excluded.contributors, relayed_by = excluded.relayed_by,
-        changed_until = now()"""  # noqa: S608 - constants
+        contributors = CASE WHEN excluded.contributors @> h.contributors THEN excluded.contributors
+            ELSE h.contributors || ARRAY(
+                SELECT c FROM unnest(excluded.contributors) WITH ORDINALITY AS further (c, number)
+                WHERE c <> ALL (h.contributors) ORDER BY number
+            ) END,
+        relayed_by = coalesce(h.relayed_by, excluded.relayed_by), changed_until = now()"""  # noqa: S608 - constants
 
 
 def _write_rows(table: Table, *, with_text: bool) -> str:

@@ -226,6 +226,24 @@ async def test_an_object_of_which_nothing_is_taken(own_pool: DatabasePool) -> No
     assert version.contributors == (ANA, BEN)
 
 
+async def test_who_took_part_in_the_version_before_a_refused_one_stays(
+    own_pool: DatabasePool,
+) -> None:
+    """HST-7: the room goes on with a gesture of which there is no row."""
+    store = PostgresDocumentStore(own_pool)
+    hands = Hands()
+    await store.commit([entry(1, hands.change(CREATE, "box", box(1), ANA))])
+    hands.later()
+    await refusing(own_pool, "ocw_object_history", "NEW.version = 2")
+    await store.commit([entry(2, hands.change(UPDATE, "box", box(2), BEN))])
+    assert store.refused_objects == 1
+    await store.commit([entry(3, hands.change(UPDATE, "box", box(3), BEN))])
+    (version,) = await versions(own_pool, "box")
+    assert version.changed_by == Author(ANA)
+    assert version.contributors == (ANA, BEN)
+    assert (await rows(own_pool))["box"].state == stated(box(3))
+
+
 async def test_a_state_that_only_the_history_would_hold_is_refused(own_pool: DatabasePool) -> None:
     """HST-7: in between, in one batch; the content that follows it is left out with it."""
     store = PostgresDocumentStore(own_pool)
