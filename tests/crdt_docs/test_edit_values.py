@@ -9,6 +9,7 @@ import pytest
 
 from crdt_docs.edit_errors import InvalidValue
 from crdt_docs.edit_values import (
+    FORMAT_VALUES,
     MAX_BYTES,
     MAX_DEPTH,
     MAX_PARTS,
@@ -65,6 +66,18 @@ def test_edt_5_what_is_refused_and_why(value: object, field: str, says: str) -> 
         check_value(value)
     assert caught.value.field == field
     assert says in str(caught.value)
+
+
+def test_edt_5_a_format_counts_for_several_values() -> None:
+    def formatted(many: int) -> dict[str, object]:
+        marks = {f"f{i}": 1 for i in range(10)}
+        return {"text": {"delta": [{"insert": "x", "attributes": marks} for _ in range(many)]}}
+
+    most = MAX_VALUES // (3 + 10 * FORMAT_VALUES)  # the part, what it says, its formats
+    check_value(formatted(most - 1))
+    with pytest.raises(InvalidValue):
+        check_value(formatted(most + 1))
+    check_value({"attributes": dict.fromkeys(map(str, range(MAX_VALUES // 2)), 1)})  # is no format
 
 
 def test_fields_in_messages_are_short() -> None:
