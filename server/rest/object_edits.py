@@ -231,6 +231,9 @@ def _new_id(body: Body) -> str:
         return str(uuid4())
     if not isinstance(given, str) or not is_projected_id(given):
         raise invalid_field("id", "must be a text of 1 to 128 bytes of UTF-8, without NUL")
+    if given in (".", ".."):
+        # To clients its address is that of what it is in: to delete it would delete the session.
+        raise invalid_field("id", "must not be . or .., which clients take out of addresses")
     return given
 
 

@@ -467,3 +467,12 @@ async def test_the_same_post_with_a_key_creates_one_object(board: OpenBoard) -> 
     ids = {each.json()["data"]["id"] for each in (first, second, again) if each.is_success}
     assert len(ids) == 1
     assert len(data(await board.anna.get(OBJECTS))["items"]) == 1
+
+
+@pytest.mark.parametrize("identifier", [".", ".."])
+async def test_an_id_that_clients_take_out_of_addresses_is_refused(
+    board: OpenBoard, identifier: str
+) -> None:
+    """`DELETE …/objects/..` is `DELETE` of the session to most of them."""
+    answer = await board.anna.post(OBJECTS, json={"id": identifier, "object_type": "text"})
+    assert refusal(answer) == (400, "INVALID_BODY")
