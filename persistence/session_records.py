@@ -193,6 +193,7 @@ RECORDS: Final[Mapping[RecordKind, Records]] = {
             "last_seq": INTEGER,
             "created_at": TIME,
             "updated_at": TIME,
+            "has_lost_changes": FLAG,
         },
         "id",
         of_document=True,
