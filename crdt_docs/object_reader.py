@@ -84,6 +84,16 @@ class ObjectReader:
                 return shown, len(text) + text.count(":") * MEMBER_OVERHEAD
             return (None if _is_null(value) else NO_MAP), 0
 
+    def has(self, root: str, key: str) -> bool:
+        """Whether anything stands under a key, null included.
+
+        Raises:
+            KeyError: no such root.
+        """
+        with self._doc.transaction() as transaction:
+            within = transaction._txn  # noqa: SLF001 - the raw types ask for it
+            return within is not None and self._roots[root].has(within, key)
+
     def keys(self, root: str) -> list[str]:
         """The keys of a root map under which something stands.
 

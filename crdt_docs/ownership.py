@@ -53,9 +53,10 @@ class Ownership:
 
     Attributes:
         entries: by owner, the first of which is nobody. To be read only.
+        heavy: objects that take too long to be read (PRJ-7); whoever reads them keeps it.
     """
 
-    __slots__ = ("_clocks", "_numbers", "_roots", "_runs", "entries")
+    __slots__ = ("_clocks", "_numbers", "_roots", "_runs", "entries", "heavy")
 
     def __init__(self, roots: Iterable[str]) -> None:
         """
@@ -68,6 +69,7 @@ class Ownership:
         # For each client, ascending: the clock from which an owner's structs begin, and its number.
         self._runs: dict[int, array[int]] = {}
         self.entries = [Entry("", "")]
+        self.heavy: set[Entry] = set()
 
     def owner_of(self, client: int, clock: int) -> int:
         """The owner of a struct; nobody for one that is not known."""
@@ -79,7 +81,8 @@ class Ownership:
     def to_bytes(self) -> bytes:
         """For storage beside a snapshot, so that it need not be read again."""
         entries = [(entry.root, entry.key) for entry in self.entries[1:]]
-        parts = [var_bytes(orjson.dumps(entries))]
+        heavy = [(entry.root, entry.key) for entry in sorted(self.heavy)]
+        parts = [var_bytes(orjson.dumps((entries, heavy)))]
         parts.append(var_uint(len(self._clocks)))
         for client, clock in self._clocks.items():
             runs = _little_endian(self._runs[client]).tobytes()
@@ -98,15 +101,17 @@ class Ownership:
             raise Malformed("the owners of structs, of an unknown version")
         try:
             ownership._restore(zlib.decompress(data[1:]))
-        except (zlib.error, ValueError, KeyError) as error:
+        except (zlib.error, ValueError, KeyError, TypeError) as error:
             raise Malformed("the owners of structs cannot be read") from error
         return ownership
 
     def _restore(self, data: bytes) -> None:
-        entries, position = read_var_bytes(data, 0)
-        roots = {root: name for name, root in self._roots.items()}
-        for root, key in orjson.loads(entries):
-            self._number(roots[root], key.encode())
+        known, position = read_var_bytes(data, 0)
+        names = {root: name for name, root in self._roots.items()}
+        entries, heavy = orjson.loads(known)
+        for root, key in entries:
+            self._number(names[root], key.encode())
+        self.heavy = {Entry(self._roots[names[root]], key) for root, key in heavy}
         count, position = read_var_uint(data, position)
         for _ in range(count):
             client, position = read_var_uint(data, position)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from crdt_docs.document import Document
+from crdt_docs.document import Document, standing_still
 from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
 from crdt_docs.identifiers import ActorKind
 from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.object_reader import NO_MAP
 from crdt_docs.ownership import Entry
 from crdt_docs.projection import is_projected_id, project_annotation, project_object
 from crdt_docs.touched import touched
@@ -24,6 +25,13 @@ PROJECT: Mapping[ObjectRoot, Callable[[object], State]] = {
     ObjectRoot.ANNOTATIONS: project_annotation,
 }
 """How what a root map holds becomes a row."""
+
+
+HEAVY_SECONDS = 0.1
+"""Reading an object for so long, at every change of it, would keep everybody waiting (PRJ-7)."""
+
+LARGE = 32 * 1024
+"""Bytes of memory up to which reading an object is not worth being timed."""
 
 
 class _Touches:
@@ -55,12 +63,14 @@ class Projector:
         document: Document,
         authors: Mapping[int, UUID | None],
         gestures: Gestures | None = None,
+        clock: Callable[[], float] = standing_still,
     ) -> None:
         """
         Args:
             document: as it is, nothing having been noted yet; it is read whenever changes are
                 taken.
             authors: who first introduced each client id; not copied.
+            clock: tells the seconds that reading takes; without one, time stands still.
         """
         if document.ownership is None:
             raise ValueError("the document does not know what belongs to which object")
@@ -68,6 +78,7 @@ class Projector:
         self._own_client = document.own_client
         self._authors = authors
         self._gestures = Gestures() if gestures is None else gestures  # an empty one is false
+        self._clock = clock
         self._reader = document.objects()
         self._present = {root: set(self._reader.keys(root)) for root in ObjectRoot}
         self._noted: list[_Noted] = []
@@ -121,7 +132,7 @@ class Projector:
 
     def _change(self, entry: Entry, touches: _Touches, at: float) -> ObjectChange | None:
         root, key = ObjectRoot(entry.root), entry.key
-        value, size = self._reader.read_sized(root, key)
+        value, size = self._value(entry)
         present = self._present[root]
         was_there = key in present
         if value is None:
@@ -137,6 +148,20 @@ class Projector:
         state = None if value is None else PROJECT[root](value)
         author, step = self._step((root, key), kind, touches, at, is_gone=value is None)
         return ObjectChange(root, key, state, author, step, size)
+
+    def _value(self, entry: Entry) -> tuple[object, int]:
+        """An object and about how much memory it takes; a heavy one without its content."""
+        root, key = entry
+        heavy = self._ownership.heavy
+        if entry in heavy:
+            if self._reader.has(root, key):
+                return NO_MAP, 0
+            heavy.discard(entry)
+        begun = self._clock()
+        value, size = self._reader.read_sized(root, key)
+        if size > LARGE and self._clock() - begun > HEAVY_SECONDS:
+            heavy.add(entry)
+        return value, size
 
     def _step(
         self,

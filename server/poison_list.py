@@ -39,6 +39,9 @@ SHOWING = b"showing "
 PAST = b"the past of "
 """Likewise while one is shown as it was (PST-4)."""
 
+READING = b"reading objects of "
+"""Likewise while its objects are read for their rows (HST-8)."""
+
 Range = tuple[int, int, int]
 """Client id, first clock, one past the last clock."""
 
@@ -154,7 +157,7 @@ def _line(poison: Poison, *, with_update: bool) -> bytes:
         "ranges": poison.ranges,
     }
     if with_update and poison.update is not None:
-        for work in (OPENING, SHOWING, PAST):
+        for work in (OPENING, SHOWING, PAST, READING):
             if poison.update.startswith(work):
                 fields["document"] = poison.update.removeprefix(work).decode(errors="replace")
         fields["update"] = poison.update.hex()

@@ -26,7 +26,7 @@ from persistence.ports import (
 )
 from server.counters import Counters
 from server.heavy_work import heavy_work
-from server.poison_list import OPENING, SHOWING
+from server.poison_list import OPENING, READING, SHOWING
 from server.room_host import HostSettings, RoomHost
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,10 @@ VIEWED_FROM_BYTES = 256 * 1024
 
 LAST_SECONDS = 3.0
 """How long long updates are still applied when the server stops."""
+
+REPAIRED_AT_ONCE = 2 * 1024 * 1024
+"""Bytes of a document up to which its rows are made anew when it is opened: comparing them reads
+all of its objects, for which others may have to wait a second."""
 
 CLOSED_REMEMBERED = 60.0
 """Seconds for which a closed document is remembered: longer than anybody takes to come in."""
@@ -164,7 +168,7 @@ class RoomDirectory:
             stored = await self._store.load(name)
             if stored.has_lost_changes:
                 self._unsound.add(name)
-            await self._make_sound(name)
+            await self._make_sound(name, _size_of(stored))
             try:
                 document = await self._open_document(name, stored)
             except DocumentBroken:
@@ -217,7 +221,7 @@ class RoomDirectory:
     def _projector(self, name: DocumentName, room: Room) -> Projector:
         document = room.document
         with heavy_work(self._fence, OPENING + name.encode(), document.stored_size):
-            return Projector(document, room.authors)
+            return Projector(document, room.authors, clock=time.thread_time)
 
     async def stored(self, position: int, within: float) -> bool:
         """Whether the journal has stored all up to a position, or does within so many seconds."""
@@ -238,9 +242,14 @@ class RoomDirectory:
             self._forget(host)
             log.error("a document failed and is loaded again", document=host.name)
 
-    async def _make_sound(self, name: DocumentName) -> None:
+    async def _make_sound(self, name: DocumentName, size: int) -> None:
         """HST-8: rows that were lost with a room are made from the log."""
         if name not in self._unsound or self._repair is None:
+            return
+        if size > REPAIRED_AT_ONCE or self._fence.is_poisoned(READING + name.encode()):
+            log.error(
+                "rows of objects are not what the log says: run collab rebuild", document=name
+            )
             return
         try:
             await self._repair(name)
@@ -414,6 +423,11 @@ class RoomDirectory:
             while host.room.is_applying and not self._journal.is_full and time.monotonic() < until:
                 host.run_turn()
                 await asyncio.sleep(0)
+
+
+def _size_of(stored: StoredDocument) -> int:
+    """Bytes of what a document is opened from."""
+    return len(stored.snapshot.state if stored.snapshot else b"") + sum(map(len, stored.tail))
 
 
 def _has_rows(name: DocumentName) -> bool:

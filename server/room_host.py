@@ -28,6 +28,7 @@ from server.channels import Channel
 from server.counters import Counters
 from server.frames import OutgoingFrame
 from server.heavy_work import heavy_work
+from server.poison_list import READING
 
 log = structlog.get_logger(__name__)
 
@@ -345,8 +346,14 @@ class RoomHost:
             self.has_lost_changes = True
             return ()
         fence = self.room.document.fence
+        what = READING + self.name.encode()
+        if fence.is_poisoned(what):  # the log goes on without rows
+            self._projector = self.room.document.ownership = None
+            self.has_lost_changes = True
+            log.error("reading these objects has stopped the server before", document=self.name)
+            return ()
         try:
-            with heavy_work(fence, b"reading objects of " + self.name.encode(), self.room.size):
+            with heavy_work(fence, what, self.room.size):
                 return self._projector.take()
         except BaseException as error:
             if not isinstance(error, Exception) and not is_panic(error):

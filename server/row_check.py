@@ -208,7 +208,10 @@ def _content_findings(
     if not differing:
         return
     if digest(columns) == digest(stated(TABLES[root].blank)):
-        yield Fault.CONTENT_REFUSED, "is stored without its content, which the database refused"
+        yield (
+            Fault.CONTENT_REFUSED,
+            "is stored without its content: refused by the database, or heavy",
+        )
     else:
         yield Fault.ROW_DIFFERS, f"differs in {', '.join(differing)}"
 

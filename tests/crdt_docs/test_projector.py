@@ -309,6 +309,34 @@ def test_what_was_there_before_is_known(with_structure: bool) -> None:  # noqa: 
     ]
 
 
+def test_prj_7_what_takes_long_to_read_is_read_once() -> None:
+    board = Board(ADA)
+    seconds = [0.0]
+
+    def clock() -> float:
+        seconds[0] += 0.2  # whatever is timed takes so long
+        return seconds[0]
+
+    board.projector = Projector(board.document, board.authors, clock=clock)
+    board.do(ADA, put("a", properties=Map({f"k{number}": "x" * 10 for number in range(900)})))
+    board.do(ADA, put("small"))
+    assert all(change.state is not None and change.state.is_valid for change in board.take())
+    board.do(ADA, move("a", 1))
+    board.do(ADA, move("small", 1))
+    heavy, small = board.take()
+    assert (heavy.state, heavy.size) == (ObjectState(is_valid=False), 0)
+    assert small.state == ObjectState(object_type="sticky", position={"x": 1, "y": 0})
+    stored = StoredState(board.document.full_state(), board.document.structure())
+    again = Board(ADA, stored=stored)
+    again.docs = board.docs
+    again.do(ADA, move("a", 2))
+    assert again.take_one().state == ObjectState(is_valid=False), "also after it was opened anew"
+    again.do(ADA, remove("a"))
+    assert again.take_one().state is None
+    again.do(ADA, put("a"))
+    assert again.take_one().state == ObjectState(object_type="sticky")
+
+
 def test_a_document_without_owners_cannot_be_projected() -> None:
     with pytest.raises(ValueError, match="which object"):
         Projector(Document(), {})

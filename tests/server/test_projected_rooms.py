@@ -10,14 +10,16 @@ from uuid import UUID
 import pytest
 from pycrdt import Doc, Map
 
-from crdt_docs.document import Document
+from crdt_docs.document import Document, NoFence
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import DocumentKind, Identity, document_name
 from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.projector import Projector
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.ports import StorageUnavailable
+from server import room_directory
 from server.live_documents import LiveRooms
+from server.poison_list import READING
 from tests.server.rooms import NAME, House, Person
 
 SESSION = UUID(int=77)
@@ -281,3 +283,40 @@ async def test_hst_8_a_document_whose_rows_cannot_be_repaired_is_opened_all_the_
         house.repair_fails_with = ValueError("it is damaged itself")
         await house.directory.open(NAME)
         assert house.repaired == [NAME, NAME]
+
+
+class _Poisoned(NoFence):
+    """Remembers that reading the room's objects has stopped a worker."""
+
+    def is_poisoned(self, update: bytes) -> bool:
+        return update == READING + NAME.encode()
+
+
+async def test_hst_8_what_has_stopped_a_worker_is_not_read_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with House(fence=_Poisoned()) as house:
+        ada = Person(1)
+        await house.sit(ada)
+        ada.set("a", sticky())
+        await house.settle()
+        assert await rows(house) == {}
+        assert (await house.store.load(NAME)).has_lost_changes
+        await house.put_away()
+        await house.directory.open(NAME)
+        assert house.repaired == []
+
+
+async def test_hst_8_large_documents_are_not_repaired_while_others_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with House() as house:
+        ada = Person(1)
+        await house.sit(ada)
+        ada.set("a", sticky())
+        await house.settle()
+        house.directory.give_up(NAME, ValueError("refused"))
+        with monkeypatch.context() as patched:
+            patched.setattr(room_directory, "REPAIRED_AT_ONCE", 10)
+            await house.directory.open(NAME)
+        assert house.repaired == []
