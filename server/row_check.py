@@ -210,7 +210,7 @@ def _content_findings(
     if digest(columns) == digest(stated(TABLES[root].blank)):
         yield (
             Fault.CONTENT_REFUSED,
-            "is stored without its content: refused by the database, or heavy",
+            "is stored without its content: it was refused, or is heavy",
         )
     else:
         yield Fault.ROW_DIFFERS, f"differs in {', '.join(differing)}"

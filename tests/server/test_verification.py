@@ -309,7 +309,7 @@ async def test_content_that_the_database_refuses_is_noted_and_no_fault(tables: T
         found = [each async for each in verification.document(ONE)]
         assert [(str(each), each.is_note) for each in found] == [
             (
-                f"{ONE} objects/a: is stored without its content: refused by the database, or heavy",
+                f"{ONE} objects/a: is stored without its content: it was refused, or is heavy",
                 True,
             )
         ]
