@@ -422,7 +422,12 @@ class Room:
     # Edits by the server
 
     def edit(
-        self, identity: Identity, change: Callable[[Doc[Any]], T], *, is_restore: bool = False
+        self,
+        identity: Identity,
+        change: Callable[[Doc[Any]], T],
+        *,
+        is_restore: bool = False,
+        may_grow: bool = True,
     ) -> T:
         """Change the document at once, in somebody's name; the next turn tells (ROM-19).
 
@@ -430,10 +435,11 @@ class Room:
             change: is given the document within a transaction. It must check, and raise, before
                 it changes anything.
             is_restore: it makes something what it was before.
+            may_grow: it may write; otherwise it only deletes.
 
         Raises:
             NotNow: the database is behind.
-            LimitExceeded: the document is full.
+            LimitExceeded: the document is full, and the edit may write.
             DocumentBroken: the CRDT failed, or `change` after it had changed something.
             Exception: what `change` raises.
         """
@@ -441,7 +447,7 @@ class Room:
             raise DocumentBroken("the document failed and is loaded again")
         if not self.accepts_edits:
             raise NotNow(BEHIND)
-        if not self._has_room_for(0):
+        if may_grow and not self._has_room_for(0):
             raise LimitExceeded(FULL)
         client = self.document.own_client
         clock = self.document.outline.clocks.get(client, 0)

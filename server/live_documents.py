@@ -64,11 +64,12 @@ class LiveRooms:
         change: Callable[[Doc[Any]], T],
         *,
         is_restore: bool = False,
+        may_grow: bool = True,
         within: float = 5.0,
     ) -> Edited[T]:
         """See `rest.ports.LiveDocuments.edit`."""
         host = await self._opened(document)
-        result = host.edit(identity, change, is_restore=is_restore)
+        result = host.edit(identity, change, is_restore=is_restore, may_grow=may_grow)
         position, seq = host.position, host.last_seq
         return Edited(result, await self._directory.stored(position, within), seq)
 

@@ -209,7 +209,12 @@ class RoomHost:
             self._loop.call_soon(lambda: self.committed(self._journal.committed))
 
     def edit(
-        self, identity: Identity, change: Callable[[Doc[Any]], T], *, is_restore: bool = False
+        self,
+        identity: Identity,
+        change: Callable[[Doc[Any]], T],
+        *,
+        is_restore: bool = False,
+        may_grow: bool = True,
     ) -> T:
         """Change the document in somebody's name and tell everybody; see `Room.edit`.
 
@@ -222,7 +227,7 @@ class RoomHost:
         fence = self.room.document.fence
         try:
             with heavy_work(fence, b"editing " + self.name.encode(), self.room.size):
-                return self.room.edit(identity, change, is_restore=is_restore)
+                return self.room.edit(identity, change, is_restore=is_restore, may_grow=may_grow)
         finally:
             self._run_turn()
             if is_restore:

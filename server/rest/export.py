@@ -17,7 +17,7 @@ from pydantic import ConfigDict, with_config
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from crdt_docs.errors import LimitExceeded, NotNow
+from crdt_docs.errors import NotNow
 from crdt_docs.object_changes import ObjectRoot
 from persistence.archive_ports import AtSeq, Moment
 from persistence.ports import Session
@@ -177,8 +177,10 @@ async def _content(services: Services, opened: Opened, moment: Moment | None) ->
 async def _settled(services: Services, opened: Opened) -> tuple[Mapping[str, Any], int]:
     """The map `meta`, and the end of the log once everything received until now is stored."""
     try:
-        edited = await services.live.edit(opened.document, opened.caller.identity, _read_meta)
-    except (NotNow, LimitExceeded):  # nothing can be written, and nothing was to be
+        edited = await services.live.edit(
+            opened.document, opened.caller.identity, _read_meta, may_grow=False
+        )
+    except NotNow:  # nothing can be written, and nothing was to be
         state = await services.live.state(opened.document)
         meta = state.get(_META)
         seq = await services.archive.last_seq(opened.document)

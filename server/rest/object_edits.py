@@ -161,7 +161,11 @@ async def delete_by_rest(
     """Delete it."""
     check = await _is_as_said(services, target, if_match)
     return await _edit(
-        services, reply, target, lambda doc: delete(doc, target.root, target.id, check=check)
+        services,
+        reply,
+        target,
+        lambda doc: delete(doc, target.root, target.id, check=check),
+        may_grow=False,
     )
 
 
@@ -198,13 +202,18 @@ async def _edit(
     *,
     status: int = 200,
     is_restore: bool = False,
+    may_grow: bool = True,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Carry out a change and answer with what became of it; 202 when it is not stored in time."""
     opened = target.opened
     try:
         edited = await services.live.edit(
-            opened.document, opened.caller.identity, change, is_restore=is_restore
+            opened.document,
+            opened.caller.identity,
+            change,
+            is_restore=is_restore,
+            may_grow=may_grow,
         )
     except ObjectMissing:
         raise target.not_found from None

@@ -77,6 +77,7 @@ class LiveDocuments(Protocol):
         change: Callable[[Doc[Any]], T],
         *,
         is_restore: bool = False,
+        may_grow: bool = True,
         within: float = 5.0,
     ) -> Edited[T]:
         """Edit a document in somebody's name; its members see it at once.
@@ -86,11 +87,12 @@ class LiveDocuments(Protocol):
             change: called once, inside a transaction, with the live document. It must check and
                 raise before it changes anything.
             is_restore: the history says so of what it changes.
+            may_grow: it may write; otherwise it only deletes, also in a full document.
             within: seconds to wait for the edit to be stored.
 
         Raises:
             NotNow: the database is behind and takes no more edits now.
-            LimitExceeded: the document is full.
+            LimitExceeded: the document is full, and the edit may write.
             StorageUnavailable, DocumentBroken: as `state`.
             Exception: whatever `change` raises; nothing was changed.
         """

@@ -155,7 +155,7 @@ async def create_snapshot(
 async def _stored_seq(services: Services, opened: Opened) -> int:
     """The end of the log, once everything received until now is in it."""
     edited = await services.live.edit(
-        opened.document, opened.caller.identity, lambda _: None, within=5.0
+        opened.document, opened.caller.identity, lambda _: None, may_grow=False
     )
     if not edited.is_stored:
         raise unavailable(STORAGE_UNAVAILABLE)

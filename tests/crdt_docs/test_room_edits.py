@@ -88,6 +88,13 @@ def test_rom_19_it_is_refused_while_the_database_is_behind_and_when_it_is_full()
     room.settle()
     assert set(room.json()) == {"a"}
 
+    def remove(doc: Doc[Any]) -> None:
+        del doc.get("objects", type=Map)["a"]
+
+    room.room.edit(CLERK, remove, may_grow=False)
+    room.settle()
+    assert room.json() == {}, "what only deletes is taken"
+
 
 def test_rom_19_an_edit_that_refuses_before_it_changes_anything_harms_nothing() -> None:
     ada = Person(1)

@@ -83,6 +83,7 @@ class FakeLiveDocuments:
         change: Callable[[Doc[Any]], T],
         *,
         is_restore: bool = False,
+        may_grow: bool = True,
         within: float = 5.0,
     ) -> Edited[T]:
         self._open(document)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from pycrdt import Doc, Map, Text
 
-from crdt_docs.errors import LimitExceeded
+from crdt_docs.errors import NotNow
 from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.object_changes import ObjectRoot, State
 from persistence.ports import Commit
@@ -147,9 +147,11 @@ async def test_only_readers_export(api: Api) -> None:
     assert refusal(await api.caller().get(unknown)) == (404, "SESSION_NOT_FOUND")
 
 
-async def test_a_full_document_is_exported(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_with_a_full_backlog_a_board_is_exported(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def refuse(*_: object, **__: object) -> None:
-        raise LimitExceeded("the document is full")
+        raise NotNow("the database is behind")
 
     ana = api.caller()
     path = await board_of(api, ana)
