@@ -28,7 +28,6 @@ from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
 from server.rest.errors import (
     BACKLOG_FULL,
-    DOCUMENT_FULL,
     DOCUMENT_UNAVAILABLE,
     FORBIDDEN,
     INVALID_CURSOR,
@@ -126,7 +125,6 @@ def snapshot_view(named: NamedSnapshot) -> SnapshotView:
     PAST_BUSY,
     STORAGE_UNAVAILABLE,
     BACKLOG_FULL,
-    DOCUMENT_FULL,
     DOCUMENT_UNAVAILABLE,
 )
 async def create_snapshot(
