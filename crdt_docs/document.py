@@ -263,9 +263,14 @@ class Document:
             raise
         finally:
             self.fence.end()
+        if self._emitted:
+            self._weigh(self._clock() - begun, sum(map(len, updates)))
+        return self._take_emitted()
+
+    def _take_emitted(self) -> bytes | None:
+        """What transactions have emitted, as one update: a new version, unless it is nothing."""
         if not self._emitted:
             return None
-        self._weigh(self._clock() - begun, sum(map(len, updates)))
         emitted = self._emitted[0] if len(self._emitted) == 1 else merge_updates(*self._emitted)
         self._emitted.clear()
         self.version += 1
@@ -287,12 +292,9 @@ class Document:
             if is_panic(error) or self._emitted:
                 raise DocumentBroken(f"an edit by the server failed: {error}") from error
             raise
-        if not self._emitted:
-            return result, None
-        emitted = self._emitted[0] if len(self._emitted) == 1 else merge_updates(*self._emitted)
-        self._emitted.clear()
-        self.outline.absorb(emitted)
-        self.version += 1
+        emitted = self._take_emitted()
+        if emitted is not None:
+            self.outline.absorb(emitted)
         return result, emitted
 
     @property

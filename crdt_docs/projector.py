@@ -7,7 +7,6 @@ written a hundred times in between is read once. The rules are PRJ and HST.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from uuid import UUID
 
 from crdt_docs.document import Document, standing_still
@@ -50,11 +49,6 @@ class _Touches:
         self.is_restored = False
 
 
-class _Noted(NamedTuple):
-    emitted: Emitted
-    at: float
-
-
 class Projector:
     """Tells what the updates of one document, loaded with its owners, do to its objects."""
 
@@ -81,7 +75,8 @@ class Projector:
         self._clock = clock
         self._reader = document.objects()
         self._present = {root: set(self._reader.keys(root)) for root in ObjectRoot}
-        self._noted: list[_Noted] = []
+        self._noted: list[Emitted] = []
+        self._noted_at = 0.0
 
     def note(self, emitted: Emitted, at: float) -> None:
         """Keep what a transaction emitted; it is read when changes are taken.
@@ -89,7 +84,8 @@ class Projector:
         Args:
             at: now, monotonic seconds.
         """
-        self._noted.append(_Noted(emitted, at))
+        self._noted.append(emitted)
+        self._noted_at = at
 
     def take(self) -> tuple[ObjectChange, ...]:
         """What has changed by all that was noted since this was called last.
@@ -98,13 +94,10 @@ class Projector:
         last of it.
         """
         noted, self._noted = self._noted, []
-        if not noted:
-            return ()
-        at = noted[-1].at
         found: dict[Entry, _Touches] = {}
-        for each in noted:
-            self._read(each.emitted, found)
-        changes = (self._change(entry, touches, at) for entry, touches in found.items())
+        for emitted in noted:
+            self._read(emitted, found)
+        changes = (self._change(entry, touches, self._noted_at) for entry, touches in found.items())
         return tuple(change for change in changes if change is not None)
 
     def _read(self, emitted: Emitted, found: dict[Entry, _Touches]) -> None:

@@ -168,9 +168,10 @@ class RoomDirectory:
             stored = await self._store.load(name)
             if stored.has_lost_changes:
                 self._unsound.add(name)
-            await self._make_sound(name, _size_of(stored))
+            state = _state_of(stored)
+            await self._make_sound(name, state.size)
             try:
-                document = await self._open_document(name, stored)
+                document = await self._open_document(name, state)
             except DocumentBroken:
                 log.exception("a stored document cannot be opened", document=name)
                 raise
@@ -196,16 +197,10 @@ class RoomDirectory:
             host.bytes_since_snapshot = sum(map(len, stored.tail))
             return host
 
-    async def _open_document(self, name: DocumentName, stored: StoredDocument) -> Document:
+    async def _open_document(self, name: DocumentName, state: StoredState) -> Document:
         """Load it in steps, between which other rooms are served (ROM-17)."""
         # Seconds of this thread: others who want the processor are not the document's fault.
         document = Document(fence=self._fence, clock=time.thread_time, with_owners=_has_rows(name))
-        snapshot = stored.snapshot
-        state = StoredState(
-            state=snapshot.state if snapshot else None,
-            outline=snapshot.outline if snapshot else None,
-            tail=stored.tail,
-        )
         steps = document.loading(state)
         try:
             while True:
@@ -425,9 +420,14 @@ class RoomDirectory:
                 await asyncio.sleep(0)
 
 
-def _size_of(stored: StoredDocument) -> int:
-    """Bytes of what a document is opened from."""
-    return len(stored.snapshot.state if stored.snapshot else b"") + sum(map(len, stored.tail))
+def _state_of(stored: StoredDocument) -> StoredState:
+    """What a document is opened from."""
+    snapshot = stored.snapshot
+    return StoredState(
+        state=snapshot.state if snapshot else None,
+        outline=snapshot.outline if snapshot else None,
+        tail=stored.tail,
+    )
 
 
 def _has_rows(name: DocumentName) -> bool:
