@@ -11,44 +11,15 @@ from crdt_docs.object_changes import ObjectRoot
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.lookup_ports import Event
 from persistence.memory_objects import MemoryObject, MemoryObjects
-from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
+from persistence.object_ports import HistoryFilter, ObjectRow
 from persistence.object_rows import stated
 from persistence.ports import Page
 
 _ALL = 1 << 62
 
 
-class MemoryObjectLookup:
-    """`lookup_ports.ObjectLookup` over the objects of a store in memory."""
-
-    def __init__(self, objects: MemoryObjects) -> None:
-        self._objects = objects
-
-    async def objects(
-        self,
-        session_id: UUID,
-        root: ObjectRoot,
-        *,
-        after: str = "",
-        limit: int = 100,
-        deleted: bool = False,
-    ) -> Sequence[ObjectRow]:
-        """See `object_ports.ObjectReader.objects`."""
-        return await self._objects.objects(
-            session_id, root, after=after, limit=limit, deleted=deleted
-        )
-
-    async def history(
-        self,
-        session_id: UUID,
-        root: ObjectRoot,
-        wanted: HistoryFilter,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page[HistoryRow]:
-        """See `object_ports.ObjectReader.history`."""
-        return await self._objects.history(session_id, root, wanted, limit=limit, cursor=cursor)
+class MemoryObjectLookup(MemoryObjects):
+    """`lookup_ports.ObjectLookup` in memory."""
 
     async def row(self, session_id: UUID, root: ObjectRoot, identifier: str) -> ObjectRow | None:
         """See `lookup_ports.ObjectLookup.row`."""
@@ -114,11 +85,11 @@ class MemoryObjectLookup:
         return Page(items, encode_cursor(*rest[limit - 1][:2]) if more else None)
 
     def _row(self, session_id: UUID, root: ObjectRoot, identifier: str) -> MemoryObject | None:
-        return self._objects.tables.get((session_id, root), {}).get(identifier)
+        return self.tables.get((session_id, root), {}).get(identifier)
 
     def _numbers(self, session_id: UUID, root: ObjectRoot) -> dict[tuple[str, int], int]:
         """The ids of the rows of history, by object and version."""
-        table = self._objects.tables.get((session_id, root), {})
+        table = self.tables.get((session_id, root), {})
         return {
             (identifier, row.version): number
             for identifier, each in table.items()

@@ -15,7 +15,7 @@ from persistence.batches import check_consecutive
 from persistence.errors import LogConflict, SequenceGap
 from persistence.memory_archive import MemoryArchive, MemoryDocument
 from persistence.memory_inspection import MemoryInspection
-from persistence.memory_objects import MemoryObjects
+from persistence.memory_lookup import MemoryObjectLookup
 from persistence.object_rows import session_of
 from persistence.ports import (
     Commit,
@@ -81,7 +81,7 @@ class MemoryDocumentStore(MemorySwitches):
         """
         super().__init__()
         self.transactions = 0
-        self.objects = MemoryObjects()
+        self.objects = MemoryObjectLookup()
         self._clock = clock
         self._documents: dict[DocumentName, MemoryDocument] = {}
         self.archive = MemoryArchive(self._documents, clock)

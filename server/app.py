@@ -31,7 +31,6 @@ from persistence.journal import WriteBehindJournal
 from persistence.kept_answers import PostgresAnswerStore
 from persistence.lookup_ports import ObjectLookup
 from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_lookup import MemoryObjectLookup
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
@@ -127,7 +126,7 @@ def memory_stores() -> Stores:
     documents, sessions = MemoryDocumentStore(), MemorySessionStore()
     return Stores(
         documents=documents,
-        objects=MemoryObjectLookup(documents.objects),
+        objects=documents.objects,
         search=MemorySearch(sessions, documents.objects),
         archive=documents.archive,
         inspection=None,

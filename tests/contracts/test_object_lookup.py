@@ -48,7 +48,7 @@ class Store(NamedTuple):
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         memory = MemoryDocumentStore()
-        return Store(memory, MemoryObjectLookup(memory.objects))
+        return Store(memory, memory.objects)
     pool = request.getfixturevalue("pool")
     return Store(PostgresDocumentStore(pool), PostgresObjectLookup(pool))
 

@@ -17,7 +17,6 @@ from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from persistence.answer_ports import AnswerStore
 from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_lookup import MemoryObjectLookup
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
@@ -157,7 +156,7 @@ class Api:
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
-            objects=MemoryObjectLookup(self.documents.objects),
+            objects=self.documents.objects,
             search=MemorySearch(self.stored_in or self.sessions, self.documents.objects),
             archive=self.documents.archive,
             past=TimeTravel(self.documents.archive),
