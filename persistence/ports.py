@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from crdt_docs.access import Role
+from crdt_docs.document import StoredState
 from crdt_docs.identifiers import ActorKind, DocumentName
 from crdt_docs.object_changes import ObjectChange
 
@@ -83,6 +84,15 @@ class StoredDocument:
     last_seq: int = 0
     authors: Mapping[int, UUID | None] = field(default_factory=dict)
     has_lost_changes: bool = False
+
+    def state(self) -> StoredState:
+        """What a document takes of it."""
+        snapshot = self.snapshot
+        return StoredState(
+            state=snapshot.state if snapshot else None,
+            outline=snapshot.outline if snapshot else None,
+            tail=self.tail,
+        )
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - says what is the case

@@ -22,7 +22,6 @@ from persistence.ports import (
     Journal,
     Snapshot,
     StorageUnavailable,
-    StoredDocument,
 )
 from server.counters import Counters
 from server.heavy_work import heavy_work
@@ -168,7 +167,7 @@ class RoomDirectory:
             stored = await self._store.load(name)
             if stored.has_lost_changes:
                 self._unsound.add(name)
-            state = _state_of(stored)
+            state = stored.state()
             await self._make_sound(name, state.size)
             try:
                 document = await self._open_document(name, state)
@@ -418,16 +417,6 @@ class RoomDirectory:
             while host.room.is_applying and not self._journal.is_full and time.monotonic() < until:
                 host.run_turn()
                 await asyncio.sleep(0)
-
-
-def _state_of(stored: StoredDocument) -> StoredState:
-    """What a document is opened from."""
-    snapshot = stored.snapshot
-    return StoredState(
-        state=snapshot.state if snapshot else None,
-        outline=snapshot.outline if snapshot else None,
-        tail=stored.tail,
-    )
 
 
 def _has_rows(name: DocumentName) -> bool:

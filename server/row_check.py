@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, M
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
-from crdt_docs.document import Document, DocumentBroken, StoredState
+from crdt_docs.document import Document, DocumentBroken
 from crdt_docs.gestures import ChangeKind
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.object_changes import ObjectRoot, State
@@ -62,14 +62,8 @@ async def open_document(stored: StoredDocument) -> Document:
     Raises:
         DocumentBroken: what is stored cannot be applied.
     """
-    snapshot = stored.snapshot
-    state = StoredState(
-        state=snapshot.state if snapshot else None,
-        outline=snapshot.outline if snapshot else None,
-        tail=stored.tail,
-    )
     document, breath = Document(), Breath()
-    for _ in document.loading(state):
+    for _ in document.loading(stored.state()):
         await breath.take()
     return document
 
