@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 MAX_STEPS: Final = 30_000
-"""Comparisons before a coarser diff is tried: about 20 ms, and some 170 edits."""
+"""Comparisons before a coarser diff is tried. They grow with the square of the edits."""
 
 MAX_WORDED: Final = 100_000
 """Characters that are taken apart into words; of more, only into lines."""

@@ -25,7 +25,7 @@ CHANGE_OVERHEAD = 1000
 
 LARGEST_SEGMENT = 64 * 1024
 """Bytes of updates after which a segment ends although nothing is stored: an update of 20 bytes may
-change an object, and reading some thousands of them holds up everybody for a tenth of a second."""
+change an object, and while thousands of them are read, everybody waits."""
 
 LONGEST_SEGMENT = 1.0
 """Seconds after which a segment ends although nothing is stored: while the database is away, the

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 MOST_UPDATES = 10_000
-"""Entries of a log after which the next snapshot stays: applying as many takes 0.05 s, a quarter
-of what it takes to open a document of 10,000 objects."""
+"""Entries of a log after which the next snapshot stays: applying as many small ones takes less than
+opening a large document (`python -m benchmarks past loading`)."""
 
 MOST_BYTES = 4 * 1024 * 1024
 """Likewise bytes of a log, where the document itself is not larger than that."""

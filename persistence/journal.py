@@ -42,8 +42,8 @@ from persistence.ports import (
 )
 
 READING_SHARE = 3
-"""Groups start so many times as far apart as it takes to read what changed: an object of 10,000
-members takes 40 ms, and its being dragged would leave the event loop little else."""
+"""Groups start so many times as far apart as it takes to read what changed: a very large object
+that is dragged would leave the event loop little else."""
 
 LONGEST_PAUSE = 1.0
 """Seconds by which that delays a group at most."""

@@ -199,16 +199,8 @@ async def _build(
     stack.push_async_callback(journal.close, settings.shutdown_seconds)
     directory.start()
     stack.push_async_callback(_close_rooms, directory, settings.shutdown_seconds)
-    grace = timedelta(days=settings.delete_grace_days)
-    housekeeping = asyncio.create_task(
-        keep_house(stores.sessions, stores.documents, stores.answers, grace)
-    )
-    stack.callback(housekeeping.cancel)
     past = TimeTravel(stores.archive, fence)
-    if settings.log_retention_days:
-        kept_for = timedelta(days=settings.log_retention_days)
-        merging = asyncio.create_task(Retention(stores.archive, past, kept_for).run())
-        stack.callback(merging.cancel)
+    _keep_house(settings, stores, past, stack)
     sockets = SocketServices(
         directory=directory,
         standings=StandingReader(stores.sessions),
@@ -232,6 +224,21 @@ async def _build(
     )
     app.state.directory = directory
     app.state.ready_lines = await _demo(stores.sessions, settings) if settings.dev else []
+
+
+def _keep_house(
+    settings: Settings, stores: Stores, past: TimeTravel, stack: AsyncExitStack
+) -> None:
+    """From now on, what was deleted goes in time, and what is old is merged."""
+    grace = timedelta(days=settings.delete_grace_days)
+    housekeeping = asyncio.create_task(
+        keep_house(stores.sessions, stores.documents, stores.answers, grace)
+    )
+    stack.callback(housekeeping.cancel)
+    if settings.log_retention_days:
+        kept_for = timedelta(days=settings.log_retention_days)
+        merging = asyncio.create_task(Retention(stores.archive, past, kept_for).run())
+        stack.callback(merging.cancel)
 
 
 async def _close_rooms(directory: RoomDirectory, within: float) -> None:

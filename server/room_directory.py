@@ -43,7 +43,7 @@ LAST_SECONDS = 3.0
 
 REPAIRED_AT_ONCE = 2 * 1024 * 1024
 """Bytes of a document up to which its rows are made anew when it is opened: comparing them reads
-all of its objects, for which others may have to wait a second."""
+all of its objects, and one of them may be most of the document (PRJ-7)."""
 
 CLOSED_REMEMBERED = 60.0
 """Seconds for which a closed document is remembered: longer than anybody takes to come in."""

@@ -121,7 +121,8 @@ def allow_many_files() -> None:
 def calm_garbage_collection() -> None:
     """Look for cyclic garbage seldom, and never again at what the start has loaded.
 
-    Messages hardly make any; looking for it took a sixth of a worker's time in small rooms.
+    Messages hardly make any, and looking for it took more of a worker's time in small rooms than
+    any function of ours.
     """
     gc.collect()
     gc.freeze()

@@ -42,7 +42,7 @@ router = resource_router("Snapshots")
 T = TypeVar("T")
 
 RESTORED_AT_ONCE = 1000
-"""Objects that are looked at, and made what they were, without a pause: 0.15 s if all differ."""
+"""Objects that are looked at, and made what they were, without a pause."""
 
 _ROOTS = ROOT_MAPS[DocumentKind.OCW]
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
 from typing import Any, Self
 from uuid import UUID
+
+import pytest
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
@@ -130,9 +134,35 @@ class House:
         return host
 
 
+def break_with(
+    house: House, seat: Seat, change: bytes, monkeypatch: pytest.MonkeyPatch
+) -> RoomHost:
+    """Somebody's frame, which waits for its turn, will be applied, and then the document fails."""
+    host = house.host()
+    transact = host.room.document._transact
+
+    def apply_and_fail(updates: Sequence[bytes], sender: bytes) -> None:
+        transact(updates, sender)
+        raise ValueError("yrs failed")
+
+    monkeypatch.setattr(host.room.document, "_transact", apply_and_fail)
+    monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
+    host.receive(seat.member, change)
+    return host
+
+
 def viewer(number: int) -> Person:
     """Somebody who may only read."""
     return Person(number, Role.VIEWER)
 
 
-__all__ = ["NAME", "CloseCode", "House", "Person", "RecordingChannel", "Seat", "viewer"]
+__all__ = [
+    "NAME",
+    "CloseCode",
+    "House",
+    "Person",
+    "RecordingChannel",
+    "Seat",
+    "break_with",
+    "viewer",
+]

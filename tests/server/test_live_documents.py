@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import pytest
 
 from crdt_docs.document import DocumentBroken, NoFence
 from server.live_documents import LiveRooms
-from tests.server.rooms import NAME, House, Person
+from tests.server.rooms import NAME, House, Person, break_with
 
 
 class _Watching(NoFence):
@@ -72,17 +69,8 @@ async def test_rom_9_what_is_shown_is_never_a_document_that_broke(
         seat = await house.sit(ada)
         ada.set("a", 1)
         await house.settle()
-        host = house.host()
-        transact = host.room.document._transact
-
-        def apply_and_fail(updates: Sequence[bytes], sender: bytes) -> None:
-            transact(updates, sender)
-            raise ValueError("yrs failed")
-
-        monkeypatch.setattr(host.room.document, "_transact", apply_and_fail)
-        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
         ada.set("a", 2)
-        host.receive(seat.member, ada.outbox.popleft())
+        host = break_with(house, seat, ada.outbox.popleft(), monkeypatch)
         shown = await _live(house, NoFence()).state(NAME)
         assert host.room.is_broken
         assert shown["objects"] == {"a": 1}

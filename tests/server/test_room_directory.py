@@ -23,7 +23,7 @@ from persistence.ports import Commit, Snapshot, StorageUnavailable
 from server import room_directory
 from server.poison_list import SHOWING
 from tests.helpers.raw_updates import collected, section, update
-from tests.server.rooms import NAME, House, Person
+from tests.server.rooms import NAME, House, Person, break_with
 
 
 async def test_rom_10_a_hundred_at_once_load_a_document_once() -> None:
@@ -227,17 +227,8 @@ async def test_rom_9_a_document_that_breaks_gets_no_snapshot(
         seat = await house.sit(ada)
         ada.set("a", 1)
         await house.settle()
-        host = house.host()
-        transact = host.room.document._transact
-
-        def apply_and_fail(updates: Sequence[bytes], sender: bytes) -> None:
-            transact(updates, sender)
-            raise ValueError("yrs failed")
-
-        monkeypatch.setattr(host.room.document, "_transact", apply_and_fail)
-        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
         ada.set("a", 2)
-        host.receive(seat.member, ada.outbox.popleft())
+        host = break_with(house, seat, ada.outbox.popleft(), monkeypatch)
         await house.directory._compact(host)
         assert host.room.is_broken
         assert (await house.store.load(NAME)).snapshot is None
