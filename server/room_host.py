@@ -300,7 +300,7 @@ class RoomHost:
         now = self._clock()
         self._take_in()
         turn = self.room.end_turn(now)
-        self._commit(turn)
+        self._commit(turn, now)
         self._send(turn, now)
         self._note_receipts(turn)
         self._close(turn)
@@ -317,11 +317,10 @@ class RoomHost:
         if turn.is_broken:
             self._on_broken(self)
 
-    def _commit(self, turn: Turn) -> None:
+    def _commit(self, turn: Turn, now: float) -> None:
         if not turn.commits:
             return
         commits = []
-        now = self._clock()
         for emitted in turn.commits:
             if self._projector is not None:
                 self._projector.note(emitted, now)
