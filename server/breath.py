@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 AT_A_STRETCH = 0.010
 """Seconds of work after which others get their turn."""
@@ -22,3 +22,9 @@ class Breath:
         if self._clock() - self._since >= AT_A_STRETCH:
             await asyncio.sleep(0)
             self._since = self._clock()
+
+
+def advance(steps: Iterator[None]) -> bool:
+    """Take steps of work for as long; whether there are no more."""
+    until = time.monotonic() + AT_A_STRETCH
+    return all(time.monotonic() < until for _ in steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,13 +13,13 @@ from crdt_docs.projection import (
     AnnotationState,
     ObjectState,
     is_projected_id,
-    project_annotation,
-    project_object,
 )
+from crdt_docs.projector import PROJECT
 from crdt_docs.svg.page import rendering
 from persistence.object_ports import ObjectReader, ObjectRow
 from persistence.object_rows import stated
 from server.breath import Breath
+from server.places import AllTaken, Places
 
 AT_ONCE = 2
 """Boards that are gathered at the same time; each is in memory as a whole."""
@@ -31,7 +30,7 @@ WAITING = 16
 ROWS_AT_ONCE = 500
 
 
-class ExportBusy(Exception):  # noqa: N818 - says what is the case
+class ExportBusy(AllTaken):
     """Too many export boards already; it may work in a moment."""
 
 
@@ -63,8 +62,7 @@ class Exports:
     """Hands out the places."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._places = Places(AT_ONCE, WAITING, ExportBusy)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -73,17 +71,11 @@ class Exports:
         Raises:
             ExportBusy: too many wait for one.
         """
-        if self._waiting >= WAITING:
-            raise ExportBusy("too many boards are being exported now")
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
+        await self._places.take()
         try:
             yield
         finally:
-            self._places.release()
+            self._places.leave()
 
 
 async def stored_board(objects: ObjectReader, session_id: UUID) -> Board:
@@ -108,11 +100,10 @@ async def past_board(values: Mapping[str, Mapping[str, Any]]) -> Board:
     """What the rows would have said of the values of root maps."""
     board, breath = Board(), Breath()
     for root in ObjectRoot:
-        project = project_object if root is ObjectRoot.OBJECTS else project_annotation
         for identifier in sorted(filter(is_projected_id, values.get(root, {}))):
             value = values[root][identifier]
             if value is not None:
-                board.of(root)[identifier] = Exported(stated(project(value)), None)
+                board.of(root)[identifier] = Exported(stated(PROJECT[root](value)), None)
             await breath.take()
     return board
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import orjson
 import structlog
@@ -23,6 +23,7 @@ from persistence.ports import (
     Snapshot,
     StorageUnavailable,
 )
+from server.breath import advance
 from server.counters import Counters
 from server.heavy_work import heavy_work
 from server.poison_list import OPENING, READING, SHOWING
@@ -31,9 +32,6 @@ from server.room_host import HostSettings, RoomHost
 log = structlog.get_logger(__name__)
 
 LOADS_AT_ONCE = 16
-
-STEPS_SECONDS = 0.010
-"""How long a document is opened before other rooms are served."""
 
 VIEWED_FROM_BYTES = 256 * 1024
 """Size of documents whose views are kept: smaller ones are opened in a few milliseconds."""
@@ -204,7 +202,7 @@ class RoomDirectory:
         try:
             while True:
                 with heavy_work(self._fence, OPENING + name.encode(), state.size):
-                    is_open = _advance(steps)
+                    is_open = advance(steps)
                 if is_open:
                     return document
                 await asyncio.sleep(0)
@@ -427,12 +425,6 @@ def _has_rows(name: DocumentName) -> bool:
 def _wants_snapshot(host: RoomHost) -> bool:
     """Whether there is news for a snapshot, and opening one would not be worse (ROM-18)."""
     return host.updates_since_snapshot > 0 and not host.room.document.is_laborious
-
-
-def _advance(steps: Iterator[None]) -> bool:
-    """Take steps for a while; whether there are no more."""
-    until = time.monotonic() + STEPS_SECONDS
-    return all(time.monotonic() < until for _ in steps)
 
 
 def _look_at_failure(task: asyncio.Task[RoomHost]) -> None:

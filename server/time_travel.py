@@ -20,7 +20,9 @@ from crdt_docs.identifiers import DocumentName
 from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.replay import Replay, Values
 from persistence.archive_ports import Archive, AtSeq, Moment, PastDocument
+from server.breath import advance
 from server.heavy_work import heavy_work
+from server.places import AllTaken, Places
 from server.poison_list import OPENING, PAST, SHOWING
 
 T = TypeVar("T")
@@ -31,16 +33,13 @@ AT_ONCE = 2
 WAITING = 32
 """Who may wait for one of these places."""
 
-STEPS_SECONDS = 0.010
-"""How long one is replayed before rooms are served."""
-
 REMEMBERED = 2
 """Differences that are remembered while somebody turns their pages, for `REMEMBERED_SECONDS`."""
 
 REMEMBERED_SECONDS = 60.0
 
 
-class PastBusy(Exception):  # noqa: N818 - says what is the case
+class PastBusy(AllTaken):
     """Too many look at the past already; it may work in a moment."""
 
 
@@ -105,8 +104,7 @@ class TimeTravel:
     def __init__(self, archive: Archive, fence: Fence | None = None) -> None:
         self._archive = archive
         self._fence = fence or NoFence()
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._places = Places(AT_ONCE, WAITING, PastBusy)
         self._is_labouring = False
         self._recent: dict[tuple[DocumentName, int, int], Compared] = {}
 
@@ -205,23 +203,14 @@ class TimeTravel:
         for prefix in (OPENING, SHOWING, PAST):
             if self._fence.is_poisoned(prefix + document.encode()):
                 raise DocumentBroken("the past of this document has stopped the server before")
-        await self._enter()
+        await self._places.take()
         try:
             yield work
         finally:
             if work.is_laborious:
                 self._is_labouring = False
             else:
-                self._places.release()
-
-    async def _enter(self) -> None:
-        if self._waiting >= WAITING:
-            raise PastBusy("too many look at the past now")
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
+                self._places.leave()
 
     async def _reach(self, work: _Work, document: DocumentName, moment: Moment) -> PastDocument:
         """Bring a replay to a moment, on from where it is if that is shorter."""
@@ -239,7 +228,7 @@ class TimeTravel:
     async def _take_steps(self, work: _Work, steps: Iterator[None]) -> None:
         while True:
             with heavy_work(self._fence, work.what, work.size):
-                is_done = _advance(steps)
+                is_done = advance(steps)
             if work.replay.is_laborious and not work.is_laborious:
                 self._step_aside(work)
             if is_done:
@@ -250,7 +239,7 @@ class TimeTravel:
         if self._is_labouring:
             raise PastBusy("another document's past takes long already")
         work.is_laborious = self._is_labouring = True
-        self._places.release()
+        self._places.leave()
 
 
 def _shown(past: PastDocument, content: T) -> Shown[T]:
@@ -259,9 +248,3 @@ def _shown(past: PastDocument, content: T) -> Shown[T]:
 
 def _without_content(shown: Shown[Values]) -> Shown[None]:
     return Shown(None, shown.seq, shown.at, shown.is_rounded)
-
-
-def _advance(steps: Iterator[None]) -> bool:
-    """Take steps for a while; whether there are no more."""
-    until = time.monotonic() + STEPS_SECONDS
-    return all(time.monotonic() < until for _ in steps)

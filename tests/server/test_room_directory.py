@@ -20,7 +20,7 @@ from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode
 from persistence.errors import BatchRefused
 from persistence.ports import Commit, Snapshot, StorageUnavailable
-from server import room_directory
+from server import breath, room_directory
 from server.poison_list import SHOWING
 from tests.helpers.raw_updates import collected, section, update
 from tests.server.rooms import NAME, House, Person, break_with
@@ -143,7 +143,7 @@ async def test_rom_17_a_large_document_has_its_time() -> None:
 async def test_rom_17_other_rooms_are_served_while_a_document_is_opened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(room_directory, "STEPS_SECONDS", 0.0)  # each step is one too many
+    monkeypatch.setattr(breath, "AT_A_STRETCH", 0.0)  # each step is one too many
     async with House() as house:
         updates = [update(section(number, 0, collected(1))) for number in range(1, 40)]
         await house.store.commit(

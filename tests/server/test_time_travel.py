@@ -16,7 +16,7 @@ from crdt_docs.document import DocumentBroken, NoFence
 from crdt_docs.replay import Replay
 from persistence.archive_ports import AtSeq, AtSnapshot, AtTime, UnknownMoment
 from persistence.memory_store import MemoryDocumentStore
-from server import time_travel
+from server import breath, time_travel
 from server.poison_list import OPENING, PAST, SHOWING
 from server.time_travel import PastBusy, PastLaborious, Shown, TimeTravel
 from tests.helpers.commits import ANA, document
@@ -177,7 +177,7 @@ class _Gate:
                 return is_laborious
 
         monkeypatch.setattr(time_travel, "Replay", Held)
-        monkeypatch.setattr(time_travel, "STEPS_SECONDS", 0.0)
+        monkeypatch.setattr(breath, "AT_A_STRETCH", 0.0)
 
 
 async def rounds(until: Callable[[], bool]) -> None:
@@ -216,13 +216,15 @@ async def test_two_are_replayed_at_once_and_others_wait(
 async def test_only_so_many_may_wait(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """PST-4"""
     gate = _Gate(monkeypatch, is_laborious=False)
-    monkeypatch.setattr(time_travel, "WAITING", 1)
-    tasks = [asyncio.create_task(stored.travel.json(ONE, AtSeq(5), ROOTS)) for _ in range(4)]
+    admitted = time_travel.AT_ONCE + time_travel.WAITING
+    tasks = [
+        asyncio.create_task(stored.travel.json(ONE, AtSeq(5), ROOTS)) for _ in range(admitted + 1)
+    ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     assert [type(task.exception()) for task in done] == [PastBusy]
     gate.is_open = True
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert sum(isinstance(outcome, Shown) for outcome in outcomes) == 3
+    assert sum(isinstance(outcome, Shown) for outcome in outcomes) == admitted
 
 
 async def test_a_laborious_one_gives_its_place_to_others(
@@ -277,7 +279,7 @@ async def test_others_are_served_between_the_steps(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PST-4"""
-    monkeypatch.setattr(time_travel, "STEPS_SECONDS", 0.0)
+    monkeypatch.setattr(breath, "AT_A_STRETCH", 0.0)
     served = 0
 
     async def others() -> None:
