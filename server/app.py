@@ -57,7 +57,8 @@ from server.retention import Retention
 from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
 from server.settings import Settings
-from server.sockets.session_socket import SocketServices, session_socket_route
+from server.sockets.services import SocketServices
+from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader
 from server.time_travel import TimeTravel
 

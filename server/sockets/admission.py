@@ -1,0 +1,110 @@
+"""Who may come into a document's room: asked once for each opening, whatever the socket speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from crdt_docs.access import Role
+from crdt_docs.document import DocumentBroken
+from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
+from crdt_docs.messages import CloseCode
+from persistence.ports import StorageUnavailable
+from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
+from server.authentication import Authenticator, Credentials, InvalidToken
+from server.room_directory import RoomDirectory
+from server.room_host import RoomHost
+from server.signing_keys import KeysUnavailable
+from server.sockets.services import SocketServices
+
+DATABASE_AWAY = "the database does not answer; retry later"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody who may come in."""
+
+    document: DocumentName
+    identity: Identity
+    role: Role
+    expires_at: datetime
+    max_participants: int
+
+
+class TurnedAway(Exception):  # noqa: N818 - an outcome, not a fault
+    """Somebody may not come in: the close code, and a sentence that helps."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+async def authenticate(token: str, authenticator: Authenticator) -> Credentials:
+    """Who brings this token.
+
+    Raises:
+        TurnedAway: it proves nothing, or cannot be checked now.
+    """
+    try:
+        return await authenticator.authenticate(token)
+    except InvalidToken as error:
+        raise TurnedAway(CloseCode.UNAUTHENTICATED, str(error)) from None
+    except KeysUnavailable:
+        reason = "the issuer's keys cannot be fetched; retry later"
+        raise TurnedAway(CloseCode.TRY_LATER, reason) from None
+
+
+async def admit_to_session(
+    session_id: UUID, credentials: Credentials, services: SocketServices
+) -> Admitted:
+    """Decide about opening a session's document.
+
+    Raises:
+        TurnedAway: there is no such session, it has ended, or it is not for this caller.
+    """
+    try:
+        standing = await services.standings.read(session_id, credentials.identity.user_id)
+    except StorageUnavailable:
+        raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
+    session = standing.session
+    match decide_access(credentials, session, standing.participant):
+        case Allowed(role) if session is not None:
+            return Admitted(
+                document_name(DocumentKind.OCW, session_id),
+                credentials.identity,
+                role,
+                credentials.expires_at,
+                session.max_participants,
+            )
+        case Denied(reason):
+            raise TurnedAway(CloseCode.FORBIDDEN, reason)
+        case NotFound() | Allowed():
+            raise TurnedAway(CloseCode.NOT_FOUND, "there is no such session")
+        case Ended():
+            raise TurnedAway(CloseCode.ENDED, "the session has ended")
+
+
+async def open_room(admitted: Admitted, directory: RoomDirectory, *, since: float) -> RoomHost:
+    """The room, at this moment open to them; nothing may be awaited before they join it.
+
+    Args:
+        since: monotonic time before it was asked whether they may come in.
+
+    Raises:
+        TurnedAway: it cannot be opened, was closed meanwhile, or is full.
+    """
+    try:
+        host = await directory.open(admitted.document)
+    except StorageUnavailable:
+        raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
+    except DocumentBroken:
+        raise TurnedAway(CloseCode.INTERNAL, "") from None
+    closed = directory.closed_since(host.name, since)
+    if closed is not None:
+        raise TurnedAway(*closed)
+    if host.connections >= admitted.max_participants:
+        reason = f"the session is full: {admitted.max_participants} may take part; retry later"
+        raise TurnedAway(CloseCode.TRY_LATER, reason)
+    return host

@@ -1,0 +1,63 @@
+"""A socket's place in one room: what arrives, on its way to the host (FRM-5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from crdt_docs.member import Member
+from crdt_docs.messages import CloseCode, MessageType, SyncType
+from server.channels import Channel
+from server.room_host import RoomHost
+from server.sockets.admission import Admitted
+
+STEP2_PREFIX = bytes((MessageType.SYNC, SyncType.STEP2))
+NO_TEXT = "text frames are not spoken here; send binary"
+
+
+class Seat:
+    """Where a member sits; a `direct_channel.Receiver`."""
+
+    __slots__ = ("_host", "_max_frame_bytes", "_member")
+
+    def __init__(self, host: RoomHost, max_frame_bytes: int) -> None:
+        self._host = host
+        self._max_frame_bytes = max_frame_bytes
+        self._member: Member | None = None
+
+    def take(self, channel: Channel, admitted: Admitted, *, wants_receipts: bool) -> None:
+        """Enter the room."""
+        lifetime = (admitted.expires_at - datetime.now(UTC)).total_seconds()
+        self._member = self._host.join(
+            channel,
+            admitted.identity,
+            admitted.role,
+            wants_receipts=wants_receipts,
+            expires_at=self._host.now + lifetime,
+        )
+
+    def on_frame(self, frame: bytes) -> None:
+        """A binary message (FRM-5)."""
+        member = self._member
+        if member is None:
+            return
+        if len(frame) > self._max_frame_bytes and not frame.startswith(STEP2_PREFIX):
+            reason = f"a frame of {len(frame)} bytes; {self._max_frame_bytes} are allowed"
+            self._host.expel(member, CloseCode.TOO_BIG, reason)
+        else:
+            self._host.receive(member, frame)
+
+    def on_text(self) -> None:
+        """A text message (FRM-5)."""
+        if self._member is not None:
+            self._host.expel(self._member, CloseCode.MALFORMED, NO_TEXT)
+
+    def on_writable(self) -> None:
+        """The socket takes bytes again."""
+        if self._member is not None:
+            self._host.writable(self._member)
+
+    def on_lost(self) -> None:
+        """The socket is gone."""
+        member, self._member = self._member, None
+        if member is not None:
+            self._host.leave(member)

@@ -1,0 +1,25 @@
+"""What the sockets work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.authentication import Authenticator
+from server.counters import Counters
+from server.room_directory import RoomDirectory
+from server.standings import StandingReader
+
+
+@dataclass(frozen=True, slots=True)
+class SocketServices:
+    """Built by `server.app`.
+
+    Attributes:
+        max_frame_bytes: of anything but a step 2, which may be as large as a document.
+    """
+
+    directory: RoomDirectory
+    standings: StandingReader
+    authenticator: Authenticator
+    counters: Counters
+    max_frame_bytes: int
