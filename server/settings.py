@@ -65,6 +65,37 @@ def _json_web_key_set(value: str) -> str:
     return value
 
 
+def _origins(value: str) -> str:
+    """Origins as browsers send them, or `*`; written as one, without spaces."""
+    origins = _listed(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        written = f"{parts.scheme}://{parts.netloc}"
+        if origin != "*" and (
+            parts.scheme not in {"http", "https"} or not parts.hostname or origin != written
+        ):
+            raise ValueError(
+                "must be origins such as https://app.example, separated by commas, or *"
+            )
+    return ",".join(origin.lower() for origin in origins)
+
+
+def _networks(value: str) -> str:
+    """IP addresses and networks; written as one, without spaces."""
+    networks = _listed(value)
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            message = "must be addresses or networks such as 10.0.0.0/8, separated by commas"
+            raise ValueError(message) from None
+    return ",".join(networks)
+
+
+def _listed(value: str) -> list[str]:
+    return [each for each in map(str.strip, value.split(",")) if each]
+
+
 Bytes = Annotated[ByteSize, Field(gt=0), PlainSerializer(int)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
@@ -129,6 +160,77 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds by which the issuer's clock may be ahead of ours (`iat`, `nbf`). "
         "An expiry is never stretched.",
+    )
+
+    allowed_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        default="",
+        description="Origins whose pages may use this server, separated by commas, besides its "
+        "own; `*`: all. The development mode adds those of this machine.",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        default="",
+        description="Addresses and networks of proxies whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed, separated by commas.",
+    )
+    ssl_certfile: Path | None = Field(
+        default=None, description="Certificate chain (PEM): serve https and wss."
+    )
+    ssl_keyfile: Path | None = Field(
+        default=None, description="Its private key (PEM); without it, it is in the first file."
+    )
+
+    # How much one user, or one address, may ask for. A service's token is exempt.
+    auth_per_minute: Count = Field(
+        default=10,
+        description="Attempts to authenticate, of a user or from an address, before 429.",
+    )
+    reads_per_minute: Count = Field(
+        default=1_000, description="REST requests of a user that read, before 429."
+    )
+    writes_per_minute: Count = Field(
+        default=100, description="REST requests of a user that change something, before 429."
+    )
+    connections_per_user: Count = Field(
+        default=10, description="WebSockets of a user at once; others are closed with 4503."
+    )
+    messages_per_second: Count = Field(
+        default=300, description="Messages of a user over all sockets; faster ones end in 4503."
+    )
+    bytes_per_second: Bytes = Field(
+        default=ByteSize(MIB), description="Bytes of messages of a user, likewise."
+    )
+    burst_seconds: Seconds = Field(
+        default=3.0,
+        description="So many seconds' worth of messages and bytes may come at once; of bytes, "
+        "the largest frame besides.",
+    )
+    rooms_per_minute: Count = Field(
+        default=120, description="Rooms that a user may enter, before 4503."
+    )
+    handshakes_per_minute: Count = Field(
+        default=300,
+        description="WebSocket handshakes from an address, before 4503; at twice as many they "
+        "are cut off.",
+    )
+    connections_per_address: Count = Field(
+        default=1_000, description="Connections from an address at once; more are cut off."
+    )
+    max_connections: Count = Field(
+        default=10_000, description="WebSockets at once; others are closed with 4503."
+    )
+
+    # How long one may take.
+    header_seconds: Seconds = Field(default=10.0, description="Time to send the head of a request.")
+    stall_seconds: Seconds = Field(
+        default=10.0,
+        description="Time after which what was begun, a body or a message, must have come at "
+        "the least rate.",
+    )
+    least_bytes_per_second: Bytes = Field(
+        default=ByteSize(500), description="The least rate at which bodies and messages may come."
+    )
+    keep_alive_seconds: Annotated[int, Field(gt=0)] = Field(
+        default=30, description="Time for which an idle HTTP connection is kept."
     )
 
     # What one client may send.
@@ -260,6 +362,28 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_key_has_a_certificate(self) -> Settings:
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            names = f"{variable('ssl_keyfile')} needs {variable('ssl_certfile')}"
+            raise ValueError(f"{names}: a key alone identifies nobody")
+        return self
+
+    @property
+    def uses_tls(self) -> bool:
+        """Served as https and wss."""
+        return self.ssl_certfile is not None
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """`allowed_origins`, one by one."""
+        return frozenset(_listed(self.allowed_origins))
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """`trusted_proxies`, one by one."""
+        return tuple(_listed(self.trusted_proxies))
+
     @property
     def uses_secret(self) -> bool:
         """Tokens are checked with a shared secret, given or generated; not with a key set."""
@@ -328,7 +452,7 @@ def settings_table() -> str:
 
 def _default_text(field: FieldInfo) -> str:
     default: Any = field.default
-    if default is None:
+    if default is None or default == "":
         return "none"
     if isinstance(default, ByteSize):
         return f"`{_size_text(default)}`"

@@ -266,3 +266,40 @@ def test_secrets_are_not_shown() -> None:
     )
     assert SECRET not in repr(settings)
     assert "geheim" not in repr(settings)
+
+
+# Lists, TLS
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("", ""),
+        ("*", "*"),
+        (
+            " https://App.example , http://localhost:5173 ",
+            "https://app.example,http://localhost:5173",
+        ),
+    ],
+)
+def test_origins_are_written_in_one_way(given: str, written: str) -> None:
+    settings = Settings(allowed_origins=given)
+    assert settings.allowed_origins == written
+    assert settings.origins == frozenset(filter(None, written.split(",")))
+
+
+@pytest.mark.parametrize(
+    "given", ["app.example", "https://app.example/", "ftp://x", "https://", "null"]
+)
+def test_what_no_browser_sends_is_no_origin(given: str) -> None:
+    assert "COLLAB_ALLOWED_ORIGINS" in complaint(allowed_origins=given)
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    assert Settings(trusted_proxies="10.0.0.0/8, ::1").proxies == ("10.0.0.0/8", "::1")
+    assert "COLLAB_TRUSTED_PROXIES" in complaint(trusted_proxies="proxy.example")
+
+
+def test_a_key_without_a_certificate_is_refused() -> None:
+    assert "COLLAB_SSL_CERTFILE" in complaint(ssl_keyfile="key.pem")
+    assert Settings(ssl_certfile=Path("both.pem")).uses_tls
