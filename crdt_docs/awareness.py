@@ -220,6 +220,19 @@ class AwarenessTable(Generic[SpeakerT]):
         for client_id in sorted(self._ids.pop(speaker, ())):
             self._remove(client_id, self._present[client_id].clock + 1)
 
+    def role_changed(self, speaker: SpeakerT, identity: Identity, role: Role) -> None:
+        """AWR-13: show everybody, the speaker included, what it is from now on."""
+        for client_id in sorted(self._ids.get(speaker, ())):
+            presence = self._present[client_id]
+            if not is_seen(role):
+                self._remove(client_id, presence.clock + 1)
+                continue
+            presence.identity, presence.role = identity, role
+            presence.who = _who(identity, role)
+            presence.state = _stamped(presence.state, presence.who)
+            presence.clock += 1
+            self._changed[client_id] = None
+
     def expire(self, now: float) -> None:
         """AWR-7: remove states that were not renewed in time."""
         for client_id, presence in list(self._present.items()):
@@ -298,13 +311,18 @@ class AwarenessTable(Generic[SpeakerT]):
             raise LimitExceeded(
                 f"an awareness state of {len(state)} bytes; {self.limits.state_bytes} are allowed"
             )
-        fields = _parse_object(state)
-        user = fields.get("user")
-        fields["user"] = {**user, **who} if isinstance(user, dict) else who
-        try:
-            return _encode(fields)
-        except (ValueError, RecursionError):
-            raise Malformed("an awareness state holds a number that JSON cannot") from None
+        return _stamped(state, who)
+
+
+def _stamped(state: bytes, who: dict[str, str]) -> bytes:
+    """A state that says this about its user."""
+    fields = _parse_object(state)
+    user = fields.get("user")
+    fields["user"] = {**user, **who} if isinstance(user, dict) else who
+    try:
+        return _encode(fields)
+    except (ValueError, RecursionError):
+        raise Malformed("an awareness state holds a number that JSON cannot") from None
 
 
 def _check_clock(clock: int) -> None:

@@ -77,7 +77,13 @@ class QueryAwareness(NamedTuple):
     """ "Who is here?"."""
 
 
-Message = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessUpdate | QueryAwareness
+class Renewal(NamedTuple):
+    """ "This token counts from now on": sent before the old one expires."""
+
+    token: str
+
+
+Message = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessUpdate | QueryAwareness | Renewal
 
 
 class AwarenessEntry(NamedTuple):
@@ -117,7 +123,20 @@ def parse(frame: bytes) -> Message:
         payload, end = read_var_bytes(frame, 1)
         _require_end(frame, end)
         return AwarenessUpdate(payload)
-    raise Malformed("unknown message type; clients may send 0 (sync), 1 and 3 (awareness)")
+    if kind == MessageType.AUTH and frame[1] == 0:
+        payload, end = read_var_bytes(frame, 2)
+        _require_end(frame, end)
+        return Renewal(_text(payload))
+    raise Malformed(
+        "unknown message type; clients may send 0 (sync), 1 and 3 (awareness), 2 0 (token)"
+    )
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise Malformed("a token must be UTF-8") from None
 
 
 def _require_end(frame: bytes, end: int) -> None:
@@ -180,6 +199,10 @@ def awareness(entries: Collection[AwarenessEntry]) -> bytes:
 
 KEEPALIVE = awareness(())
 """Says nothing; keeps a stock client from closing after 30 s without a frame."""
+
+
+QUERY_AWARENESS = bytes((MessageType.QUERY_AWARENESS,))
+"""Asks a client for its presence; stock clients answer with all that they know (AWR-14)."""
 
 
 def denied(reason: str) -> bytes:

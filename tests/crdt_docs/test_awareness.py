@@ -428,3 +428,67 @@ def test_the_short_way_for_ones_own_state_comes_to_the_same(
         assert got == expected
         assert short.take_changed() == careful.take_changed()
         assert short.everyone_and_departed() == careful.everyone_and_departed()
+
+
+# A role that changes
+
+
+def test_awr_13_everybody_sees_a_new_role_at_once(room: Speakers) -> None:
+    room.say("a", ADA, (5, 3, {"x": 1, "user": {"color": "red"}}))
+    room.told()
+    room.table.role_changed("a", ADA, Role.VIEWER)
+    assert room.table.has_changed
+    entries, speaker = room.table.take_changed()
+    [(client, clock, state)] = entries
+    assert (client, clock, speaker) == (5, 4, None), "the owner is told, too"
+    shown = json.loads(state)
+    assert shown["x"] == 1
+    assert shown["user"] == {
+        "color": "red",
+        "id": str(ADA.user_id),
+        "name": "Ada",
+        "role": "viewer",
+        "kind": "user",
+    }
+
+
+def test_awr_13_what_the_owner_says_meanwhile_counts(room: Speakers) -> None:
+    """It had the clock that the server gave away: its state gets the next one (AWR-6)."""
+    room.say("a", ADA, (5, 3, {"x": 1}))
+    room.told()
+    room.table.role_changed("a", ADA, Role.HOST)
+    room.say("a", ADA, (5, 4, {"x": 2}), role=Role.HOST)
+    [(clock, state)] = room.told().values()
+    assert clock == 5
+    assert isinstance(state, dict)
+    assert state["x"] == 2
+    assert state["user"]["role"] == "host"
+
+
+def test_awr_13_a_new_spectator_disappears(room: Speakers) -> None:
+    room.say("a", ADA, (5, 3, {}), (6, 1, {}))
+    room.told()
+    room.table.role_changed("a", ADA, Role.SPECTATOR)
+    assert room.told() == {5: (4, None), 6: (2, None)}
+    room.say("a", ADA, (5, 9, {}), role=Role.SPECTATOR)
+    assert room.told() == {}
+    assert len(room.table) == 0
+
+
+def test_awr_13_a_large_state_is_kept(room: Speakers) -> None:
+    """What is stored of it is larger than what was sent; the limit is for what is sent."""
+    limit = room.table.limits.state_bytes
+    room.say("a", ADA, (5, 3, {"x": "y" * (limit - 10)}))
+    room.told()
+    room.table.role_changed("a", ADA, Role.VIEWER)
+    assert room.told()[5][0] == 4
+
+
+def test_awr_13_others_are_left_alone(room: Speakers) -> None:
+    room.say("a", ADA, (5, 3, {}))
+    room.say("b", BEN, (7, 1, {}))
+    room.told()
+    room.table.role_changed("b", BEN, Role.VIEWER)
+    assert list(room.told()) == [7]
+    room.table.role_changed("nobody", BEN, Role.VIEWER)
+    assert room.told() == {}

@@ -48,6 +48,10 @@ def test_query_awareness_is_a_single_byte() -> None:
     assert messages.parse(b"\x03") == messages.QueryAwareness()
 
 
+def test_frm_2_a_token_reads_back() -> None:
+    assert messages.parse(b"\x02\x00" + var_string("à.b.c")) == messages.Renewal("à.b.c")
+
+
 def test_the_keepalive_is_an_empty_awareness_message() -> None:
     assert messages.KEEPALIVE == b"\x01\x01\x00"
 
@@ -62,7 +66,10 @@ def test_the_keepalive_is_an_empty_awareness_message() -> None:
         b"\x00\x00\x05abc",  # FRM-3: the length does not fit
         b"\x00\x02\x03abcd",  # FRM-1: a byte too many
         b"\x01\x01\x00\x00",
-        b"\x02\x00\x00",  # FRM-2: auth is the server's to say
+        b"\x02\x00",  # FRM-2: of auth, clients send a token
+        b"\x02\x01\x00",
+        b"\x02\x00\x01xy",
+        b"\x02\x00\x01\xff",  # not UTF-8
         b"\x63\x00",
         b"\x71\x05",  # receipts, too
         b"\x03\x00",

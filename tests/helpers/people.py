@@ -108,7 +108,9 @@ class Person:
                     else:
                         self.present[client_id] = json.loads(state)
             case messages.QueryAwareness():
-                raise AssertionError("the server does not ask who is here")
+                self.outbox.append(self.presence({}))  # stock clients tell all that they know
+            case messages.Renewal():
+                raise AssertionError("the server has no token to renew")
 
     def json(self) -> Any:
         """What the person sees of the objects."""
@@ -178,7 +180,7 @@ class Gathering:
                 is_in = member in self.room.members or any(c.member is member for c in turn.closes)
                 if is_in and broadcast.concerns(member):
                     person.inbox.append(broadcast.frame)
-        for member, count in turn.receipts:
+        for member, count, _ in turn.receipts:
             by_member[member].inbox.append(messages.stored(count))
         for close in turn.closes:
             if close.member in by_member:
