@@ -11,6 +11,7 @@ class Counters:
 
     Attributes:
         closes: sockets closed by the server, by close code.
+        limited: what was refused or cut off for being too much, by the limit's name.
     """
 
     connections: int = 0
@@ -19,7 +20,12 @@ class Counters:
     failed_loads: int = 0
     failed_projections: int = 0
     closes: dict[int, int] = field(default_factory=dict)
+    limited: dict[str, int] = field(default_factory=dict)
 
     def count_close(self, code: int) -> None:
         """One more socket closed with this code."""
         self.closes[code] = self.closes.get(code, 0) + 1
+
+    def count_limited(self, limit: str) -> None:
+        """Once more somebody met this limit."""
+        self.limited[limit] = self.limited.get(limit, 0) + 1
