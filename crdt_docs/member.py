@@ -40,11 +40,14 @@ class Member:
     """A connection in a room. Who it is and what it may do are the host's to set.
 
     Attributes:
-        wants_receipts: connected with `?ack=1`: is told how many of its edits are stored.
+        wants_receipts: is told how many of its edits are stored, and which were refused.
+        is_asked_back: is asked for what it has after each step 1 of its own, not when it is greeted
+            (HOC-7).
         received: step 2 and update messages so far.
         settled: how many of them, from the first, are applied or refused.
         own_client: the Yjs client id it introduced itself with in its first presence message.
         is_synced: its first step 1 was answered; before, edits of others would leave a gap in it.
+        refusals: numbers of its messages that were refused since its last receipt.
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
         sender: the user id as 16 bytes.
         missed_from: state vector of what it was last sent, while it is behind.
@@ -53,11 +56,13 @@ class Member:
     identity: Identity
     role: Role
     wants_receipts: bool = False
+    is_asked_back: bool = False
     received: int = 0
     settled: int = 0
     receipted: int = 0
     has_spoken: bool = False
     own_client: int | None = None
+    refusals: list[range] = field(default_factory=list)
     refused_until: int = 0
     debt: Debt | None = None
     walking: PendingWalk | None = None

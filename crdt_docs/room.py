@@ -28,10 +28,11 @@ from crdt_docs.errors import LimitExceeded, Malformed, NotNow, Refusal
 from crdt_docs.identifiers import Identity
 from crdt_docs.member import Member, PendingPieces, PendingWalk
 from crdt_docs.messages import CloseCode
+from crdt_docs.number_ranges import add_number, take_up_to
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Gate, Pacing
 from crdt_docs.state_vector import encode_state_vector
-from crdt_docs.turn import Broadcast, Close, Emitted, Refused, Turn
+from crdt_docs.turn import Broadcast, Close, Emitted, Receipt, Refused, Turn
 from crdt_docs.update_guard import (
     GuardLimits,
     GuardWalk,
@@ -392,8 +393,19 @@ class Room:
         for client, start, end in facts.ranges:
             if client == member.own_client and start <= max(known, member.refused_until):
                 member.refused_until = max(end, member.refused_until)
+        self._note_refusal(member, reason)
+
+    def _note_refusal(self, member: Member, reason: str, number: int | None = None) -> None:
+        """Tell the author and count it.
+
+        Args:
+            number: of the refused message among the member's step 2 and update messages; None for
+                the one that is being dealt with.
+        """
         self._denials[member] = reason
         self._refused.append(Refused(member, reason))
+        if member.wants_receipts:
+            add_number(member.refusals, member.received if number is None else number)
 
     def _is_news(self, facts: UpdateFacts) -> bool:
         clocks = self.document.outline.clocks
@@ -653,7 +665,8 @@ class Room:
         presence = messages.awareness(present) if present else None
         for member in self._greeting:
             if member in self.members:
-                turn.replies.append((member, step1))
+                if not member.is_asked_back:
+                    turn.replies.append((member, step1))
                 if presence is not None:
                     turn.replies.append((member, presence))
         self._greeting.clear()
@@ -667,6 +680,8 @@ class Room:
             state_vector = self._asking.pop(member)
             for frame in self._welcome.frames(self.document, state_vector, self._now):
                 turn.replies.append((member, frame))
+            if member.is_asked_back:
+                turn.replies.append((member, messages.sync_step1(self.document.state_vector())))
             member.is_synced = True
         for member in list(filter(_can_hear, self._present_asking)):
             del self._present_asking[member]
@@ -708,7 +723,8 @@ class Room:
                 member.settled = member.received - member.is_busy
             if member.wants_receipts and member.settled > member.receipted:
                 member.receipted = member.settled
-                turn.receipts.append((member, member.settled))
+                refused = take_up_to(member.refusals, member.settled) if member.refusals else ()
+                turn.receipts.append(Receipt(member, member.settled, refused))
         self._settling.clear()
 
     def _flush_updates(self, turn: Turn) -> None:

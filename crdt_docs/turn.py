@@ -58,6 +58,19 @@ class Close:
     reason: str
 
 
+class Receipt(NamedTuple):
+    """What became of a member's step 2 and update messages, once all committed so far is stored.
+
+    Attributes:
+        up_to: so many of them, from the first, are dealt with.
+        refused: numbers of the refused ones among those since the last receipt; the first is 1.
+    """
+
+    member: Member
+    up_to: int
+    refused: tuple[range, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """An edit was not accepted; its author was told. For counting and the audit trail."""
@@ -73,8 +86,7 @@ class Turn:
         commits: for the journal, before anything else is sent.
         replies: frames for one member each.
         broadcasts: frames for all.
-        receipts: (member, n): the member's first n step 2 and update messages are dealt with as
-            soon as everything committed so far is stored.
+        receipts: to be given as soon as everything committed so far is stored.
         closes: sockets to close, after the replies.
         refused: edits that were turned down.
         resumed: members whose socket may be read again.
@@ -99,7 +111,7 @@ class Turn:
         self.commits: list[Emitted] = []
         self.replies: list[tuple[Member, bytes]] = []
         self.broadcasts: list[Broadcast] = []
-        self.receipts: list[tuple[Member, int]] = []
+        self.receipts: list[Receipt] = []
         self.closes: list[Close] = []
         self.refused: list[Refused] = []
         self.resumed: list[Member] = []

@@ -19,6 +19,7 @@ from crdt_docs.document import is_panic
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
+from crdt_docs.number_ranges import join_ranges
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.projector import Projector
 from crdt_docs.room import Room
@@ -29,6 +30,7 @@ from server.counters import Counters
 from server.frames import OutgoingFrame
 from server.heavy_work import heavy_work
 from server.poison_list import READING
+from server.receipts import Receipts
 
 log = structlog.get_logger(__name__)
 
@@ -65,10 +67,15 @@ class HostSettings:
 
 @dataclass(slots=True)
 class _Line:
-    """What the host keeps of a connection: its channel and the receipts that wait for commits."""
+    """What the host keeps of a connection: its channel and the receipts that wait for commits.
+
+    Attributes:
+        waiting: (journal position, messages dealt with, which of them were refused)
+    """
 
     channel: Channel
-    receipts: deque[tuple[int, int]]  # (journal position, messages dealt with)
+    receipts: Receipts | None
+    waiting: deque[tuple[int, int, list[range]]]
     expires_at: float
     behind_since: float | None = None
 
@@ -139,17 +146,25 @@ class RoomHost:
         identity: Identity,
         role: Role,
         *,
-        wants_receipts: bool,
+        receipts: Receipts | None = None,
+        is_asked_back: bool = False,
         expires_at: float = math.inf,
     ) -> Member:
         """Let a socket in; it is greeted with the next turn.
 
         Args:
+            receipts: how it is told what is stored; None: it is not.
+            is_asked_back: see `Member`.
             expires_at: time of the host's clock at which it is closed with 4501.
         """
-        member = Member(identity=identity, role=role, wants_receipts=wants_receipts)
+        member = Member(
+            identity=identity,
+            role=role,
+            wants_receipts=receipts is not None,
+            is_asked_back=is_asked_back,
+        )
         channel.last_sent = self._clock()
-        self._lines[member] = _Line(channel, deque(), expires_at)
+        self._lines[member] = _Line(channel, receipts, deque(), expires_at)
         self.empty_since = None
         self.room.join(member)
         self._schedule()
@@ -405,12 +420,14 @@ class RoomHost:
             self.room.fell_behind(member)
 
     def _note_receipts(self, turn: Turn) -> None:
-        for member, count in turn.receipts:
+        for member, count, refused in turn.receipts:
             line = self._lines.get(member)
             if line is not None:
-                if len(line.receipts) >= RECEIPTS_HELD:
-                    line.receipts.pop()  # the later one says more
-                line.receipts.append((self.position, count))
+                ranges: list[range] = []
+                if len(line.waiting) >= RECEIPTS_HELD:
+                    ranges = line.waiting.pop()[2]  # the later one says more
+                join_ranges(ranges, refused)
+                line.waiting.append((self.position, count, ranges))
                 self._waiting[member] = None
         if turn.receipts:
             self.committed(self._journal.committed)
@@ -422,18 +439,25 @@ class RoomHost:
         now = self._clock()
         for member in list(self._waiting):
             line = self._lines.get(member)
-            if line is None:
+            if line is None or line.receipts is None:
                 del self._waiting[member]
                 continue
             if member.is_behind:
                 continue
-            count = 0
-            while line.receipts and line.receipts[0][0] <= position:
-                count = line.receipts.popleft()[1]
-            if count:
-                self._send_to(member, line, OutgoingFrame(messages.stored(count)), now)
-            if not line.receipts:
+            while line.waiting and line.waiting[0][0] <= position:
+                _, count, refused = line.waiting.popleft()
+                line.receipts.settle(count, refused)
+            if self._send_receipts(member, line, line.receipts, now) and not line.waiting:
                 del self._waiting[member]
+
+    def _send_receipts(self, member: Member, line: _Line, receipts: Receipts, now: float) -> bool:
+        """Say what is due; whether all of it was said. One that falls behind is told the rest
+        when it has drained."""
+        for frame in receipts.due():
+            self._send_to(member, line, frame, now)
+            if member.is_behind:
+                return False
+        return True
 
     def _close(self, turn: Turn) -> None:
         for close in turn.closes:

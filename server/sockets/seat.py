@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode, MessageType, SyncType
 from server.channels import Channel
+from server.receipts import Receipts
 from server.room_host import RoomHost
 from server.sockets.admission import Admitted
 
@@ -24,14 +25,22 @@ class Seat:
         self._max_frame_bytes = max_frame_bytes
         self._member: Member | None = None
 
-    def take(self, channel: Channel, admitted: Admitted, *, wants_receipts: bool) -> None:
-        """Enter the room."""
+    def take(
+        self,
+        channel: Channel,
+        admitted: Admitted,
+        *,
+        receipts: Receipts | None,
+        is_asked_back: bool = False,
+    ) -> None:
+        """Enter the room. The arguments are those of `RoomHost.join`."""
         lifetime = (admitted.expires_at - datetime.now(UTC)).total_seconds()
         self._member = self._host.join(
             channel,
             admitted.identity,
             admitted.role,
-            wants_receipts=wants_receipts,
+            receipts=receipts,
+            is_asked_back=is_asked_back,
             expires_at=self._host.now + lifetime,
         )
 

@@ -18,6 +18,7 @@ from crdt_docs.identifiers import parse_uuid
 from crdt_docs.messages import CloseCode
 from server.authentication import token_from_scope
 from server.channels import fitting_reason
+from server.receipts import StoredCounts
 from server.sockets.admission import (
     Admitted,
     TurnedAway,
@@ -56,9 +57,9 @@ async def _serve(websocket: WebSocket, services: SocketServices) -> None:
         log.info("socket turned away", code=int(turned.code), why=turned.reason)
         await websocket.close(turned.code, fitting_reason(turned.reason))
         return
-    wants_receipts = websocket.query_params.get("ack") == "1"
+    receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None
     seat = Seat(host, services.max_frame_bytes)
-    take = partial(seat.take, admitted=admitted, wants_receipts=wants_receipts)
+    take = partial(seat.take, admitted=admitted, receipts=receipts)
     await attach(websocket, seat, take)
 
 

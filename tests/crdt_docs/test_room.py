@@ -353,6 +353,37 @@ class TestReadOnly:
         assert sum(len(turn.refused) for turn in room.turns) == 2
         assert ben.stored == ben.member.received, "refused is dealt with"
 
+    def test_receipts_tell_which_messages_were_refused(self) -> None:
+        """ROM-5."""
+        ada, ben = Person(1), Person(2, Role.EDITOR, wants_receipts=True)
+        room = Gathering(ada, ben)
+        room.settle()
+        ben.set("before", 1)
+        room.settle()
+        before = ben.member.received
+        room.room.set_role(ben.member, Role.VIEWER)
+        ben.set("one", 1)
+        ben.set("two", 2)
+        room.settle()
+        room.room.set_role(ben.member, Role.EDITOR)
+        ben.set("after", 1)
+        room.settle()
+        receipts = [receipt for turn in room.turns for receipt in turn.receipts]
+        assert [each for receipt in receipts for each in receipt.refused] == [
+            range(before + 1, before + 3)
+        ]
+        assert receipts[-1].up_to == ben.member.received > before + 2
+        assert not ben.member.refusals
+
+    def test_those_who_want_no_receipts_are_not_counted_for(self) -> None:
+        ben = Person(2, Role.VIEWER)
+        room = Gathering(ben)
+        room.settle()
+        ben.set("mine", 1)
+        room.settle()
+        assert ben.denials
+        assert not ben.member.refusals
+
     def test_offline_edits_of_a_reader_are_refused_too(self) -> None:
         ada, ben = Person(1), Person(2, Role.VIEWER)
         room = Gathering(ada, ben)

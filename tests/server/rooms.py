@@ -18,6 +18,7 @@ from crdt_docs.room import RoomLimits
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
 from server.counters import Counters
+from server.receipts import StoredCounts
 from server.room_directory import RoomDirectory
 from server.room_host import HostSettings, RoomHost
 from tests.helpers.channels import RecordingChannel
@@ -35,7 +36,10 @@ class Seat:
         self.person = person
         self.channel = RecordingChannel()
         self.member = host.join(
-            self.channel, person.identity, person.member.role, wants_receipts=wants_receipts
+            self.channel,
+            person.identity,
+            person.member.role,
+            receipts=StoredCounts() if wants_receipts else None,
         )
         self._heard = 0
         person.open()
