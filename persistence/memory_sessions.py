@@ -30,6 +30,11 @@ class MemorySessionStore(MemorySwitches):
         self._sessions: dict[UUID, Session] = {}
         self._participants: dict[tuple[UUID, UUID], Participant] = {}
 
+    def workspace_of(self, session_id: UUID) -> UUID | None:
+        """The workspace of a session, also of a deleted one; None where there is none."""
+        session = self._sessions.get(session_id)
+        return None if session is None else session.workspace_id
+
     async def create(self, session: Session) -> None:
         """See `ports.SessionStore.create`; an id that exists already is left as it is."""
         await self._enter()

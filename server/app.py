@@ -24,6 +24,8 @@ from crdt_docs.update_guard import GuardLimits
 from persistence.answer_ports import AnswerStore
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import Archive
+from persistence.audit_log import PostgresAuditStore
+from persistence.audit_ports import AuditStore
 from persistence.database_lock import DatabaseLock
 from persistence.inspection import PostgresInspection
 from persistence.inspection_ports import Inspection
@@ -31,6 +33,7 @@ from persistence.journal import WriteBehindJournal
 from persistence.kept_answers import PostgresAnswerStore
 from persistence.lookup_ports import ObjectLookup
 from persistence.memory_answers import MemoryAnswerStore
+from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
@@ -41,6 +44,7 @@ from persistence.search import PostgresSearch
 from persistence.search_ports import Search
 from persistence.sessions import PostgresSessionStore
 from persistence.update_log import PostgresDocumentStore
+from server.audit import AuditWriter
 from server.authentication import Authenticator
 from server.clock import utc_now
 from server.counters import Counters
@@ -81,6 +85,7 @@ class Stores:
     inspection: Inspection | None
     sessions: SessionStore
     answers: AnswerStore
+    audit: AuditStore
     is_up: Callable[[], bool]
 
 
@@ -113,6 +118,7 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
         inspection=PostgresInspection(pool),
         sessions=PostgresSessionStore(pool),
         answers=PostgresAnswerStore(pool),
+        audit=PostgresAuditStore(pool),
         is_up=lambda: watch.is_up,
     )
 
@@ -133,6 +139,7 @@ def memory_stores() -> Stores:
         inspection=None,
         sessions=sessions,
         answers=MemoryAnswerStore(),
+        audit=MemoryAuditStore(sessions.workspace_of),
         is_up=lambda: True,
     )
 
@@ -170,6 +177,9 @@ async def _build(
 ) -> None:
     authenticator = await asyncio.to_thread(Authenticator.from_settings, settings)
     counters = Counters()
+    audit = AuditWriter(stores.audit)
+    audit.start()
+    stack.push_async_callback(audit.close, settings.shutdown_seconds)
     journal = WriteBehindJournal(
         stores.documents,
         on_poisoned=lambda commit, error: directory.give_up(commit.document, error),
@@ -207,6 +217,7 @@ async def _build(
         standings=StandingReader(stores.sessions),
         authenticator=authenticator,
         counters=counters,
+        audit=audit,
         max_frame_bytes=settings.max_frame_bytes,
     )
     services = Services(
@@ -216,6 +227,7 @@ async def _build(
         archive=stores.archive,
         past=past,
         answers=stores.answers,
+        audit=audit,
         live=live,
         authenticator=authenticator,
         settings=settings,

@@ -12,6 +12,7 @@ from persistence.archive_ports import Archive
 from persistence.lookup_ports import ObjectLookup
 from persistence.ports import SessionStore
 from persistence.search_ports import Search
+from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
 from server.exporting import Exports
@@ -30,6 +31,7 @@ class Services:
     archive: Archive
     past: TimeTravel
     answers: AnswerStore
+    audit: AuditTrail
     live: LiveDocuments
     authenticator: Authenticator
     settings: Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.counters import Counters
 from server.room_directory import RoomDirectory
@@ -22,4 +23,5 @@ class SocketServices:
     standings: StandingReader
     authenticator: Authenticator
     counters: Counters
+    audit: AuditTrail
     max_frame_bytes: int

@@ -28,7 +28,7 @@ import pytest_asyncio
 from persistence.embedded_postgres import EmbeddedPostgres
 from persistence.errors import EmbeddedPostgresError
 from persistence.migrations import migrate
-from persistence.pool import DatabasePool
+from persistence.pool import Connection, DatabasePool
 from persistence.postgres_cluster import DATABASE, OWNER, SUPERUSER
 from tests.helpers.proving import missing
 
@@ -127,8 +127,22 @@ async def _delete_rows(dsn: str) -> None:
             "kept_answers",
         ):
             await connection.execute(f"DELETE FROM {table}")
+        await _empty_trail(connection)
     finally:
         await connection.close()
+
+
+async def _empty_trail(connection: Connection) -> None:
+    """Nothing can be deleted from the trail: its months are dropped and made again."""
+    await connection.execute("DELETE FROM audit_subjects")
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM audit_log)"):
+        for (name,) in await connection.fetch(
+            "SELECT inhrelid::regclass::text FROM pg_inherits "
+            "WHERE inhparent = 'audit_log'::regclass"
+        ):
+            await connection.execute(f"DROP TABLE {name}")
+        await connection.execute("SELECT audit_log_add_partition('audit_log_default', 'DEFAULT')")
+        await connection.execute("SELECT audit_log_make_month(now())")
 
 
 @pytest_asyncio.fixture

@@ -27,6 +27,7 @@ from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.settings import Settings
 from server.time_travel import TimeTravel
+from tests.helpers.audit import RecordedTrail
 from tests.server.described import described
 from tests.server.token_forge import SECRET, Forge
 
@@ -146,6 +147,7 @@ class Api:
     stored_in: SessionStore | None = None  # else `sessions`, in memory
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
     authenticator: Authenticator | None = None  # else the forge's
+    audit: RecordedTrail = field(default_factory=RecordedTrail)
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -161,6 +163,7 @@ class Api:
             archive=self.documents.archive,
             past=TimeTravel(self.documents.archive),
             answers=self.answers,
+            audit=self.audit,
             live=self.live,
             authenticator=self.authenticator or self.forge.authenticator(),
             settings=self.settings,
