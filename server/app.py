@@ -51,6 +51,7 @@ from server.counters import Counters
 from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.housekeeping import keep_house
+from server.limits.requests import RequestLimits, RequestRates
 from server.live_documents import LiveRooms
 from server.pages import page_routes
 from server.rebuilding import rebuild
@@ -231,6 +232,7 @@ async def _build(
         live=live,
         authenticator=authenticator,
         settings=settings,
+        limits=request_limits(settings, counters),
     )
     app.router.routes.extend(
         [session_socket_route(sockets), *rest_routes(services), *page_routes()]
@@ -277,6 +279,14 @@ def document_limits(settings: Settings) -> DocumentLimits:
         max_clients=settings.max_client_ids,
         max_blind_writes=settings.max_blind_writes,
     )
+
+
+def request_limits(settings: Settings, counters: Counters) -> RequestLimits:
+    """How many requests may come in a minute."""
+    rates = RequestRates(
+        settings.auth_per_minute, settings.reads_per_minute, settings.writes_per_minute
+    )
+    return RequestLimits(rates, counters)
 
 
 def _room_limits(settings: Settings) -> RoomLimits:

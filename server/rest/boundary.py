@@ -19,6 +19,7 @@ from crdt_docs.document import DocumentBroken
 from crdt_docs.errors import LimitExceeded, NotNow
 from persistence.ports import StorageUnavailable
 from server.clock import Clock
+from server.limits.requests import TooManyRequests
 from server.rest import callers
 from server.rest.envelope import REQUEST_ID_KEY, failure
 from server.rest.errors import (
@@ -33,6 +34,7 @@ from server.rest.errors import (
     ApiError,
     body_too_large,
     invalid_request,
+    rate_limited,
     unavailable,
 )
 from server.signing_keys import KeysUnavailable
@@ -163,12 +165,18 @@ def _problem(error: Exception) -> ApiError:
             return error
         case RequestValidationError():
             return invalid_request(error.errors())
-        case LimitExceeded():
-            return ApiError(DOCUMENT_FULL, str(error))
+        case TooManyRequests() | LimitExceeded():
+            return _past_a_limit(error)
         case HTTPException(status_code=404 | 405):
             return _not_routed(error)
         case _:
             return ApiError(INTERNAL)
+
+
+def _past_a_limit(error: TooManyRequests | LimitExceeded) -> ApiError:
+    if isinstance(error, LimitExceeded):
+        return ApiError(DOCUMENT_FULL, str(error))
+    return rate_limited(error.limit, error.most, error.retry_after)
 
 
 def _not_routed(error: HTTPException) -> ApiError:

@@ -24,11 +24,13 @@ from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name, parse_uuid
 from persistence.ports import Session, SessionStatus
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
-from server.authentication import Credentials, InvalidToken, bearer_token
+from server.authentication import Credentials, ExpiredToken, InvalidToken, bearer_token
+from server.limits.addresses import client_key
 from server.rest.errors import (
     FORBIDDEN,
     INVALID_PARAMETER,
     KEYS_UNAVAILABLE,
+    RATE_LIMITED,
     SESSION_ENDED,
     SESSION_NOT_FOUND,
     SESSION_PAUSED,
@@ -89,6 +91,7 @@ async def identify(services: Services, request: Request) -> Caller:
 
     Raises:
         ApiError: 401; 400 and 403 for a wrong acting user.
+        TooManyRequests: too many failed at that address (LIM-7).
         KeysUnavailable: it cannot be told now.
     """
     token = bearer_token(request.scope)
@@ -96,7 +99,10 @@ async def identify(services: Services, request: Request) -> Caller:
         raise unauthenticated("send a token: Authorization: Bearer …", token_given=False)
     try:
         credentials = await services.authenticator.authenticate(token)
+    except ExpiredToken as error:
+        raise unauthenticated(str(error), token_given=True) from None
     except InvalidToken as error:
+        services.limits.fail(client_key(request.scope))
         raise unauthenticated(str(error), token_given=True) from None
     caller = Caller(_acting(request, credentials), credentials)
     request.scope[_CALLER_KEY] = caller
@@ -132,7 +138,7 @@ def acting(scope: Scope) -> dict[str, str]:
     return {"acting_user": str(caller.identity.user_id), "via": str(caller.via.user_id)}
 
 
-@refuses(UNAUTHENTICATED, INVALID_PARAMETER, FORBIDDEN, KEYS_UNAVAILABLE)
+@refuses(UNAUTHENTICATED, INVALID_PARAMETER, FORBIDDEN, RATE_LIMITED, KEYS_UNAVAILABLE)
 async def calling(request: Request) -> Caller:
     """Who calls: found out by the route, before it reads the body."""
     caller: Caller = request.scope[_CALLER_KEY]

@@ -12,9 +12,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from server.rest.callers import calling, identify
+from server.limits.addresses import client_key
+from server.limits.requests import RequestLimits
+from server.rest.callers import Caller, calling, identify
 from server.rest.errors import (
     MAX_FAULTS,
+    UNAUTHENTICATED,
     UNSUPPORTED_MEDIA_TYPE,
     ApiError,
     invalid_parameter,
@@ -25,7 +28,11 @@ from server.rest.services import services_of
 
 MEDIA_TYPES = ("application/json", "application/merge-patch+json")
 
+AUTHENTICATING = "/auth/"
+"""Below this path one proves who one is."""
+
 Answering = Callable[[Request], Awaitable[Response]]
+Counting = Callable[[RequestLimits, Request, Caller | None], None]
 
 
 def resource_router(tag: str) -> APIRouter:
@@ -48,22 +55,47 @@ class Endpoint(APIRoute):
         has_query = reads_query(self.dependant)
         reads_body = self.body_field is not None
         once = is_idempotent(self.methods or (), calls)
+        count = counting(self.path, self.methods or ())
+        is_authenticating = self.path.startswith(AUTHENTICATING)
 
         async def answer_in_order(given: Request) -> Response:
             given.scope["path_params"] = unmarked(given.scope["path_params"])
             request = JsonRequest(given.scope, given.receive)
             services = services_of(request)
             caller = await identify(services, request) if needs_caller else None
+            count(services.limits, request, caller)
             if has_query:
                 _check_parameters(request)
             if reads_body:
                 await _read_body(request)
             key = read_key(request) if once else None
+            if caller is None and is_authenticating:
+                return await _attempt(services.limits, request, answer)
             if caller is None or key is None:
                 return await answer(request)
             return await answer_once(services, caller, request, key, lambda: answer(request))
 
         return answer_in_order
+
+
+def counting(path: str, methods: Iterable[str]) -> Counting:
+    """How the calls of an endpoint are counted, before its body is read.
+
+    Nothing is counted of services (LIM-6), nor where nobody has to say who they are.
+    """
+    is_reading = "GET" in methods
+
+    def count(limits: RequestLimits, request: Request, caller: Caller | None) -> None:
+        if caller is None or caller.token.is_service:
+            return
+        if path.startswith(AUTHENTICATING):
+            limits.authenticate(caller.identity.user_id)
+        elif is_reading:
+            limits.read(caller.identity.user_id)
+        else:
+            limits.write(caller.identity.user_id)
+
+    return count
 
 
 def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:
@@ -99,6 +131,18 @@ def _check_parameters(request: Request) -> None:
         problem = "is given more than once"
         errors = [{"field": name, "message": problem} for name in repeated[:MAX_FAULTS]]
         raise invalid_parameter(f"a parameter {problem}", errors)
+
+
+async def _attempt(limits: RequestLimits, request: Request, answer: Answering) -> Response:
+    """Have a token looked at that came in the body; one that proves nothing is counted (LIM-7)."""
+    address = client_key(request.scope)
+    limits.attempt(address)
+    try:
+        return await answer(request)
+    except ApiError as error:
+        if error.kind is UNAUTHENTICATED:
+            limits.fail(address)
+        raise
 
 
 async def _read_body(request: Request) -> None:

@@ -58,6 +58,12 @@ BODY_TOO_LARGE = ErrorKind(
     413, "BODY_TOO_LARGE", "more bytes than `max_body_bytes`", {"max_bytes": 1_048_576}
 )
 UNSUPPORTED_MEDIA_TYPE = ErrorKind(415, "UNSUPPORTED_MEDIA_TYPE", "the body is not JSON")
+RATE_LIMITED = ErrorKind(
+    429,
+    "RATE_LIMITED",
+    "too many requests in a minute; `Retry-After` says when to try again",
+    {"limit": "writes", "per_minute": 100},
+)
 INTERNAL = ErrorKind(500, "INTERNAL", "our fault; details are in the log under the request id")
 STORAGE_UNAVAILABLE = ErrorKind(
     503, "STORAGE_UNAVAILABLE", "the database does not answer; try again"
@@ -165,6 +171,16 @@ def body_too_large(limit: int) -> ApiError:
     """The body is, or says it is, over the limit (bytes)."""
     message = f"a body may have {limit} bytes"
     return ApiError(BODY_TOO_LARGE, message, details={"max_bytes": limit})
+
+
+def rate_limited(limit: str, per_minute: int, retry_after: int) -> ApiError:
+    """Too much in a minute; it will do again in so many seconds."""
+    return ApiError(
+        RATE_LIMITED,
+        f"{per_minute} a minute are allowed ({limit}); retry in {retry_after} s",
+        details={"limit": limit, "per_minute": per_minute},
+        headers={"Retry-After": str(retry_after)},
+    )
 
 
 def unavailable(

@@ -16,6 +16,7 @@ from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
 from server.exporting import Exports
+from server.limits.requests import RequestLimits
 from server.rest.ports import LiveDocuments
 from server.settings import Settings
 from server.time_travel import TimeTravel
@@ -37,6 +38,7 @@ class Services:
     settings: Settings
     clock: Clock = utc_now
     exports: Exports = field(default_factory=Exports)
+    limits: RequestLimits = field(default_factory=RequestLimits)
 
 
 def services_of(request: Request) -> Services:
