@@ -35,6 +35,13 @@ class MemorySessionStore(MemorySwitches):
         session = self._sessions.get(session_id)
         return None if session is None else session.workspace_id
 
+    def note_seen(self, session_id: UUID, user_id: UUID, at: datetime) -> None:
+        """Somebody who takes part was there at a moment."""
+        row = self._participants.get((session_id, user_id))
+        if row is not None and row.removed_at is None:
+            latest = at if row.last_active_at is None else max(at, row.last_active_at)
+            self._participants[session_id, user_id] = replace(row, last_active_at=latest)
+
     async def create(self, session: Session) -> None:
         """See `ports.SessionStore.create`; an id that exists already is left as it is."""
         await self._enter()

@@ -84,3 +84,23 @@ END $$;
 -- What comes when no partition is there for it: nothing is ever turned away.
 SELECT audit_log_add_partition('audit_log_default', 'DEFAULT');
 SELECT audit_log_make_month(now());
+
+-- One row a socket and session: who was connected, with what, and when.
+CREATE TABLE user_sessions (
+    id              uuid        PRIMARY KEY,  -- written twice: at both ends
+    session_id      uuid        NOT NULL,
+    user_id         uuid        NOT NULL,
+    actor_kind      text        NOT NULL CHECK (actor_kind IN ('user', 'agent', 'service')),
+    device          text        NOT NULL CHECK (octet_length(device) BETWEEN 1 AND 32),
+    connected_at    timestamptz NOT NULL,
+    disconnected_at timestamptz,
+    close_code      integer,
+    CHECK (disconnected_at IS NOT NULL OR close_code IS NULL)
+);
+-- Those that a crash left open.
+CREATE INDEX user_sessions_open ON user_sessions (connected_at) WHERE disconnected_at IS NULL;
+-- Those that are kept no longer.
+CREATE INDEX user_sessions_ended ON user_sessions (disconnected_at)
+    WHERE disconnected_at IS NOT NULL;
+-- All of a person: to be told of them, and to be forgotten.
+CREATE INDEX user_sessions_by_user ON user_sessions (user_id);

@@ -125,6 +125,7 @@ async def _delete_rows(dsn: str) -> None:
             "ocw_annotations",
             "ocw_annotation_history",
             "kept_answers",
+            "user_sessions",
         ):
             await connection.execute(f"DELETE FROM {table}")
         await _empty_trail(connection)

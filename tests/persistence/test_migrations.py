@@ -62,6 +62,7 @@ async def test_a_new_database_gets_all_tables(empty_database: str) -> None:
         "ocw_participants",
         "ocw_sessions",
         "schema_migrations",
+        "user_sessions",
     ]
 
 
