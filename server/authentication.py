@@ -2,7 +2,8 @@
 
 Tokens are JWTs. Required claims: `sub` (UUID), `exp`, `iat`, `jti`, `aud`. Optional: `name`,
 `workspaces` (UUIDs), `scope` (`service` among its words makes a backend service), `kind`
-(`user`, `agent`) and `grants` (`{"ocw/<uuid>": "<role>"}`).
+(`user`, `agent`), `grants` (`{"ocw/<uuid>": "<role>"}`) and, of those minted with a refresh token,
+`fam` (UUID): the family that they are revoked with.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from crdt_docs.identifiers import (
     parse_uuid,
 )
 from server.clock import Clock, utc_now
+from server.revocations import Revocations
 from server.settings import Settings
 from server.signing_keys import KeySource, UnknownKey, key_source
 
@@ -59,6 +61,10 @@ class ExpiredToken(InvalidToken):
     """A token that proved something until its `exp`."""
 
 
+class RevokedToken(InvalidToken):
+    """A token that proved something until it was revoked (ACC-15)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a checked token says.
@@ -70,6 +76,8 @@ class Credentials:
         grants: roles the token gives in single documents.
         expires_at: from this moment on the token proves nothing (UTC).
         jti: the token's own id, visible ASCII.
+        family: the refresh tokens that it was minted with; None for one of its own.
+        issued_at: when it was signed, in whole seconds (UTC).
     """
 
     identity: Identity
@@ -78,6 +86,8 @@ class Credentials:
     grants: Mapping[DocumentName, Role]
     expires_at: datetime
     jti: str
+    family: UUID | None = None
+    issued_at: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 def _uuid(value: object) -> UUID:
@@ -122,6 +132,7 @@ class _Claims(BaseModel):
     workspaces: list[Uuid] | None = None
     scope: str = ""
     kind: Literal["user", "agent"] = "user"
+    fam: Uuid | None = None
     grants: dict[
         Annotated[DocumentName, BeforeValidator(_document)],
         Annotated[Role, BeforeValidator(_role)],
@@ -138,8 +149,14 @@ class Authenticator:
         audience: str = "chenu-collab",
         leeway: float = 0.0,
         clock: Clock = utc_now,
+        revocations: Revocations | None = None,
     ) -> None:
-        """`leeway`: seconds by which `iat` and `nbf` may lie in the future."""
+        """
+        Args:
+            leeway: seconds by which `iat` and `nbf` may lie in the future.
+            revocations: tokens that prove nothing any more.
+        """
+        self.revocations = revocations or Revocations()
         self._keys = keys
         self._audience = audience
         self._leeway = timedelta(seconds=leeway)
@@ -164,7 +181,7 @@ class Authenticator:
         """Check a token and read it.
 
         Raises:
-            ExpiredToken: it was good once.
+            ExpiredToken, RevokedToken: it was good once.
             InvalidToken: it is not good.
             KeysUnavailable: nobody can tell now, because the issuer's keys cannot be fetched.
         """
@@ -174,7 +191,10 @@ class Authenticator:
             raise InvalidToken("the token is not a JWT")
         claims = await self._claims(token)
         self._check_times(claims)
-        return _credentials(claims)
+        credentials = _credentials(claims)
+        if self.revocations.covers(credentials):
+            raise RevokedToken("the token was revoked")
+        return credentials
 
     async def _claims(self, token: str) -> _Claims:
         """The claims of a token whose signature is right: checked once a minute, not each time,
@@ -266,6 +286,8 @@ def _credentials(claims: _Claims) -> Credentials:
         grants=MappingProxyType(claims.grants),
         expires_at=datetime.fromtimestamp(claims.exp, UTC),
         jti=claims.jti,
+        family=claims.fam,
+        issued_at=datetime.fromtimestamp(claims.iat, UTC),
     )
 
 
@@ -297,6 +319,7 @@ def mint(
     is_agent: bool = False,
     workspaces: Iterable[UUID] = (),
     grants: Mapping[DocumentName, Role] | None = None,
+    family: UUID | None = None,
     audience: str = "chenu-collab",
 ) -> str:
     """Sign a token with the shared secret (HS256)."""
@@ -313,6 +336,8 @@ def mint(
         claims["scope"] = SERVICE_SCOPE
     if is_agent:
         claims["kind"] = "agent"
+    if family is not None:
+        claims["fam"] = str(family)
     if listed := [str(workspace) for workspace in workspaces]:
         claims["workspaces"] = listed
     if grants:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 
 import orjson
 import structlog
 
+from crdt_docs.access import Role
 from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
 from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.messages import CloseCode
@@ -22,12 +24,15 @@ from persistence.ports import (
     Journal,
     Snapshot,
     StorageUnavailable,
+    StoredDocument,
 )
 from server.breath import advance
 from server.counters import Counters
 from server.heavy_work import heavy_work
 from server.poison_list import OPENING, READING, SHOWING
-from server.room_host import HostSettings, RoomHost
+from server.revocations import Revocations
+from server.room_host import HostSettings, Renewing, RoomHost
+from server.rulings import Rulings
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +47,6 @@ LAST_SECONDS = 3.0
 REPAIRED_AT_ONCE = 2 * 1024 * 1024
 """Bytes of a document up to which its rows are made anew when it is opened: comparing them reads
 all of its objects, and one of them may be most of the document (PRJ-7)."""
-
-CLOSED_REMEMBERED = 60.0
-"""Seconds for which a closed document is remembered: longer than anybody takes to come in."""
 
 
 class RoomDirectory:
@@ -65,9 +67,13 @@ class RoomDirectory:
         fence: Fence | None = None,
         repair: Callable[[DocumentName], Awaitable[object]] | None = None,
         archive: Archive | None = None,
+        renewing: Renewing | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
         """
         Args:
+            renewing: decides about new tokens on open sockets.
+            revocations: whose tokens prove nothing any more.
             archive: where views of large documents are kept (PST-11).
             repair: makes rows of a document that is not open what its log says (HST-8).
             idle_seconds: how long a room without members stays in memory.
@@ -75,6 +81,8 @@ class RoomDirectory:
                 `snapshot_every_bytes`.
         """
         self.counters = counters
+        self.rulings = Rulings()
+        self.revocations = revocations or Revocations()
         self._store = store
         self._journal = journal
         self._limits = limits
@@ -86,11 +94,11 @@ class RoomDirectory:
         self._fence = fence or NoFence()
         self._archive = archive
         self._repair = repair
+        self._renewing = renewing
         self._unsound: set[DocumentName] = set()
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
-        self._closed: dict[DocumentName, tuple[float, CloseCode, str]] = {}
         self._busy: dict[RoomHost, asyncio.Task[None]] = {}
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
         self._ticker: asyncio.Task[None] | None = None
@@ -108,6 +116,10 @@ class RoomDirectory:
     def connections(self) -> int:
         """How many sockets are in them."""
         return sum(host.connections for host in self._hosts.values())
+
+    def hosts(self) -> Sequence[RoomHost]:
+        """The rooms that are open now."""
+        return tuple(self._hosts.values())
 
     def find(self, name: DocumentName) -> RoomHost | None:
         """The room, if it is open."""
@@ -174,6 +186,7 @@ class RoomDirectory:
                 raise
             room = Room(
                 document=document,
+                projector=self._projector(name, document, stored) if _has_rows(name) else None,
                 authors=stored.authors,
                 limits=self._limits,
                 pacing=self._pacing,
@@ -184,11 +197,11 @@ class RoomDirectory:
                 name,
                 room,
                 last_seq=stored.last_seq,
-                projector=self._projector(name, room) if _has_rows(name) else None,
                 journal=self._journal,
                 counters=self.counters,
                 settings=self._host_settings,
                 on_broken=self._drop,
+                renewing=self._renewing,
             )
             host.updates_since_snapshot = len(stored.tail)
             host.bytes_since_snapshot = sum(map(len, stored.tail))
@@ -210,10 +223,11 @@ class RoomDirectory:
             document.close()
             raise
 
-    def _projector(self, name: DocumentName, room: Room) -> Projector:
-        document = room.document
+    def _projector(
+        self, name: DocumentName, document: Document, stored: StoredDocument
+    ) -> Projector:
         with heavy_work(self._fence, OPENING + name.encode(), document.stored_size):
-            return Projector(document, room.authors, clock=time.thread_time)
+            return Projector(document, dict(stored.authors), clock=time.thread_time)
 
     async def stored(self, position: int, within: float) -> bool:
         """Whether the journal has stored all up to a position, or does within so many seconds."""
@@ -285,9 +299,7 @@ class RoomDirectory:
             await self._tick_all()
 
     async def _tick_all(self) -> None:
-        long_ago = time.monotonic() - CLOSED_REMEMBERED
-        for name in [name for name, (at, _, _) in self._closed.items() if at < long_ago]:
-            del self._closed[name]
+        self.rulings.forget_old()
         # A method of its own: a loop variable would keep the last room alive between rounds.
         for name in list(self._hosts):
             host = self._hosts.get(name)
@@ -373,15 +385,43 @@ class RoomDirectory:
             roots = host.room.document.to_json(DocumentKind(host.name.partition("/")[0]))
         await self._archive.keep_view(host.name, seq, orjson.dumps(roots))
 
-    def closed_since(self, name: DocumentName, moment: float) -> tuple[CloseCode, str] | None:
-        """Whether `close_document` was called for it after a moment of the monotonic clock: who
-        was let in before and arrives now comes too late."""
-        closed = self._closed.get(name)
-        return None if closed is None or closed[0] < moment else closed[1:]
+    def set_role(self, name: DocumentName, user_id: UUID, role: Role) -> None:
+        """Give a person this role in a document, now and for who is just coming in (ACC-11)."""
+        self.rulings.set_role(name, user_id, role)
+        host = self._hosts.get(name)
+        if host is not None:
+            host.set_role(user_id, role)
+
+    def send_away(self, name: DocumentName, user_id: UUID, reason: str) -> None:
+        """Close every socket of a person in a document, also one that is just coming in."""
+        self.rulings.send_away(name, user_id, reason)
+        host = self._hosts.get(name)
+        if host is not None:
+            host.send_away(user_id, CloseCode.FORBIDDEN, reason)
+
+    def set_paused(self, name: DocumentName, *, is_paused: bool, at: float) -> None:
+        """Pause a document or let it go on.
+
+        Args:
+            at: moment of the monotonic clock when this was so; what was seen later counts.
+        """
+        host = self._hosts.get(name)
+        if self.rulings.set_paused(name, is_paused=is_paused, at=at) and host is not None:
+            host.set_paused(is_paused=is_paused)
+
+    def close_revoked(self) -> int:
+        """Close every socket whose token was revoked (ACC-15); return how many."""
+        closed = 0
+        for host in self.hosts():
+            for member, credentials in host.tokens().items():
+                if self.revocations.covers(credentials):
+                    host.expel(member, CloseCode.UNAUTHENTICATED, "the token was revoked")
+                    closed += 1
+        return closed
 
     async def close_document(self, name: DocumentName, code: CloseCode, reason: str) -> None:
         """Close every socket of a document."""
-        self._closed[name] = (time.monotonic(), code, reason)
+        self.rulings.close(name, code, reason)
         task = self._loading.get(name)
         if task is not None:
             with contextlib.suppress(StorageUnavailable, DocumentBroken):

@@ -6,9 +6,10 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import structlog
 from pycrdt import Doc
@@ -16,19 +17,20 @@ from pycrdt import Doc
 from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.document import is_panic
-from crdt_docs.identifiers import DocumentName, Identity
+from crdt_docs.identifiers import ActorKind, DocumentName, Identity
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
 from crdt_docs.number_ranges import join_ranges
 from crdt_docs.object_changes import ObjectChange
-from crdt_docs.projector import Projector
 from crdt_docs.room import Room
 from crdt_docs.turn import Turn
 from persistence.ports import Commit, Journal
+from server.authentication import Credentials
 from server.channels import Channel
 from server.counters import Counters
 from server.frames import OutgoingFrame
 from server.heavy_work import heavy_work
+from server.leases import Lease, Leases
 from server.poison_list import READING
 from server.receipts import Receipts
 
@@ -76,8 +78,17 @@ class _Line:
     channel: Channel
     receipts: Receipts | None
     waiting: deque[tuple[int, int, list[range]]]
-    expires_at: float
     behind_since: float | None = None
+
+
+class Renewing(Protocol):
+    """Decides about the tokens that members send in place of those they came with (ACC-14)."""
+
+    def take_token(self, host: RoomHost, member: Member, token: str) -> None:
+        """A member sent this. Returns at once; what is decided is told to the host later."""
+
+    def take_credentials(self, host: RoomHost, member: Member, credentials: Credentials) -> None:
+        """A member sent a token that says this, and was checked. Returns at once."""
 
 
 class RoomHost:
@@ -93,13 +104,13 @@ class RoomHost:
         counters: Counters,
         settings: HostSettings,
         on_broken: Callable[[RoomHost], None],
-        projector: Projector | None = None,
+        renewing: Renewing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             last_seq: of the document's log.
-            projector: tells what becomes of the document's objects; None: they have no tables.
+            renewing: decides about new tokens; without it nobody can renew theirs.
 
         Attributes:
             has_lost_changes: rows of objects are not what the log says.
@@ -119,10 +130,11 @@ class RoomHost:
         self._counters = counters
         self._settings = settings
         self._on_broken = on_broken
-        self._projector = projector
+        self._renewing = renewing
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._lines: dict[Member, _Line] = {}
+        self._leases = Leases(clock, self._expire)
         self._waiting: dict[Member, None] = {}
         self._scheduled = False
         self._inbox: list[tuple[Member, bytes]] = []
@@ -149,6 +161,7 @@ class RoomHost:
         receipts: Receipts | None = None,
         is_asked_back: bool = False,
         expires_at: float = math.inf,
+        credentials: Credentials | None = None,
     ) -> Member:
         """Let a socket in; it is greeted with the next turn.
 
@@ -156,6 +169,7 @@ class RoomHost:
             receipts: how it is told what is stored; None: it is not.
             is_asked_back: see `Member`.
             expires_at: time of the host's clock at which it is closed with 4501.
+            credentials: what its token says.
         """
         member = Member(
             identity=identity,
@@ -164,7 +178,8 @@ class RoomHost:
             is_asked_back=is_asked_back,
         )
         channel.last_sent = self._clock()
-        self._lines[member] = _Line(channel, receipts, deque(), expires_at)
+        self._lines[member] = _Line(channel, receipts, deque())
+        self._leases.put(member, Lease(credentials, expires_at))
         self.empty_since = None
         self.room.join(member)
         self._schedule()
@@ -255,6 +270,81 @@ class RoomHost:
             self.room.expel(member, code, reason)
         self._run_turn()
 
+    # Permissions that change (ACC-10 to ACC-15)
+
+    def tokens(self) -> Mapping[Member, Credentials]:
+        """What the tokens of those in the room say."""
+        return self._leases.tokens()
+
+    def set_role(self, user_id: UUID, role: Role) -> None:
+        """Give a person this role, on every socket of theirs."""
+        self._run_turn()  # what was received before is judged with the role they had
+        for member in self._sockets_of(user_id):
+            self.room.set_role(member, role)
+        self._schedule()
+
+    def give_role(self, member: Member, role: Role) -> None:
+        """The same for one socket."""
+        if member in self._lines and member.role is not role:
+            self._run_turn()
+            self.room.set_role(member, role)
+            self._schedule()
+
+    def send_away(self, user_id: UUID, code: CloseCode, reason: str) -> None:
+        """Close every socket of a person."""
+        self._run_turn()
+        for member in self._sockets_of(user_id):
+            self.room.expel(member, code, reason)
+        self._schedule()
+
+    def _sockets_of(self, user_id: UUID) -> list[Member]:
+        """Rows are about people: a service is no participant, whatever its id."""
+        return [
+            member
+            for member in self._lines
+            if member.identity.user_id == user_id and member.identity.kind is ActorKind.USER
+        ]
+
+    def set_paused(self, *, is_paused: bool) -> None:
+        """Pause the room, or let it go on."""
+        if self.room.is_paused is not is_paused:
+            self._run_turn()
+            self.room.is_paused = is_paused
+
+    def renew(self, member: Member, credentials: Credentials) -> None:
+        """A member sent a good token: have it decided what it may do from now on."""
+        if member in self._lines and self._renewing is not None:
+            self._renewing.take_credentials(self, member, credentials)
+
+    def take_lease(self, member: Member, lease: Lease, role: Role) -> None:
+        """It was decided: this token counts now, with this role."""
+        if member not in self._lines:
+            return
+        self._run_turn()
+        self._leases.put(member, lease)
+        if lease.credentials is not None:
+            self.room.set_identity(member, lease.credentials.identity)
+        self.room.set_role(member, role)
+        self._schedule()
+
+    def _take_renewals(self, turn: Turn) -> None:
+        for member, token in turn.renewals.items():
+            if self._renewing is None:
+                self.expel(member, CloseCode.UNAUTHENTICATED, "tokens cannot be renewed here")
+            else:
+                self._renewing.take_token(self, member, token)
+
+    def _expire(self) -> None:
+        """A token may have ended."""
+        self._take_in()
+        self._expel_expired()
+        self._run_turn()
+
+    def _expel_expired(self) -> None:
+        for member in self._leases.expired():
+            reason = "your token has expired; come back with a new one"
+            self.room.expel(member, CloseCode.TOKEN_EXPIRED, reason)
+
     # Turns
 
     def abandon(self) -> None:
@@ -319,6 +409,8 @@ class RoomHost:
         self._send(turn, now)
         self._note_receipts(turn)
         self._close(turn)
+        if turn.renewals:
+            self._take_renewals(turn)
         for refused in turn.refused:
             self._counters.refused_edits += 1
             log.info("edit refused", document=self.name, role=refused.member.role.value)
@@ -337,8 +429,6 @@ class RoomHost:
             return
         commits = []
         for emitted in turn.commits:
-            if self._projector is not None:
-                self._projector.note(emitted, now)
             self.last_seq += 1
             self.updates_since_snapshot += 1
             self.bytes_since_snapshot += len(emitted.update)
@@ -351,15 +441,18 @@ class RoomHost:
                     actor_kind=emitted.author.kind,
                     introduced=emitted.introduced,
                     by_server=emitted.by_server,
+                    of_nobody=emitted.of_nobody,
+                    taken_back=emitted.taken_back,
                 )
             )
-        source = None if self._projector is None else self
+        source = None if self.room.projector is None else self
         self.position = self._journal.append(commits, source)
         self._counters.commits += len(commits)
 
     def take_changes(self) -> tuple[ObjectChange, ...]:
         """See `persistence.ports.ChangeSource`."""
-        if self._projector is None:
+        projector = self.room.projector
+        if projector is None:
             return ()
         if self.room.is_broken:  # what it holds is not what was appended
             self.has_lost_changes = True
@@ -367,23 +460,26 @@ class RoomHost:
         fence = self.room.document.fence
         what = READING + self.name.encode()
         if fence.is_poisoned(what):  # the log goes on without rows
-            self._projector = self.room.document.ownership = None
-            self.has_lost_changes = True
+            self._lose_changes()
             log.error("reading these objects has stopped the server before", document=self.name)
             return ()
         try:
             with heavy_work(fence, what, self.room.size):
-                return self._projector.take()
+                return projector.take()
         except BaseException as error:
             if not isinstance(error, Exception) and not is_panic(error):
                 raise
             # Rows are not worth the log: they can be made again from it. But what belongs to
             # which object is not known any more.
-            self._projector = self.room.document.ownership = None
-            self.has_lost_changes = True
+            self._lose_changes()
             self._counters.failed_projections += 1
             log.exception("changed objects could not be read", document=self.name)
             return ()
+
+    def _lose_changes(self) -> None:
+        """From now on what changes is not known; nor whether it keeps to the rules (RUL-7)."""
+        self.room.projector = self.room.document.ownership = None
+        self.has_lost_changes = True
 
     def _send(self, turn: Turn, now: float) -> None:
         lines = self._lines
@@ -472,6 +568,7 @@ class RoomHost:
 
     def _forget(self, member: Member) -> bool:
         line = self._lines.pop(member, None)
+        self._leases.drop(member)
         self._waiting.pop(member, None)
         if line is None:
             return False
@@ -487,11 +584,9 @@ class RoomHost:
         now = self._clock()
         self.room.tick(now)
         self._shared = None
+        self._expel_expired()
         for member, line in list(self._lines.items()):
-            if line.expires_at <= now:
-                reason = "your token has expired; come back with a new one"
-                self.room.expel(member, CloseCode.TOKEN_EXPIRED, reason)
-            elif line.behind_since is not None:
+            if line.behind_since is not None:
                 if now - line.behind_since > self._settings.slow_member:
                     reason = "too slow: you were behind for too long; reconnect"
                     self.room.expel(member, CloseCode.TRY_LATER, reason)
@@ -502,6 +597,7 @@ class RoomHost:
     def shut(self) -> None:
         """Free the document. No member may be in the room."""
         self._stop_timer()
+        self._leases.stop()
         self._scheduled = False
         self._inbox.clear()
         self.room.document.close()

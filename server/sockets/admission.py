@@ -10,9 +10,10 @@ from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
 from crdt_docs.messages import CloseCode
-from persistence.ports import StorageUnavailable
+from persistence.ports import SessionStatus, StorageUnavailable
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
 from server.authentication import Authenticator, Credentials, InvalidToken
+from server.limits.users import OverLimit, Passage, Users
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
@@ -21,15 +22,30 @@ from server.sockets.services import SocketServices
 DATABASE_AWAY = "the database does not answer; retry later"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
-    """Somebody who may come in."""
+    """Somebody who may come in.
+
+    Attributes:
+        role: `open_room` brings it up to date.
+        is_paused: the session was, when it was asked.
+    """
 
     document: DocumentName
-    identity: Identity
+    credentials: Credentials
     role: Role
-    expires_at: datetime
     max_participants: int
+    is_paused: bool
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+        return self.credentials.identity
+
+    @property
+    def expires_at(self) -> datetime:
+        """When their token ends."""
+        return self.credentials.expires_at
 
 
 class TurnedAway(Exception):  # noqa: N818 - an outcome, not a fault
@@ -56,6 +72,30 @@ async def authenticate(token: str, authenticator: Authenticator) -> Credentials:
         raise TurnedAway(CloseCode.TRY_LATER, reason) from None
 
 
+def let_pass(credentials: Credentials, users: Users) -> Passage:
+    """One more socket of somebody; whoever was let pass has to leave.
+
+    Raises:
+        TurnedAway: it is one too many (LIM-1).
+    """
+    try:
+        return users.enter(credentials.identity.user_id, is_service=credentials.is_service)
+    except OverLimit as over:
+        raise TurnedAway(CloseCode.TRY_LATER, str(over)) from None
+
+
+def count_room(passage: Passage) -> None:
+    """Somebody enters a room.
+
+    Raises:
+        TurnedAway: they entered too many lately (LIM-4).
+    """
+    try:
+        passage.enter_room()
+    except OverLimit as over:
+        raise TurnedAway(CloseCode.TRY_LATER, str(over)) from None
+
+
 async def admit_to_session(
     session_id: UUID, credentials: Credentials, services: SocketServices
 ) -> Admitted:
@@ -73,10 +113,10 @@ async def admit_to_session(
         case Allowed(role) if session is not None:
             return Admitted(
                 document_name(DocumentKind.OCW, session_id),
-                credentials.identity,
+                credentials,
                 role,
-                credentials.expires_at,
                 session.max_participants,
+                session.status is SessionStatus.PAUSED,
             )
         case Denied(reason):
             raise TurnedAway(CloseCode.FORBIDDEN, reason)
@@ -93,7 +133,7 @@ async def open_room(admitted: Admitted, directory: RoomDirectory, *, since: floa
         since: monotonic time before it was asked whether they may come in.
 
     Raises:
-        TurnedAway: it cannot be opened, was closed meanwhile, or is full.
+        TurnedAway: it cannot be opened, is full, or they may not come in any more.
     """
     try:
         host = await directory.open(admitted.document)
@@ -101,10 +141,20 @@ async def open_room(admitted: Admitted, directory: RoomDirectory, *, since: floa
         raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
     except DocumentBroken:
         raise TurnedAway(CloseCode.INTERNAL, "") from None
-    closed = directory.closed_since(host.name, since)
-    if closed is not None:
-        raise TurnedAway(*closed)
+    _catch_up(admitted, directory, since)
     if host.connections >= admitted.max_participants:
         reason = f"the session is full: {admitted.max_participants} may take part; retry later"
         raise TurnedAway(CloseCode.TRY_LATER, reason)
     return host
+
+
+def _catch_up(admitted: Admitted, directory: RoomDirectory, since: float) -> None:
+    """What has changed since it was asked whether they may come in counts (ACC-11)."""
+    name, identity, rulings = admitted.document, admitted.identity, directory.rulings
+    closed = rulings.closed_since(name, identity, since)
+    if closed is not None:
+        raise TurnedAway(*closed)
+    if directory.revocations.covers(admitted.credentials):
+        raise TurnedAway(CloseCode.UNAUTHENTICATED, "the token was revoked")
+    admitted.role = rulings.role_since(name, identity, since) or admitted.role
+    directory.set_paused(name, is_paused=admitted.is_paused, at=since)

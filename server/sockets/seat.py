@@ -15,6 +15,11 @@ STEP2_PREFIX = bytes((MessageType.SYNC, SyncType.STEP2))
 NO_TEXT = "text frames are not spoken here; send binary"
 
 
+def is_step2(frame: bytes) -> bool:
+    """Whether a message answers a step 1."""
+    return frame[:2] == STEP2_PREFIX
+
+
 class Seat:
     """Where a member sits; a `direct_channel.Receiver`."""
 
@@ -42,6 +47,7 @@ class Seat:
             receipts=receipts,
             is_asked_back=is_asked_back,
             expires_at=self._host.now + lifetime,
+            credentials=admitted.credentials,
         )
 
     def on_frame(self, frame: bytes) -> None:
@@ -49,7 +55,7 @@ class Seat:
         member = self._member
         if member is None:
             return
-        if len(frame) > self._max_frame_bytes and not frame.startswith(STEP2_PREFIX):
+        if len(frame) > self._max_frame_bytes and not is_step2(frame):
             reason = f"a frame of {len(frame)} bytes; {self._max_frame_bytes} are allowed"
             self._host.expel(member, CloseCode.TOO_BIG, reason)
         else:
@@ -57,8 +63,12 @@ class Seat:
 
     def on_text(self) -> None:
         """A text message (FRM-5)."""
+        self.expel(CloseCode.MALFORMED, NO_TEXT)
+
+    def expel(self, code: CloseCode, reason: str) -> None:
+        """Close the socket for what it sent."""
         if self._member is not None:
-            self._host.expel(self._member, CloseCode.MALFORMED, NO_TEXT)
+            self._host.expel(self._member, code, reason)
 
     def on_writable(self) -> None:
         """The socket takes bytes again."""

@@ -11,6 +11,7 @@ import pytest
 from crdt_docs import messages
 from crdt_docs.messages import KEEPALIVE, CloseCode
 from crdt_docs.room import RoomLimits
+from server.leases import Lease
 from server.room_host import HostSettings
 from tests.server.rooms import NAME, House, Person, viewer
 
@@ -218,11 +219,11 @@ async def test_one_can_be_closed_for_what_it_sent() -> None:
         house.seats.clear()
 
 
-async def test_a_member_whose_token_has_expired_is_closed() -> None:
+async def test_acc_13_a_member_whose_token_has_expired_is_closed() -> None:
     async with House() as house:
         seat = await house.sit(Person(1))
         await house.settle()
-        house.host()._lines[seat.member].expires_at = 0.0
+        house.host()._leases.put(seat.member, Lease(None, 0.0))
         house.host().tick()
         assert seat.channel.closed is not None
         assert seat.channel.closed[0] == CloseCode.TOKEN_EXPIRED
@@ -243,7 +244,7 @@ async def test_rom_5_what_came_before_a_token_ran_out_is_taken() -> None:
         people[0].set("a", 1)
         host.receive(first.member, people[0].outbox.popleft())
         assert host._inbox, "the gate is closed: it waits"
-        host._lines[first.member].expires_at = host.now
+        host._leases.put(first.member, Lease(None, host.now))
         host.tick()
         assert people[0].client_id in host.room.document.outline.clocks
 
