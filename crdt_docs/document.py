@@ -267,6 +267,36 @@ class Document:
             self._weigh(self._clock() - begun, sum(map(len, updates)))
         return self._take_emitted()
 
+    def apply_judged(
+        self, update: bytes, sender: bytes, judge: Callable[[Doc[Any]], bool]
+    ) -> bytes | None:
+        """Apply an update in a transaction in which `judge` may change what became of the
+        document; return what it emitted, or None.
+
+        Args:
+            judge: is given the document within the transaction, and says whether it wrote.
+
+        Raises:
+            DocumentBroken: the CRDT failed, or `judge`; this object must not be used further.
+        """
+        self.fence.begin_many([update], sender)
+        try:
+            with self._doc.transaction() as transaction:
+                within = transaction._txn  # noqa: SLF001 - not wrapped
+                assert within is not None  # noqa: S101 - for the type checker
+                self._doc._doc.apply_update(within, update)  # noqa: SLF001 - not wrapped
+                has_written = judge(self._doc)
+        except BaseException as error:
+            if isinstance(error, Exception) or is_panic(error):
+                raise DocumentBroken(str(error)) from error
+            raise
+        finally:
+            self.fence.end()
+        emitted = self._take_emitted()
+        if emitted is not None and has_written:
+            self.outline.absorb(emitted)
+        return emitted
+
     def _take_emitted(self) -> bytes | None:
         """What transactions have emitted, as one update: a new version, unless it is nothing."""
         if not self._emitted:

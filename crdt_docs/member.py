@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from crdt_docs.access import Role
 from crdt_docs.debt import Debt
 from crdt_docs.identifiers import Identity
+from crdt_docs.patience import Patience
 from crdt_docs.update_guard import GuardWalk
 from crdt_docs.update_pieces import Pieces
 
@@ -49,7 +50,9 @@ class Member:
         is_synced: its first step 1 was answered; before, edits of others would leave a gap in it.
         refusals: numbers of its messages that were refused since its last receipt.
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
+        patience: how much of its edits may still be taken back (RUL-6).
         sender: the user id as 16 bytes.
+        inbox: what came while it was busy: frames, and roles it was given between them.
         missed_from: state vector of what it was last sent, while it is behind.
     """
 
@@ -67,7 +70,8 @@ class Member:
     debt: Debt | None = None
     walking: PendingWalk | None = None
     applying: PendingPieces | None = None
-    inbox: deque[bytes] | None = None
+    patience: Patience = field(default_factory=Patience)
+    inbox: deque[bytes | Role] | None = None
     is_synced: bool = False
     is_behind: bool = False
     missed_from: bytes | None = None

@@ -25,6 +25,8 @@ from crdt_docs.object_changes import ObjectRoot
 NO_MAP: Final = "no map"
 """Stands for an object that is none: no row tells what it was."""
 
+_LOCK: Final = "is_locked"
+
 MEMBER_OVERHEAD = 100
 """Bytes of memory that a member of a map costs beside what is written of it as JSON."""
 
@@ -93,6 +95,27 @@ class ObjectReader:
         with self._doc.transaction() as transaction:
             within = transaction._txn  # noqa: SLF001 - the raw types ask for it
             return within is not None and self._roots[root].has(within, key)
+
+    def is_locked(self, root: str, key: str) -> bool:
+        """Whether an object says so.
+
+        Raises:
+            KeyError: no such root.
+        """
+        raw = self._roots[root]
+        with self._doc.transaction() as transaction:
+            within = transaction._txn  # noqa: SLF001 - the raw types ask for it
+            if within is None or not raw.has(within, key):
+                return False
+            value = raw.get(within, key)
+            if isinstance(value, _Map):
+                return value.has(within, _LOCK) and value.get(within, _LOCK) is True
+            return isinstance(value, dict) and value.get(_LOCK) is True
+
+    def place(self, root: str) -> Map[Any]:
+        """A root map, as the binding shows it."""
+        found: Map[Any] = self._doc.get(root, type=Map)
+        return found
 
     def keys(self, root: str) -> list[str]:
         """The keys of a root map under which something stands.

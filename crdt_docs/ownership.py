@@ -11,7 +11,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 import orjson
@@ -40,11 +40,31 @@ Absorbed: TypeAlias = list[tuple[int | None, set[int]]]
 """Owners by the client id that wrote; None: of what was deleted, which does not say by whom."""
 
 
+_Begun: TypeAlias = dict[int, tuple[int, int]]
+"""By client: the runs it had before an update, and its clock."""
+
+
 class Entry(NamedTuple):
     """A place for an object: a root map and a key in it."""
 
     root: str
     key: str
+
+
+class Foreseen(NamedTuple):
+    """What an update would touch.
+
+    Attributes:
+        written: objects in which it brings something that was not known.
+        deleted: objects of which it deletes something, known to be deleted or not.
+        writes_beyond: it brings something, not known before, that belongs to no object.
+        deletes_beyond: the same of what it deletes.
+    """
+
+    written: set[Entry]
+    deleted: set[Entry]
+    writes_beyond: bool
+    deletes_beyond: bool
 
 
 class Ownership:
@@ -125,8 +145,65 @@ class Ownership:
         Returns the owners of what it brings that was not known, by client, and then, with
         `deletions`, of what it deletes, known to be deleted or not.
         """
+        return (yield from self._absorb(update, {}, deletions=deletions))
+
+    def foresee(self, update: bytes) -> Foreseen:
+        """What an update would touch, that the guard has walked; it is not absorbed."""
+        begun: _Begun = {}
+        known = len(self.entries)
+        reading = self._absorb(update, begun, deletions=True)
+        try:
+            while True:
+                next(reading)
+        except StopIteration as done:
+            absorbed: Absorbed = done.value
+            return self._named(absorbed)
+        finally:
+            self._take_back(begun, known)
+
+    def named_in(self, spans: Mapping[int, Iterable[tuple[int, int]]]) -> set[Entry | None]:
+        """The objects to which clocks belong; None: some belong to none."""
+        owners: set[int] = set()
+        for client, ranges in spans.items():
+            runs = self._runs.get(client, _NO_RUNS)
+            for start, end in ranges:
+                _add_owners(runs, start, end, owners)
+        return {self.entries[owner] if owner != NOBODY else None for owner in owners}
+
+    def _named(self, absorbed: Absorbed) -> Foreseen:
+        written: set[int] = set()
+        deleted: set[int] = set()
+        for client, owners in absorbed:
+            if client is None:
+                deleted |= owners
+            else:
+                written |= owners
+        entries = self.entries
+        return Foreseen(
+            {entries[owner] for owner in written if owner != NOBODY},
+            {entries[owner] for owner in deleted if owner != NOBODY},
+            NOBODY in written,
+            NOBODY in deleted,
+        )
+
+    def _take_back(self, begun: _Begun, known: int) -> None:
+        """Forget an update that was just absorbed."""
+        for client, (length, clock) in begun.items():
+            if clock:
+                del self._runs[client][length:]
+                self._clocks[client] = clock
+            else:
+                self._runs.pop(client, None)
+                self._clocks.pop(client, None)
+        for entry in self.entries[known:]:
+            del self._numbers[entry.root.encode(), entry.key.encode()]
+        del self.entries[known:]
+
+    def _absorb(
+        self, update: bytes, begun: _Begun, *, deletions: bool
+    ) -> Generator[None, None, Absorbed]:
+        """As `absorb`; notes in `begun` what was known before."""
         ahead: list[tuple[int, int]] = []
-        begun: dict[int, int] = {}
         absorbed, position = yield from self._add(update, ahead, begun)
         if ahead:
             absorbed = yield from self._settle(absorbed, ahead, begun)
@@ -137,11 +214,11 @@ class Ownership:
         return absorbed
 
     def _add(
-        self, update: bytes, ahead: list[tuple[int, int]], begun: dict[int, int]
+        self, update: bytes, ahead: list[tuple[int, int]], begun: _Begun
     ) -> Generator[None, None, tuple[Absorbed, int]]:
         """Read the structs; return their owners and where the delete set begins.
 
-        Appends to `ahead` what is still to come, and notes in `begun` how many runs a client had.
+        Appends to `ahead` what is still to come, and notes in `begun` what a client had.
         """
         absorbed: Absorbed = []
         passed = 0
@@ -154,7 +231,7 @@ class Ownership:
             clock, position = read_var_uint(update, position)
             known = self._clocks.get(client, 0)
             runs = self._runs.setdefault(client, array("Q"))
-            begun[client] = len(runs)
+            begun[client] = (len(runs), known)
             owners: set[int] = set()
             absorbed.append((client, owners))
             for _ in range(count):
@@ -220,7 +297,7 @@ class Ownership:
         return number
 
     def _settle(
-        self, absorbed: Absorbed, ahead: list[tuple[int, int]], begun: dict[int, int]
+        self, absorbed: Absorbed, ahead: list[tuple[int, int]], begun: _Begun
     ) -> Generator[None, None, Absorbed]:
         """Put owners in the place of what was still to come, now that all of it is here."""
         settled: list[int | None] = [None] * len(ahead)
@@ -240,7 +317,7 @@ class Ownership:
                 waiting.pop()
             if first % STRUCTS_AT_ONCE == STRUCTS_AT_ONCE - 1:
                 yield
-        for client, length in begun.items():
+        for client, (length, _) in begun.items():
             runs = self._runs[client]
             brought = runs[length:]
             del runs[length:]
@@ -266,15 +343,20 @@ class Ownership:
             for passed in range(1, ranges + 1):
                 start, position = read_var_uint(update, position)
                 length, position = read_var_uint(update, position)
-                first = bisect_right(runs, start << _BITS | _NUMBER) - 1
-                following = first + 1
-                if following < len(runs) and runs[following] >> _BITS < start + length:
-                    last = bisect_left(runs, (start + length) << _BITS, following)
-                    owners.update([run & _NUMBER for run in runs[following:last]])
-                if first >= 0:
-                    owners.add(runs[first] & _NUMBER)
+                _add_owners(runs, start, start + length, owners)
                 if passed % STRUCTS_AT_ONCE == 0:
                     yield
+
+
+def _add_owners(runs: array[int], start: int, end: int, owners: set[int]) -> None:
+    """Whose the clocks from `start` to `end` are."""
+    first = bisect_right(runs, start << _BITS | _NUMBER) - 1
+    following = first + 1
+    if following < len(runs) and runs[following] >> _BITS < end:
+        last = bisect_left(runs, end << _BITS, following)
+        owners.update([run & _NUMBER for run in runs[following:last]])
+    if first >= 0:
+        owners.add(runs[first] & _NUMBER)
 
 
 def _little_endian(runs: array[int]) -> array[int]:

@@ -7,6 +7,7 @@ written a hundred times in between is read once. The rules are PRJ and HST.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from crdt_docs.document import Document, standing_still
@@ -55,7 +56,7 @@ class Projector:
     def __init__(
         self,
         document: Document,
-        authors: Mapping[int, UUID | None],
+        authors: dict[int, UUID | None],
         gestures: Gestures | None = None,
         clock: Callable[[], float] = standing_still,
     ) -> None:
@@ -65,18 +66,39 @@ class Projector:
                 taken.
             authors: who first introduced each client id; not copied.
             clock: tells the seconds that reading takes; without one, time stands still.
+
+        Attributes:
+            authors: as given.
+            creators: of what was created since; others may be added to it.
+            noted_at: when something was noted last, monotonic seconds.
         """
         if document.ownership is None:
             raise ValueError("the document does not know what belongs to which object")
         self._ownership = document.ownership
         self._own_client = document.own_client
-        self._authors = authors
+        self.authors = authors
         self._gestures = Gestures() if gestures is None else gestures  # an empty one is false
         self._clock = clock
         self._reader = document.objects()
         self._present = {root: set(self._reader.keys(root)) for root in ObjectRoot}
         self._noted: list[Emitted] = []
-        self._noted_at = 0.0
+        self.noted_at = 0.0
+        self._found: dict[Entry, _Touches] = {}
+        self.creators: dict[Entry, UUID | None] = {}
+
+    def present(self, root: ObjectRoot) -> AbstractSet[str]:
+        """The ids that were in use when changes were taken last."""
+        return self._present[root]
+
+    def creator_of(self, entry: Entry) -> UUID | None:
+        """Who created what stands in a place, or stood there last; None: nobody knows.
+
+        As far as `creators` say, and what was noted and caught up with.
+        """
+        touches = self._found.get(entry)
+        if touches is not None and entry.key not in self._present[ObjectRoot(entry.root)]:
+            return next(iter(touches.authors)).user_id
+        return self.creators.get(entry)
 
     def note(self, emitted: Emitted, at: float) -> None:
         """Keep what a transaction emitted; it is read when changes are taken.
@@ -85,7 +107,7 @@ class Projector:
             at: now, monotonic seconds.
         """
         self._noted.append(emitted)
-        self._noted_at = at
+        self.noted_at = at
 
     def take(self) -> tuple[ObjectChange, ...]:
         """What has changed by all that was noted since this was called last.
@@ -93,16 +115,26 @@ class Projector:
         The document must hold just that. A change belongs into the transaction that stores the
         last of it.
         """
-        noted, self._noted = self._noted, []
-        found: dict[Entry, _Touches] = {}
-        for emitted in noted:
-            self._read(emitted, found)
-        changes = (self._change(entry, touches, self._noted_at) for entry, touches in found.items())
+        self.catch_up()
+        found, self._found = self._found, {}
+        changes = (self._change(entry, touches, self.noted_at) for entry, touches in found.items())
         return tuple(change for change in changes if change is not None)
+
+    def catch_up(self) -> None:
+        """Read what was noted: from then on the owners of all structs are known."""
+        noted, self._noted = self._noted, []
+        for emitted in noted:
+            self._read(emitted, self._found)
+
+    def touched_since(self) -> AbstractSet[Entry]:
+        """The objects touched by what was caught up with since changes were taken."""
+        return self._found.keys()
 
     def _read(self, emitted: Emitted, found: dict[Entry, _Touches]) -> None:
         uploader = Author(emitted.author.user_id, emitted.author.kind)
         for entry, client in touched(self._ownership, emitted.update):
+            if entry in emitted.taken_back:
+                continue  # it is what it was
             touches = found.get(entry)
             if touches is None:
                 if not is_projected_id(entry.key):
@@ -118,7 +150,7 @@ class Projector:
         """Whose a change is, and who uploaded it, if that was somebody else (HST-4)."""
         if client is None or client == self._own_client:
             return uploader, None
-        author = self._authors.get(client)
+        author = self.authors.get(client)
         if author is None or author == uploader.user_id:
             return uploader, None
         return Author(author, ActorKind.USER), uploader.user_id
@@ -140,6 +172,8 @@ class Projector:
             kind = ChangeKind.RESTORE
         state = None if value is None else PROJECT[root](value)
         author, step = self._step((root, key), kind, touches, at, is_gone=value is None)
+        if kind is ChangeKind.CREATE:
+            self.creators[entry] = author.user_id
         return ObjectChange(root, key, state, author, step, size)
 
     def _value(self, entry: Entry) -> tuple[object, int]:

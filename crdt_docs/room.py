@@ -19,7 +19,8 @@ from uuid import UUID
 from pycrdt import Doc, merge_updates
 
 from crdt_docs import messages
-from crdt_docs.access import Role, may_edit
+from crdt_docs.access import Role, is_seen, may_edit
+from crdt_docs.authority import PAUSED, Applied, Authority, NotUndone
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
 from crdt_docs.content_guard import mended
 from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
@@ -31,6 +32,8 @@ from crdt_docs.messages import CloseCode
 from crdt_docs.number_ranges import add_number, take_up_to
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Gate, Pacing
+from crdt_docs.projector import Projector
+from crdt_docs.rules import Rule
 from crdt_docs.state_vector import encode_state_vector
 from crdt_docs.turn import Broadcast, Close, Emitted, Receipt, Refused, Turn
 from crdt_docs.update_guard import (
@@ -58,6 +61,9 @@ FIRST_PIECE = 32
 FULL_AGAIN_SECONDS = 0.1
 """How soon to look whether the database takes more, while a long update waits for it."""
 
+ANNOTATED_AT_ONCE = 5000
+"""Structs in an update of a viewer that is looked at, whether it only annotates."""
+
 ANSWERED_AT_ONCE = 32
 """Joiners answered in one turn; a storm of them is spread over several."""
 
@@ -80,6 +86,7 @@ class RoomLimits:
     walk_at_once: bytes up to which an update is walked where it is received.
     apply_at_once: structs and delete ranges up to which an update is one transaction.
     document_bytes: encoded size at which edits are refused, deletions excepted.
+    objects: in one root map.
     """
 
     guard: GuardLimits = field(default_factory=GuardLimits)
@@ -88,6 +95,7 @@ class RoomLimits:
     walk_at_once: int = 64 * 1024
     apply_at_once: int = 256
     document_bytes: int = 64 * 1024 * 1024
+    objects: int = 100_000
 
 
 @dataclass(slots=True)
@@ -109,6 +117,7 @@ class Room:
         *,
         document: Document | None = None,
         authors: Mapping[int, UUID | None] | None = None,
+        projector: Projector | None = None,
         limits: RoomLimits | None = None,
         pacing: Pacing | None = None,
         fence: Fence | None = None,
@@ -119,7 +128,9 @@ class Room:
         Args:
             stored: what the document is opened from; None for an empty one.
             document: the document, if it is open already.
-            authors: who first introduced each client id.
+            authors: who first introduced each client id; not copied if there is a projector.
+            projector: of that document and those authors, told of all that is emitted; without one
+                there are no rules but roles.
             now: the clock that `end_turn` and `tick` go on with.
             clock: tells the seconds that applying a long update takes; without one, time stands
                 still and it is applied in one turn.
@@ -128,11 +139,16 @@ class Room:
             DocumentBroken: what was stored cannot be opened.
         """
         self.document = document or Document(stored, fence)
-        self.authors = dict(authors or {})
+        self.authors = dict(authors or {}) if projector is None else projector.authors
+        self.projector = projector
         self.members: dict[Member, None] = {}
         self.accepts_edits = True
         self.is_broken = False
+        self.is_paused = False
         self._limits = limits or RoomLimits()
+        self.authority = (
+            None if projector is None else Authority(self.document, projector, self._limits.objects)
+        )
         self._pacing = pacing or Pacing()
         self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
         self._now = now
@@ -146,6 +162,8 @@ class Room:
         self._greeting: list[Member] = []
         self._asking: dict[Member, bytes] = {}
         self._present_asking: dict[Member, None] = {}
+        self._questions: list[tuple[Member, bytes]] = []
+        self._renewing: dict[Member, str] = {}
         self._catching_up: list[Member] = []
         self._denials: dict[Member, str] = {}
         self._refused: list[Refused] = []
@@ -156,7 +174,8 @@ class Room:
         self._settling: dict[Member, None] = {}
 
         self._behind: set[Member] = set()
-        self._edited: list[Emitted] = []
+        self._emitted: list[Emitted] = []
+        self._has_edited = False
         self._outbox: list[tuple[bytes, Member | None]] = []
         self._unsent_from: dict[int, int] = {}
         self._update_gate = Gate()
@@ -180,7 +199,13 @@ class Room:
         self._awareness.leave(member)
         self._behind.discard(member)
         self._owing.discard(member)
-        for waiting in (self._asking, self._present_asking, self._settling, self._denials):
+        for waiting in (
+            self._asking,
+            self._present_asking,
+            self._renewing,
+            self._settling,
+            self._denials,
+        ):
             waiting.pop(member, None)
         if member.walking is not None:
             self._walking.remove(member)
@@ -195,8 +220,27 @@ class Room:
             self._closing.append(Close(member, code, reason))
 
     def set_role(self, member: Member, role: Role) -> None:
-        """Change what a member may do, from its next message on."""
+        """Change what a member may do, from its next message on (ACC-10)."""
+        if member not in self.members:
+            return
+        if member.is_busy:
+            if member.inbox is None:
+                member.inbox = deque()
+            member.inbox.append(role)  # in its place among what was received before and after
+        elif member.role is not role:
+            self._take_role(member, role)
+
+    def _take_role(self, member: Member, role: Role) -> None:
+        if is_seen(role) and not is_seen(member.role) and _can_hear(member):
+            self._questions.append((member, messages.QUERY_AWARENESS))  # AWR-14
         member.role = role
+        self._awareness.role_changed(member, member.identity, role)
+
+    def set_identity(self, member: Member, identity: Identity) -> None:
+        """Change what is shown of the same person: a new token has another name."""
+        if member in self.members and member.identity != identity:
+            member.identity = identity
+            self._awareness.role_changed(member, identity, member.role)
 
     def fell_behind(self, member: Member) -> None:
         """Its transport takes no more: it is sent nothing until `caught_up` (ROM-8)."""
@@ -246,6 +290,8 @@ class Room:
                 self._asking[member] = state_vector
             case messages.QueryAwareness():
                 self._present_asking[member] = None
+            case messages.Renewal(token):
+                self._renewing[member] = token
             case _:
                 assert_never(message)
 
@@ -285,20 +331,46 @@ class Room:
             update = mended(update, facts.mends)
         if not facts.is_empty:
             self._check_poison(member, update, facts)
-            if not may_edit(member.role):
-                self._refuse(member, facts, READ_ONLY)
+            refusal = self._turned_down(member, update, facts)
+            if refusal is not None:
+                self._refuse(member, facts, *refusal)
             elif not self.accepts_edits and self._is_news(facts):
                 if not is_step2:
                     self.expel(member, CloseCode.TRY_LATER, BEHIND)
                     return
                 self._set_aside(member, facts, is_step2=True)  # ROM-13: it came back to read
             elif facts.ranges and not self._has_room_for(len(update)):
-                self._refuse(member, facts, FULL)
+                self._refuse(member, facts, Rule.FULL, FULL)
             else:
                 self._accept(member, update, facts, is_step2=is_step2)
         elif is_step2 and member.debt is not None:
             member.debt.answer()
         self._settling[member] = None
+
+    def _turned_down(
+        self, member: Member, update: bytes, facts: UpdateFacts
+    ) -> tuple[Rule, str] | None:
+        """Why nothing of an update may be applied; None: it may."""
+        if may_edit(member.role):
+            if self.is_paused and self.authority is None and member.role is not Role.HOST:
+                return Rule.PAUSED, PAUSED
+            return None
+        if (
+            member.role is Role.VIEWER
+            and self.authority is not None
+            and facts.struct_count <= ANNOTATED_AT_ONCE
+            and self._follows(member, facts)
+            and self.authority.may_annotate(update, facts, member.identity.user_id)
+        ):
+            return None
+        return Rule.READ_ONLY, READ_ONLY
+
+    def _follows(self, member: Member, facts: UpdateFacts) -> bool:
+        """Whether a reader's update connects, if need be once what it was refused is filled in."""
+        if any(client == member.own_client for client, _, _ in facts.ranges):
+            self._integrate_refused(member)
+        self._apply_pending()
+        return not self.is_broken and self.document.outline.connects(facts)
 
     def _check_poison(self, member: Member, update: bytes, facts: UpdateFacts) -> None:
         fence = self.document.fence
@@ -337,7 +409,24 @@ class Room:
     def _queue(
         self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool = False
     ) -> None:
-        """An update that connects is applied at the end of the turn, in order of arrival."""
+        """An update that connects is applied at the end of the turn, in order of arrival; at once
+        where a rule may apply."""
+        authority = self.authority
+        if authority is not None and authority.concerns(update, facts.struct_count):
+            self._apply_pending()
+            if not self.is_broken:
+                self._apply_judged(authority, member, update, facts)
+            return
+        introduced = self._admit(member, facts)
+        group = self._pending[-1] if self._pending else None
+        if group is None or group.member is not member or is_step2 or group.is_step2:
+            group = _Group(member, is_step2)
+            self._pending.append(group)
+        group.updates.append(update)
+        group.introduced += introduced
+
+    def _admit(self, member: Member, facts: UpdateFacts) -> list[int]:
+        """Take an update into the outline; return the client ids that nobody knew."""
         outline = self.document.outline
         unsent_from = self._unsent_from
         clocks = outline.clocks
@@ -345,15 +434,78 @@ class Room:
         outline.admit(facts, self._limits.document)
         for client, clock in before:
             unsent_from.setdefault(client, clock)
-        group = self._pending[-1] if self._pending else None
-        if group is None or group.member is not member or is_step2 or group.is_step2:
-            group = _Group(member, is_step2)
-            self._pending.append(group)
-        group.updates.append(update)
+        introduced = []
         for client, _ in before:
             if client not in self.authors:
                 self.authors[client] = member.identity.user_id
-                group.introduced.append(client)
+                introduced.append(client)
+        return introduced
+
+    # What breaks a rule
+
+    def _apply_judged(
+        self, authority: Authority, member: Member, update: bytes, facts: UpdateFacts
+    ) -> None:
+        """Apply an update of somebody who may edit, without what breaks a rule."""
+        identity = member.identity
+        authority.is_paused = self.is_paused
+        clock = self.document.outline.clocks.get(self.document.own_client, 0)
+        try:
+            case = authority.examine(update, facts, identity.user_id, member.role)
+            if case.forbidden and not member.patience.is_left(self._now):
+                case.give_up()
+            introduced = self._admit(member, facts)
+            applied = authority.carry_out(case, update, member.sender)
+        except NotUndone as error:
+            self._refuse(member, facts, error.rule, str(error))
+            return
+        except DocumentBroken:
+            self._break(member)
+            return
+        self._tell_of(member, applied, introduced, clock)
+
+    def _tell_of(self, member: Member, applied: Applied, introduced: list[int], clock: int) -> None:
+        """Hand on what was applied.
+
+        Args:
+            clock: of the server's own edits, before.
+        """
+        emitted, faults = applied.emitted, applied.taken_back
+        if emitted is not None:
+            of_nobody = self._count_own(clock, len(emitted))
+            self._emit(
+                Emitted(
+                    emitted,
+                    member.identity,
+                    tuple(introduced),
+                    taken_back=frozenset(faults),
+                    of_nobody=of_nobody,
+                )
+            )
+            self._outbox.append((emitted, None if faults else member))
+        if faults:
+            member.patience.use(applied.kept)
+            (rule, reason), *others = faults.values()
+            more = f" (and {len(others)} more)" if others else ""
+            self._note_refusal(member, rule, reason + more)
+
+    def _count_own(self, clock: int, size: int) -> tuple[int, ...]:
+        """After the server may have written: note from where on others lack it; return its client
+        id if that is new to the document."""
+        client = self.document.own_client
+        if self.document.outline.clocks.get(client, 0) == clock:
+            return ()
+        self._size += size
+        self._unsent_from.setdefault(client, clock)
+        if clock or client in self.authors:
+            return ()
+        self.authors[client] = None
+        return (client,)
+
+    def _emit(self, emitted: Emitted) -> None:
+        self._emitted.append(emitted)
+        if self.projector is not None:
+            self.projector.note(emitted, self._now)
 
     def _has_room_for(self, size: int) -> bool:
         limit = self._limits.document_bytes
@@ -385,7 +537,7 @@ class Room:
 
     # What was refused (ACC-3, ACC-4)
 
-    def _refuse(self, member: Member, facts: UpdateFacts, reason: str) -> None:
+    def _refuse(self, member: Member, facts: UpdateFacts, rule: Rule, reason: str) -> None:
         """Apply nothing of an edit, and remember which clocks its author has used up."""
         if not self._is_news(facts):
             return  # a reader's answer to our step 1 that holds nothing of its own
@@ -393,9 +545,11 @@ class Room:
         for client, start, end in facts.ranges:
             if client == member.own_client and start <= max(known, member.refused_until):
                 member.refused_until = max(end, member.refused_until)
-        self._note_refusal(member, reason)
+        self._note_refusal(member, rule, reason)
 
-    def _note_refusal(self, member: Member, reason: str, number: int | None = None) -> None:
+    def _note_refusal(
+        self, member: Member, rule: Rule, reason: str, number: int | None = None
+    ) -> None:
         """Tell the author and count it.
 
         Args:
@@ -403,7 +557,7 @@ class Room:
                 the one that is being dealt with.
         """
         self._denials[member] = reason
-        self._refused.append(Refused(member, reason))
+        self._refused.append(Refused(member, reason, rule))
         if member.wants_receipts:
             add_number(member.refusals, member.received if number is None else number)
 
@@ -461,22 +615,21 @@ class Room:
             raise NotNow(BEHIND)
         if may_grow and not self._has_room_for(0):
             raise LimitExceeded(FULL)
-        client = self.document.own_client
-        clock = self.document.outline.clocks.get(client, 0)
+        clock = self.document.outline.clocks.get(self.document.own_client, 0)
         try:
             result, emitted = self.document.edit(change)
         except DocumentBroken:
             self._break(None)
             raise
+        self._has_edited = True
         if emitted is not None:
-            self._size += len(emitted)
-            self._unsent_from.setdefault(client, clock)
-            introduced = (client,) if clock == 0 and client not in self.authors else ()
-            self.authors.setdefault(client, None)
-            self._edited.append(
+            introduced = self._count_own(clock, len(emitted))
+            self._emit(
                 Emitted(emitted, identity, introduced, by_server=True, is_restore=is_restore)
             )
             self._outbox.append((emitted, None))
+            if self.authority is not None:
+                self.authority.look_around()
         return result
 
     # Turns
@@ -511,17 +664,22 @@ class Room:
         """Carry out what was received; `now` is any monotonic clock, in seconds."""
         self._now = now
         turn = Turn()
-        turn.commits, self._edited = self._edited, []
+        turn.replies, self._questions = self._questions, []
+        turn.renewals, self._renewing = self._renewing, {}
         # Most turns have one thing to do: asking first costs less than looking into each.
         # An edit by the server has its turn to itself: who asks afterwards what it changed must
         # not be told what others did behind it (long updates go on with the next).
-        if not turn.commits:
+        if not self._has_edited:
             if self._walking:
                 self._advance_walk(turn)
             if self._applying and self.accepts_edits:
                 self._apply_pieces(turn)
+        self._has_edited = False
         if self._pending:
-            self._apply_pending(turn)
+            self._apply_pending()
+        turn.commits, self._emitted = self._emitted, []
+        if turn.commits and self.projector is not None:
+            self.projector.noted_at = now
         if not self.is_broken:
             if self._greeting:
                 self._greet(turn)
@@ -561,12 +719,16 @@ class Room:
     def _hear_on(self, member: Member, turn: Turn) -> None:
         """Take what came meanwhile of one that was busy, and let its socket be read again."""
         while member.inbox and not member.is_busy:
-            self.receive(member, member.inbox.popleft())
+            match member.inbox.popleft():
+                case Role() as role:
+                    self._take_role(member, role)
+                case frame:
+                    self.receive(member, frame)
         if not member.is_busy and member in self.members:
             member.inbox = None
             turn.resumed.append(member)
 
-    def _apply_pending(self, turn: Turn) -> None:
+    def _apply_pending(self) -> None:
         pending, self._pending = self._pending, []
         for group in pending:
             member = group.member
@@ -576,7 +738,7 @@ class Room:
                 self._break(member)
                 return
             if emitted is not None:
-                turn.commits.append(Emitted(emitted, member.identity, tuple(group.introduced)))
+                self._emit(Emitted(emitted, member.identity, tuple(group.introduced)))
                 # What a later update of the same transaction overwrote is no longer in what the
                 # transaction emitted. The others are shown every step all the same.
                 steps = group.updates if len(group.updates) > 1 else (emitted,)
@@ -599,7 +761,7 @@ class Room:
             piece = pending.pieces.take(pending.at_once)
             try:
                 if piece is not None:
-                    self._apply_piece(turn, member, piece)
+                    self._apply_piece(member, piece)
             except Refusal as refusal:
                 member.applying = None
                 self.expel(member, CloseCode.MALFORMED, str(refusal))
@@ -615,11 +777,11 @@ class Room:
                     pending.at_once = self._next_size(pending.at_once, at - before)
                 self._applying.append(member)
 
-    def _apply_piece(self, turn: Turn, member: Member, piece: bytes) -> None:
+    def _apply_piece(self, member: Member, piece: bytes) -> None:
         facts = walk_update(piece, self._limits.guard)
         self._check_poison(member, piece, facts)
         self._queue(member, piece, facts, is_step2=True)
-        self._apply_pending(turn)
+        self._apply_pending()
 
     def _next_size(self, structs: int, seconds: float) -> int:
         """Among structs of the same kind, cuts near the end of a long text cost yrs a thousand
@@ -644,11 +806,16 @@ class Room:
         inbox = member.inbox
         with contextlib.suppress(Refusal):
             while inbox and not member.is_busy:
-                match messages.parse(inbox.popleft()):
+                heard = inbox.popleft()
+                if isinstance(heard, Role):
+                    member.role = heard
+                    continue
+                match messages.parse(heard):
                     case messages.SyncUpdate(update) | messages.SyncStep2(update):
                         facts = walk_update(update, self._limits.guard)
                         if self.document.outline.connects(facts):
                             self._judge(member, update, facts, is_step2=True)
+        self._denials.pop(member, None)  # there is nobody to tell
 
     def _break(self, culprit: Member | None) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from crdt_docs.identifiers import Identity
+from crdt_docs.ownership import Entry
+from crdt_docs.rules import Rule
 
 if TYPE_CHECKING:
     from crdt_docs.member import Member
@@ -40,6 +42,8 @@ class Emitted(NamedTuple):
         introduced: client ids that it brought into the document.
         by_server: the server wrote it, in the author's name: those ids are nobody's.
         is_restore: it makes something what it was before.
+        taken_back: objects that are what they were, because what it changed of them broke a rule.
+        of_nobody: client ids that it introduced besides, of the server's own edits.
     """
 
     update: bytes
@@ -47,6 +51,8 @@ class Emitted(NamedTuple):
     introduced: tuple[int, ...]
     by_server: bool = False
     is_restore: bool = False
+    taken_back: frozenset[Entry] = frozenset()
+    of_nobody: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Refused:
 
     member: Member
     reason: str
+    rule: Rule
 
 
 class Turn:
@@ -89,6 +96,7 @@ class Turn:
         receipts: to be given as soon as everything committed so far is stored.
         closes: sockets to close, after the replies.
         refused: edits that were turned down.
+        renewals: tokens that members sent in place of the one they came with.
         resumed: members whose socket may be read again.
         wake_at: when the room wants its next turn although nothing is received; None: never.
         is_broken: the document failed; this room must be thrown away and loaded again.
@@ -101,6 +109,7 @@ class Turn:
         "is_broken",
         "receipts",
         "refused",
+        "renewals",
         "replies",
         "resumed",
         "wake_at",
@@ -114,6 +123,7 @@ class Turn:
         self.receipts: list[Receipt] = []
         self.closes: list[Close] = []
         self.refused: list[Refused] = []
+        self.renewals: dict[Member, str] = {}
         self.resumed: list[Member] = []
         self.wake_at: float | None = None
         self.is_broken = False

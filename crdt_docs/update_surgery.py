@@ -5,6 +5,7 @@ Everything here takes updates that the guard has walked. `update_pieces` cuts lo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -94,6 +95,31 @@ def is_deleted_already(deletes: ClockRanges, delete_set: ClockRanges) -> bool:
             if start > wanted_start:
                 return False
     return True
+
+
+def not_deleted_yet(deletes: ClockRanges, delete_set: ClockRanges) -> ClockRanges:
+    """The clocks of `deletes` that are not in `delete_set`; both ascend, without overlaps."""
+    new: ClockRanges = {}
+    for client, spans in deletes.items():
+        known = delete_set.get(client, ())
+        left = [piece for span in spans for piece in _outside(span, known)]
+        if left:
+            new[client] = left
+    return new
+
+
+def _outside(
+    span: tuple[int, int], known: Sequence[tuple[int, int]]
+) -> Generator[tuple[int, int], None, None]:
+    start, end = span
+    for begin, stop in known[max(0, bisect_right(known, (start, start)) - 1) :]:
+        if begin >= end or start >= end:
+            break
+        if begin > start:
+            yield start, begin
+        start = max(start, stop)
+    if start < end:
+        yield start, end
 
 
 def brings_news(facts: UpdateFacts, clocks: Mapping[int, int], delete_set: ClockRanges) -> bool:

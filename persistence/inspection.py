@@ -24,6 +24,7 @@ from persistence.object_tables import TABLES
 from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import StoredDocument
 from persistence.rebuilt_rows import store_rows, store_versions
+from persistence.taken_back import read_taken_back
 from persistence.update_log import load_document
 
 PAGE = 100
@@ -90,7 +91,7 @@ _BASE = """
 _LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
 
 _LOG = """
-    SELECT log.seq, log.update, log.user_id, log.actor_kind, log.committed_at
+    SELECT log.seq, log.update, log.user_id, log.actor_kind, log.committed_at, log.taken_back
     FROM documents AS document JOIN document_updates AS log ON log.document_id = document.id
     WHERE document.name = $1 AND log.seq > $2
     ORDER BY log.seq LIMIT $3
@@ -197,8 +198,10 @@ class PostgresMoment:
             rows = await self._connection.fetch(
                 _LOG, self._document, after, PAGE, timeout=self._within
             )
-            for seq, update, user_id, actor_kind, committed_at in rows:
-                yield LoggedUpdate(seq, update, user_id, ActorKind(actor_kind), committed_at)
+            for seq, update, user_id, actor_kind, committed_at, taken_back in rows:
+                kind = ActorKind(actor_kind)
+                left = read_taken_back(taken_back)
+                yield LoggedUpdate(seq, update, user_id, kind, committed_at, left)
                 after = seq
             if len(rows) < PAGE:
                 return

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from crdt_docs.identifiers import ActorKind, DocumentName
 from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.ownership import Entry
 from persistence.object_ports import HistoryRow
 from persistence.ports import StoredDocument
 
@@ -35,13 +36,18 @@ class LogSpan(NamedTuple):
 
 
 class LoggedUpdate(NamedTuple):
-    """An entry of the log. The time is that of its commit, UTC; the user None for the server."""
+    """An entry of the log. The time is that of its commit, UTC; the user None for the server.
+
+    Attributes:
+        taken_back: objects that it left as they were (RUL-5).
+    """
 
     seq: int
     update: bytes
     user_id: UUID | None
     actor_kind: ActorKind
     committed_at: datetime
+    taken_back: frozenset[Entry] = frozenset()
 
 
 class Base(NamedTuple):

@@ -108,7 +108,14 @@ class MemoryMoment:
         """See `inspection_ports.Moment.log`."""
         for commit, at in zip(self._stored.log, self._stored.times, strict=True):
             if commit.seq > after:
-                yield LoggedUpdate(commit.seq, commit.update, commit.user_id, commit.actor_kind, at)
+                yield LoggedUpdate(
+                    commit.seq,
+                    commit.update,
+                    commit.user_id,
+                    commit.actor_kind,
+                    at,
+                    commit.taken_back,
+                )
 
     async def rows(self, root: ObjectRoot) -> AsyncGenerator[InspectedRow]:
         """See `inspection_ports.Moment.rows`."""

@@ -116,11 +116,13 @@ class MemoryDocumentStore(MemorySwitches):
             stored = self._documents.setdefault(commit.document, MemoryDocument())
             stored.has_lost_changes |= commit.has_lost_changes
             if commit.seq > stored.last_seq:
-                logged = commit._replace(changes=(), by_server=False, has_lost_changes=False)
+                logged = commit._replace(
+                    changes=(), by_server=False, has_lost_changes=False, of_nobody=()
+                )
                 stored.append(logged, now)
                 self.objects.store(commit, now)
-                for client_id in commit.introduced:
-                    stored.authors.setdefault(client_id, commit.introduced_by)
+                for client_id, user_id in commit.new_authors:
+                    stored.authors.setdefault(client_id, user_id)
         self.transactions += 1
         self._leave()
 

@@ -5,7 +5,7 @@ One contract suite (`tests/contracts`) runs against every implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from crdt_docs.access import Role
 from crdt_docs.document import StoredState
 from crdt_docs.identifiers import ActorKind, DocumentName
 from crdt_docs.object_changes import ObjectChange
+from crdt_docs.ownership import Entry
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ class Commit(NamedTuple):
         changes: what it changed of the document's objects, in order; stored with it, not in the
             log (HST-6).
         by_server: the server wrote it, in the user's name: what it introduced is nobody's.
+        of_nobody: further client ids that it introduced, of the server's own edits.
+        taken_back: objects that it left as they were, because their author broke a rule (RUL-5).
         has_lost_changes: what it or an entry before it changed is not known any more (HST-8).
     """
 
@@ -45,11 +48,15 @@ class Commit(NamedTuple):
     changes: tuple[ObjectChange, ...] = ()
     by_server: bool = False
     has_lost_changes: bool = False
+    of_nobody: tuple[int, ...] = ()
+    taken_back: frozenset[Entry] = frozenset()
 
     @property
-    def introduced_by(self) -> UUID | None:
-        """Whose the client ids are that it introduced."""
-        return None if self.by_server else self.user_id
+    def new_authors(self) -> Iterator[tuple[int, UUID | None]]:
+        """The client ids that it introduced, and whose they are."""
+        by = None if self.by_server else self.user_id
+        yield from ((client, by) for client in self.introduced)
+        yield from ((client, None) for client in self.of_nobody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +307,14 @@ class SessionStore(Protocol):
 
     async def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> Participant | None:
         """Change somebody's role. None when they have no row, or were removed.
+
+        Raises:
+            LastHost: the session would be left without a host.
+        """
+
+    async def remove(self, session_id: UUID, user_id: UUID, at: datetime) -> Participant | None:
+        """Take somebody out, who need not have a row: it then denies access, whatever a token
+        grants. Removing them again changes nothing. None when there is no such session.
 
         Raises:
             LastHost: the session would be left without a host.

@@ -236,6 +236,7 @@ RECORDS: Final[Mapping[RecordKind, Records]] = {
             "update": BYTES,
             "user_id": ID,
             "actor_kind": TEXT,
+            "taken_back": TEXT,
             "committed_at": TIME,
         },
         "seq",

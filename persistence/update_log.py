@@ -28,15 +28,16 @@ from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
 from persistence.refusals import is_refusal, is_row_refusal
 from persistence.standing_statement import StandingStatement
+from persistence.taken_back import read_taken_back, written_taken_back
 
 # One statement. `spans` is one row a document of the batch; `touched` makes or moves its row, but
 # not where there would be a gap, and locks it: batches of one document follow one another. A
 # position that is taken is left alone, and counted as missing from `stored`.
 _STORE = """
 WITH batch AS (
-    SELECT name, seq, update, user_id, actor_kind
-    FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::uuid[], $5::text[])
-        AS entry (name, seq, update, user_id, actor_kind)
+    SELECT name, seq, update, user_id, actor_kind, taken_back
+    FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::uuid[], $5::text[], $10::text[])
+        AS entry (name, seq, update, user_id, actor_kind, taken_back)
 ), spans AS (
     SELECT name, min(seq) AS first_seq, max(seq) AS last_seq FROM batch GROUP BY name ORDER BY name
 ), touched AS (
@@ -49,8 +50,8 @@ WITH batch AS (
             >= (SELECT first_seq FROM spans WHERE spans.name = document.name)
     RETURNING document.id, document.name
 ), stored AS (
-    INSERT INTO document_updates (document_id, seq, update, user_id, actor_kind)
-    SELECT touched.id, batch.seq, batch.update, batch.user_id, batch.actor_kind
+    INSERT INTO document_updates (document_id, seq, update, user_id, actor_kind, taken_back)
+    SELECT touched.id, batch.seq, batch.update, batch.user_id, batch.actor_kind, batch.taken_back
     FROM batch JOIN touched USING (name)
     ON CONFLICT (document_id, seq) DO NOTHING
     RETURNING document_id
@@ -76,10 +77,10 @@ GROUP BY touched.name
 # and so do the rows of objects. Otherwise a division by zero takes the statement back, and the
 # careful way finds out why.
 _COMMIT_NEW = f"""{_STORE}
-{store_objects(ObjectRoot.OBJECTS, "$12")}
-{store_objects(ObjectRoot.ANNOTATIONS, "$13")}
+{store_objects(ObjectRoot.OBJECTS, "$13")}
+{store_objects(ObjectRoot.ANNOTATIONS, "$14")}
 SELECT 1 / (
-    (SELECT count(*) FROM touched) = $10 AND (SELECT count(*) FROM stored) = $11
+    (SELECT count(*) FROM touched) = $11 AND (SELECT count(*) FROM stored) = $12
 )::int
 """  # noqa: S608 - constants
 
@@ -127,7 +128,7 @@ UPDATE documents SET has_lost_changes = false WHERE name = $1 AND has_lost_chang
 _LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
 
 _READ_LOG = """
-SELECT log.seq, log.update, log.user_id, log.actor_kind, ARRAY(
+SELECT log.seq, log.update, log.user_id, log.actor_kind, log.taken_back, ARRAY(
     SELECT author.client_id FROM document_authors AS author
     WHERE author.document_id = log.document_id AND author.seq = log.seq
     ORDER BY author.client_id
@@ -274,6 +275,7 @@ class PostgresDocumentStore:
                 user_id=row["user_id"],
                 actor_kind=ActorKind(row["actor_kind"]),
                 introduced=tuple(row["introduced"]),
+                taken_back=read_taken_back(row["taken_back"]),
             )
             for row in rows
         ]
@@ -320,11 +322,11 @@ async def load_document(
 
 
 def _columns(batch: Sequence[Commit]) -> tuple[list[Any], ...]:
-    """The parameters $1 to $9 of `_STORE`."""
+    """The parameters $1 to $10 of `_STORE`."""
     authors = [
-        (commit.document, client_id, commit.introduced_by, commit.seq)
+        (commit.document, client_id, user_id, commit.seq)
         for commit in batch
-        for client_id in commit.introduced
+        for client_id, user_id in commit.new_authors
     ]
     return (
         [commit.document for commit in batch],
@@ -333,6 +335,7 @@ def _columns(batch: Sequence[Commit]) -> tuple[list[Any], ...]:
         [commit.user_id for commit in batch],
         [commit.actor_kind.value for commit in batch],
         *([author[field] for author in authors] for field in range(4)),
+        [written_taken_back(commit.taken_back) for commit in batch],
     )
 
 

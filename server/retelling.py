@@ -145,7 +145,7 @@ class Retelling:
         self._told: list[Told] = []
         self._noted: LoggedUpdate | None = None
         self._gestures = RecordedGestures(_recorded(kept))
-        self._projector = Projector(document, authors, self._gestures)
+        self._projector = Projector(document, dict(authors), self._gestures)
         self._begins_at = {
             each.row.update_seq for versions in kept.versions.values() for each in versions
         }
@@ -161,7 +161,8 @@ class Retelling:
             self._take_changes()
         self._document.apply([entry.update], b"")
         identity = Identity(entry.user_id, kind=entry.actor_kind)  # type: ignore[arg-type] # None: the server
-        self._projector.note(Emitted(entry.update, identity, ()), entry.committed_at.timestamp())
+        emitted = Emitted(entry.update, identity, (), taken_back=entry.taken_back)
+        self._projector.note(emitted, entry.committed_at.timestamp())
         self._noted = entry
 
     def _ends_before(self, entry: LoggedUpdate) -> bool:

@@ -65,6 +65,7 @@ UPDATE: dict[str, Any] = {
     "update": bytes(range(256)),
     "user_id": None,
     "actor_kind": "service",
+    "taken_back": '[["objects","a"]]',
     "committed_at": datetime(2026, 2, 3, tzinfo=UTC),
 }
 

@@ -1,0 +1,384 @@
+"""Holds edits of those who may edit against the rules, and takes back what breaks one (RUL).
+
+An update is applied, looked at and mended in one transaction: what was refused is not in what the
+transaction emits, so it reaches neither the log nor anybody but its author, who gets the inverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from pycrdt import Doc, Map
+
+from crdt_docs.access import Role
+from crdt_docs.document import Document
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_schema import schema_fault
+from crdt_docs.object_trees import (
+    Allowance,
+    NotKept,
+    Plain,
+    SharedList,
+    SharedMap,
+    SharedText,
+    Tree,
+    mend,
+    tree_at,
+)
+from crdt_docs.ownership import Entry, Foreseen, Ownership
+from crdt_docs.projector import Projector
+from crdt_docs.rules import ORDINARY, Rule, SessionRules
+from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_surgery import not_deleted_yet
+
+KEPT_BYTES: Final = 2 * 1024 * 1024
+"""Of objects that one update may make us put back."""
+
+MAY_LOCK: Final = (b"is_locked", b"\x01x")
+"""One of these is in every update that locks an object: the name of the field, or, where the field
+was there before, a value of its own that is true."""
+
+PAUSED = "the session is paused: only a host may edit now"
+UNKNOWN = "it cannot be checked now whether this edit keeps to the rules; try again later"
+
+
+class NotUndone(Exception):  # noqa: N818 - says what is the case
+    """An update breaks a rule, and what it breaks could not be put back; it was not applied."""
+
+    def __init__(self, rule: Rule, reason: str) -> None:
+        super().__init__(reason)
+        self.rule = rule
+
+
+class Fault(NamedTuple):
+    """Which rule an edit of an object broke, and what to tell its author."""
+
+    rule: Rule
+    reason: str
+
+
+@dataclass(slots=True)
+class Case:
+    """One update, while it is looked at.
+
+    Attributes:
+        forbidden: objects that it must not change, whatever they become.
+        suspects: objects that are looked at once it is applied.
+        trees: what these were before.
+        kept: about how many bytes that takes.
+        taken_back: objects in which it broke a rule.
+    """
+
+    foreseen: Foreseen
+    forbidden: Mapping[Entry, Fault]
+    suspects: set[Entry]
+    trees: dict[Entry, Tree] = field(default_factory=dict)
+    kept: int = 0
+    taken_back: dict[Entry, Fault] = field(default_factory=dict)
+
+    def give_up(self) -> None:
+        """Raises:
+        NotUndone: for what it must not change.
+        """
+        for fault in self.forbidden.values():
+            raise NotUndone(*fault)
+
+
+class Applied(NamedTuple):
+    """What became of an update.
+
+    Attributes:
+        emitted: what the transaction emitted; None: nothing is different.
+        taken_back: objects in which it broke a rule, and which are what they were.
+        kept: bytes of objects that were kept for that.
+    """
+
+    emitted: bytes | None
+    taken_back: Mapping[Entry, Fault]
+    kept: int = 0
+
+
+class Authority:
+    """The rules of one document, and which of its objects are locked.
+
+    Attributes:
+        rules: what the session says; they are set with `obey`.
+        creators_known: `projector.creators` holds who created what is stored.
+    """
+
+    def __init__(self, document: Document, projector: Projector, max_objects: int) -> None:
+        self._document = document
+        self._projector = projector
+        self._reader = document.objects()
+        self._max_objects = max_objects
+        self.rules = ORDINARY
+        self.creators_known = False
+        self.is_paused = False
+        self.locked = {
+            key
+            for key in projector.present(ObjectRoot.OBJECTS)
+            if self._reader.is_locked(ObjectRoot.OBJECTS, key)
+        }
+        self._is_strict = False
+        # No root map holds more than this.
+        self._bound = max(len(projector.present(root)) for root in ObjectRoot)
+
+    @property
+    def _ownership(self) -> Ownership | None:
+        return self._document.ownership
+
+    def concerns(self, update: bytes, structs: int) -> bool:
+        """Whether a rule may apply to an update, whoever sent it. Asked for every one.
+
+        Args:
+            structs: how many it has: no more objects than that can be new.
+        """
+        self._bound += structs
+        if self.locked or self.is_paused or self._is_strict:
+            return True
+        if self._document.ownership is None:
+            return False
+        return self._bound > self._max_objects or MAY_LOCK[1] in update or MAY_LOCK[0] in update
+
+    def obey(self, rules: SessionRules) -> None:
+        """From now on these are the session's rules."""
+        self.rules = rules
+        self._is_strict = rules.own_objects_only or rules.strict_schema
+
+    def examine(self, update: bytes, facts: UpdateFacts, user_id: UUID, role: Role) -> Case:
+        """Look at an update of somebody who may edit, before it is applied.
+
+        Raises:
+            NotUndone: it must not be.
+        """
+        ownership = self._ownership
+        if ownership is None:
+            raise NotUndone(Rule.LOCKED, UNKNOWN)
+        self._projector.catch_up()
+        foreseen = ownership.foresee(update)
+        forbidden = self._forbidden(ownership, facts, foreseen, user_id, role)
+        case = Case(foreseen, forbidden, self._suspects(foreseen))
+        self._keep(case, ownership)
+        return case
+
+    def carry_out(self, case: Case, update: bytes, sender: bytes) -> Applied:
+        """Apply an update that was examined, without what breaks a rule.
+
+        Raises:
+            DocumentBroken: the CRDT failed.
+        """
+        if case.trees:
+            judge = partial(self._judge, case)
+            emitted = self._document.apply_judged(update, sender, judge)
+        else:
+            emitted = self._document.apply([update], sender)
+        self.look_again(case.foreseen.written | case.foreseen.deleted)
+        return Applied(emitted, case.taken_back, case.kept)
+
+    # What is forbidden whatever it becomes
+
+    def _forbidden(
+        self,
+        ownership: Ownership,
+        facts: UpdateFacts,
+        foreseen: Foreseen,
+        user_id: UUID,
+        role: Role,
+    ) -> dict[Entry, Fault]:
+        if role is Role.HOST:
+            return {}
+        if self.is_paused and (foreseen.writes_beyond or foreseen.deletes_beyond):
+            raise NotUndone(Rule.PAUSED, PAUSED)
+        found = self._faults(foreseen.written, user_id)
+        others = self._faults(foreseen.deleted - found.keys(), user_id)
+        if len(others) > 1:
+            # Deletions that are known already, as in each first synchronisation, break nothing.
+            new = not_deleted_yet(facts.deletes, self._document.delete_set())
+            still = ownership.named_in(new)
+            others = {entry: fault for entry, fault in others.items() if entry in still}
+        return {**found, **others}
+
+    def _faults(self, entries: Iterable[Entry], user_id: UUID) -> dict[Entry, Fault]:
+        return {
+            entry: fault
+            for entry in entries
+            if (fault := self.fault_of_editor(entry, user_id)) is not None
+        }
+
+    def fault_of_editor(self, entry: Entry, user_id: UUID) -> Fault | None:
+        """Which rule an editor would break by changing an object; None: none."""
+        if self.is_paused:
+            return Fault(Rule.PAUSED, PAUSED)
+        name = entry.key[:128]
+        if entry.root == ObjectRoot.OBJECTS and entry.key in self.locked:
+            return Fault(Rule.LOCKED, f"{name} is locked; ask a host to unlock it")
+        if self.rules.own_objects_only and not self.is_own(entry, user_id):
+            reason = f"{name} is somebody else's; here editors change only what they created"
+            return Fault(Rule.NOT_OWN, reason)
+        return None
+
+    def is_own(self, entry: Entry, user_id: UUID) -> bool:
+        """Whether somebody created what stands in a place; also true where nothing does, unless
+        it was somebody else's before."""
+        creator = self._projector.creator_of(entry)
+        if creator is None:
+            return not self._reader.has(*entry)
+        return creator == user_id
+
+    # What viewers may do
+
+    def may_annotate(self, update: bytes, facts: UpdateFacts, user_id: UUID) -> bool:
+        """Whether an update touches nothing but a viewer's own annotations."""
+        ownership = self._ownership
+        if ownership is None or self.is_paused or not self.rules.viewers_annotate:
+            return False
+        self._projector.catch_up()
+        foreseen = ownership.foresee(update)
+        if foreseen.writes_beyond or not self._are_notes_of(user_id, foreseen.written):
+            return False
+        if not foreseen.deletes_beyond and self._are_notes_of(user_id, foreseen.deleted):
+            return True
+        new = not_deleted_yet(facts.deletes, self._document.delete_set())
+        return self._are_notes_of(user_id, ownership.named_in(new))
+
+    def _are_notes_of(self, user_id: UUID, entries: Iterable[Entry | None]) -> bool:
+        return all(
+            entry is not None
+            and entry.root == ObjectRoot.ANNOTATIONS
+            and self.is_own(entry, user_id)
+            for entry in entries
+        )
+
+    # What is looked at after it was applied
+
+    def _suspects(self, foreseen: Foreseen) -> set[Entry]:
+        """Objects of which only what becomes of them tells whether they keep to the rules."""
+        suspects: set[Entry] = set()
+        if self.rules.strict_schema:
+            suspects |= foreseen.written | foreseen.deleted
+        if self._bound <= self._max_objects:
+            return suspects
+        self._bound = 0
+        for root in ObjectRoot:
+            new = {
+                entry
+                for entry in foreseen.written
+                if entry.root == root and not self._reader.has(*entry)
+            }
+            count = len(self._reader.place(root)) + len(new)
+            self._bound = max(self._bound, count)
+            if count > self._max_objects:
+                suspects |= new
+        return suspects
+
+    def _keep(self, case: Case, ownership: Ownership) -> None:
+        """Keep what objects are now, so that they can be made so again."""
+        allowance = Allowance(KEPT_BYTES)
+        for entry in {*case.forbidden, *case.suspects}:
+            fault = case.forbidden.get(entry) or Fault(Rule.SCHEMA, "")
+            if entry in ownership.heavy:
+                raise NotUndone(fault.rule, fault.reason or f"{entry.key[:128]} is too large")
+            try:
+                case.trees[entry] = tree_at(self._reader.place(entry.root), entry.key, allowance)
+            except NotKept as error:
+                reason = fault.reason or f"{entry.key[:128]} cannot be changed here: {error}"
+                raise NotUndone(fault.rule, reason) from None
+        case.kept = KEPT_BYTES - allowance.left
+
+    def _judge(self, case: Case, doc: Doc[Any]) -> bool:
+        """Within the transaction: mend what breaks a rule; whether anything was written."""
+        places: dict[str, Map[Any]] = {root: doc.get(root, type=Map) for root in ObjectRoot}
+        has_written = False
+        for entry, fault in case.forbidden.items():
+            is_mended = mend(places[entry.root], entry.key, case.trees[entry])
+            has_written = has_written or is_mended
+            if is_mended or entry in case.foreseen.written:
+                case.taken_back[entry] = fault
+        found = self._schema_faults(case) if self.rules.strict_schema else {}
+        found.update(self._surplus(case, found.keys(), places))
+        for entry, fault in found.items():
+            has_written = mend(places[entry.root], entry.key, case.trees[entry]) or has_written
+            case.taken_back[entry] = fault
+        return has_written
+
+    def _schema_faults(self, case: Case) -> dict[Entry, Fault]:
+        faults: dict[Entry, Fault] = {}
+        for entry in case.suspects - case.forbidden.keys():
+            root = ObjectRoot(entry.root)
+            problem = self._problem(root, entry.key)
+            if problem is None:
+                continue
+            before = case.trees[entry]
+            if before is not None and schema_fault(root, entry.key, json_of(before)) is not None:
+                continue  # it was wrong before: it may be mended step by step
+            faults[entry] = Fault(Rule.SCHEMA, f"{entry.key[:128]}: {problem}")
+        return faults
+
+    def _problem(self, root: ObjectRoot, key: str) -> str | None:
+        if not self._reader.has(root, key):
+            return None
+        try:
+            tree = tree_at(self._reader.place(root), key, Allowance(KEPT_BYTES))
+        except NotKept as error:
+            return str(error)
+        return schema_fault(root, key, json_of(tree))
+
+    def _surplus(
+        self, case: Case, found: AbstractSet[Entry], places: Mapping[str, Map[Any]]
+    ) -> dict[Entry, Fault]:
+        """New objects beyond the limit."""
+        faults: dict[Entry, Fault] = {}
+        reason = f"a session may have {self._max_objects} objects; delete some first"
+        if self._bound <= self._max_objects:
+            return faults
+        self._bound = 0
+        for root in ObjectRoot:
+            count = len(places[root])
+            new = sorted(
+                entry
+                for entry in case.suspects - found
+                if entry.root == root and case.trees[entry] is None
+            )
+            there = [entry for entry in new if self._reader.has(*entry)]
+            surplus = there[: max(0, count - self._max_objects)]
+            faults.update(dict.fromkeys(surplus, Fault(Rule.TOO_MANY, reason)))
+            self._bound = max(self._bound, count - len(surplus))
+        return faults
+
+    # Locks
+
+    def look_around(self) -> None:
+        """The server has edited the document, and was noted."""
+        self._projector.catch_up()
+        self.look_again(self._projector.touched_since())
+        self._bound = self._max_objects + 1  # so that they are counted next time
+
+    def look_again(self, entries: Iterable[Entry]) -> None:
+        """These objects may have been locked or unlocked."""
+        locked = self.locked
+        for root, key in entries:
+            if root == ObjectRoot.OBJECTS:
+                if self._reader.is_locked(root, key):
+                    locked.add(key)
+                else:
+                    locked.discard(key)
+
+
+def json_of(tree: Tree) -> Any:
+    """What a tree says, as JSON; numbers that are not finite stay floats."""
+    match tree:
+        case SharedMap(members):
+            return {key: json_of(item) for key, item in members.items()}
+        case SharedList(items):
+            return [json_of(item) for item in items]
+        case SharedText(shown):
+            return shown
+        case Plain(value):
+            return value
+        case None:
+            return None

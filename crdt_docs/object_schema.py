@@ -1,0 +1,105 @@
+"""What objects and annotations must be where a session asks for it (RUL-3)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_fields import wrong_fields
+from crdt_docs.projection import is_projected_id
+from crdt_docs.text_edits import text_runs
+
+OBJECT_BYTES: Final = 256 * 1024
+"""Of an object, as JSON."""
+
+TEXT_LENGTH: Final = 50_000
+"""Characters of one text."""
+
+TYPES: Final[Mapping[ObjectRoot, frozenset[str]]] = {
+    ObjectRoot.OBJECTS: frozenset(
+        ("shape", "text", "image", "drawing", "sticky", "connector", "frame")
+    ),
+    ObjectRoot.ANNOTATIONS: frozenset(("comment", "highlight", "marker", "voice_note")),
+}
+
+FIELDS: Final[Mapping[ObjectRoot, frozenset[str]]] = {
+    ObjectRoot.OBJECTS: frozenset(
+        (
+            "object_type",
+            "position",
+            "size",
+            "rotation",
+            "properties",
+            "layer",
+            "is_locked",
+            "created_by",
+        )
+    ),
+    ObjectRoot.ANNOTATIONS: frozenset(
+        ("annotation_type", "content", "object_id", "position", "resolved", "created_by")
+    ),
+}
+
+_TYPE_FIELD: Final[Mapping[ObjectRoot, str]] = {
+    ObjectRoot.OBJECTS: "object_type",
+    ObjectRoot.ANNOTATIONS: "annotation_type",
+}
+
+
+def schema_fault(root: ObjectRoot, identifier: str, value: object) -> str | None:
+    """What is wrong with what stands under an id, in words; None: nothing is.
+
+    Args:
+        value: as JSON, in which numbers that are not finite may be floats.
+    """
+    if not is_projected_id(identifier):
+        return "its id must have 1 to 128 bytes of UTF-8, and no NUL"
+    if not isinstance(value, Mapping):
+        return "it must be an object"
+    return next(_faults(root, value), None)
+
+
+def _faults(root: ObjectRoot, value: Mapping[str, Any]) -> Iterator[str]:
+    for field, problem in wrong_fields(root, value):
+        yield f"{field} {problem}"
+    kind = value.get(_TYPE_FIELD[root])
+    if kind not in TYPES[root]:
+        yield f"{_TYPE_FIELD[root]} must be one of {', '.join(sorted(TYPES[root]))}"
+    unknown = min((str(key) for key in value if key not in FIELDS[root]), default=None)
+    if unknown is not None:
+        yield f"{unknown[:64]} is no field of it; put it into properties"
+    if not _is_finite(value):
+        yield "its numbers must be finite"
+    if any(length > TEXT_LENGTH for length in _text_lengths(value)):
+        yield f"a text in it may have {TEXT_LENGTH} characters"
+    if len(json.dumps(value, default=str)) > OBJECT_BYTES:
+        yield f"it may have {OBJECT_BYTES} bytes as JSON"
+
+
+def _is_finite(value: object) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case Mapping():
+            return all(map(_is_finite, value.values()))
+        case list() | tuple():
+            return all(map(_is_finite, value))
+        case _:
+            return True
+
+
+def _text_lengths(value: object) -> Iterator[int]:
+    runs = text_runs(value)
+    if runs is not None:
+        yield sum(len(run.units) for run in runs)
+        return
+    inner: Any = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, list):
+        inner = value
+    for item in inner:
+        yield from _text_lengths(item)
