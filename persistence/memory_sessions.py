@@ -230,6 +230,22 @@ class MemorySessionStore(MemorySwitches):
         self._leave()
         return row
 
+    async def remove(self, session_id: UUID, user_id: UUID, at: datetime) -> Participant | None:
+        """See `ports.SessionStore.remove`."""
+        await self._enter()
+        removed = None
+        if self._live(session_id) is not None:
+            # Who comes by a grant or the session's default has no row yet: it is made to deny.
+            new = Participant(session_id, user_id, Role.SPECTATOR, at, removed_at=at, id=uuid4())
+            removed = self._participants.get((session_id, user_id), new)
+            if removed.removed_at is None:
+                if removed.role is Role.HOST:
+                    self._check_other_host(session_id, user_id)
+                removed = replace(removed, removed_at=at)
+            self._participants[session_id, user_id] = removed
+        self._leave()
+        return removed
+
     def _check_other_host(self, session_id: UUID, user_id: UUID) -> None:
         if not any(
             row.session_id == session_id

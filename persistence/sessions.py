@@ -12,7 +12,7 @@ import asyncpg
 from crdt_docs.access import Role
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import UnknownSession
-from persistence.pool import DatabasePool
+from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import (
     LastHost,
     Page,
@@ -189,6 +189,15 @@ _SET_ROLE = f"""
     RETURNING {_PERSON}
 """  # noqa: S608 - constants
 
+# Who comes by a grant or the session's default has no row yet: it is made to deny.
+_REMOVE = f"""
+    INSERT INTO ocw_participants AS person (session_id, user_id, role, joined_at, removed_at)
+    SELECT id, $2, 'spectator', $3, $3 FROM ocw_sessions WHERE id = $1 AND deleted_at IS NULL
+    ON CONFLICT (session_id, user_id) WHERE user_id IS NOT NULL DO UPDATE
+    SET removed_at = coalesce(person.removed_at, excluded.removed_at)
+    RETURNING {_PERSON}
+"""  # noqa: S608 - constants
+
 _BEFORE_ALL = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 """Where the first page starts: that of sessions…"""
 
@@ -339,10 +348,19 @@ class PostgresSessionStore:
             before = await connection.fetchrow(_PARTICIPANT, session_id, user_id)
             if before is None or before["removed_at"] is not None:
                 return None
-            loses_host = before["role"] == Role.HOST.value and role is not Role.HOST
-            if loses_host and not await connection.fetchval(_OTHER_HOST, session_id, user_id):
-                raise LastHost
+            if role is not Role.HOST:
+                await _check_other_host(connection, before)
             row = await connection.fetchrow(_SET_ROLE, session_id, user_id, role.value)
+        return _participant(row) if row is not None else None
+
+    async def remove(self, session_id: UUID, user_id: UUID, at: datetime) -> Participant | None:
+        """See `ports.SessionStore.remove`."""
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_LOCK, session_id)
+            before = await connection.fetchrow(_PARTICIPANT, session_id, user_id)
+            if before is not None and before["removed_at"] is None:
+                await _check_other_host(connection, before)
+            row = await connection.fetchrow(_REMOVE, session_id, user_id, at)
         return _participant(row) if row is not None else None
 
     async def _person(self, query: str, *arguments: object) -> Participant | None:
@@ -354,6 +372,14 @@ class PostgresSessionStore:
         async with self._pool.borrow() as connection:
             row = await connection.fetchrow(query, *arguments)
         return _session(row) if row is not None else None
+
+
+async def _check_other_host(connection: BorrowedConnection, person: asyncpg.Record) -> None:
+    """Raise LastHost if this person is the only host."""
+    if person["role"] == Role.HOST.value and not await connection.fetchval(
+        _OTHER_HOST, person["session_id"], person["user_id"]
+    ):
+        raise LastHost
 
 
 def find_query(wanted: SessionFilter) -> tuple[str, Sequence[object]]:

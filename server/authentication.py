@@ -47,6 +47,7 @@ SIGNATURES_KEPT = 1024
 SUBPROTOCOL_PREFIX = "bearer."
 
 _COMPACT_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)  # RFC 7515 §7.1: no padding
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _LATEST_TIME = 253_402_300_799  # the last second of year 9999, where datetime ends
 _BIDI_CONTROLS = frozenset(
     "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -87,7 +88,7 @@ class Credentials:
     expires_at: datetime
     jti: str
     family: UUID | None = None
-    issued_at: datetime = datetime.min.replace(tzinfo=UTC)
+    issued_at: datetime = _LONG_AGO
 
 
 def _uuid(value: object) -> UUID:

@@ -8,6 +8,7 @@ together it is a handful.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from persistence.ports import SessionStore, Standing, StorageUnavailable
@@ -52,6 +53,25 @@ class StandingReader:
         if len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
         return standing
+
+    async def read_all(self, pairs: Sequence[tuple[UUID, UUID]]) -> list[Standing]:
+        """Many standings as they are now, in the order of the pairs.
+
+        Raises:
+            StorageUnavailable: not all of them could be read.
+        """
+        found: list[Standing] = []
+        for begin in range(0, len(pairs), AT_ONCE):
+            asked = pairs[begin : begin + AT_ONCE]
+            found += await self._sessions.standings(asked)
+        return found
+
+    def forget(self, session_id: UUID, user_id: UUID | None = None) -> None:
+        """A session has changed, or one person's row in it: what was read before counts no more,
+        also while the database is away."""
+        for pair in [pair for pair in self._last if pair[0] == session_id]:
+            if user_id is None or pair[1] == user_id:
+                del self._last[pair]
 
     async def _read(self, pair: tuple[UUID, UUID]) -> Standing:
         answer: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()

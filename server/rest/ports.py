@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 from pycrdt import Doc
 
+from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 
@@ -102,3 +104,25 @@ class LiveDocuments(Protocol):
 
     def readiness(self) -> Readiness:
         """How things stand now; never waits."""
+
+
+class LivePermissions(Protocol):
+    """What was changed about people, told to the sockets that are open or just being opened.
+
+    Nothing is waited for, and nothing is written: that was done before.
+    """
+
+    def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> None:
+        """Somebody has another role now."""
+
+    def send_away(self, session_id: UUID, user_id: UUID, reason: str) -> None:
+        """Somebody was removed, or has left: their sockets are closed with 4403."""
+
+    def set_paused(self, session_id: UUID, *, is_paused: bool) -> None:
+        """The session is paused, or goes on."""
+
+    def forget_session(self, session_id: UUID) -> None:
+        """The session has ended or is gone: nobody comes in by what was known of it."""
+
+    def close_revoked(self) -> None:
+        """Close the sockets of tokens that were revoked, with 4401."""

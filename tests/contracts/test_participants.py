@@ -176,3 +176,45 @@ async def test_two_hosts_do_not_demote_each_other(store: SessionStore, session: 
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes].count(LastHost) == 1
+
+
+async def test_somebody_is_removed_once(store: SessionStore, session: Session) -> None:
+    await store.join(session.id, BEN, Role.EDITOR, NOON)
+    removed = await store.remove(ID, BEN, LATER)
+    assert removed is not None
+    assert (removed.role, removed.removed_at) == (Role.EDITOR, LATER)
+    assert await store.remove(ID, BEN, LATER + timedelta(hours=1)) == removed
+    assert await store.participant(ID, BEN) == removed
+    assert await store.set_role(ID, BEN, Role.HOST) is None
+    rejoined = await store.join(ID, BEN, Role.EDITOR, LATER)
+    assert rejoined == removed
+    assert [person.user_id for person in (await store.participants(ID)).items] == [ANA]
+
+
+async def test_who_never_joined_is_kept_out_as_well(store: SessionStore, session: Session) -> None:
+    removed = await store.remove(session.id, BEN, NOON)
+    assert removed is not None
+    assert removed.removed_at == NOON
+    assert removed.id is not None
+    assert await store.participant(ID, BEN) == removed
+    assert await store.remove(MISSING, BEN, NOON) is None
+    await store.delete(ID, NOON)
+    assert await store.remove(ID, UUID(int=9), NOON) is None
+
+
+async def test_the_last_host_is_not_removed(store: SessionStore, session: Session) -> None:
+    await store.join(session.id, BEN, Role.EDITOR, NOON)
+    with pytest.raises(LastHost):
+        await store.remove(ID, ANA, NOON)
+    await store.set_role(ID, BEN, Role.HOST)
+    assert await store.remove(ID, ANA, NOON) is not None
+    with pytest.raises(LastHost):
+        await store.remove(ID, BEN, NOON)
+
+
+async def test_two_hosts_do_not_remove_each_other(store: SessionStore, session: Session) -> None:
+    await store.join(session.id, BEN, Role.HOST, NOON)
+    outcomes = await asyncio.gather(
+        store.remove(ID, ANA, NOON), store.remove(ID, BEN, NOON), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes].count(LastHost) == 1

@@ -1,0 +1,158 @@
+"""Whether people who are connected may still be, and as what: read again now and then (ACC-12).
+
+Rows may be changed by the platform's backend, by SQL, and nobody tells us. After a change by REST
+they are read again as well: two changes that come together may be told in the wrong order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+from uuid import UUID
+
+import structlog
+
+from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.member import Member
+from crdt_docs.messages import CloseCode
+from persistence.ports import SessionStatus, Standing, StorageUnavailable
+from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
+from server.authentication import Credentials
+from server.room_directory import RoomDirectory
+from server.room_host import RoomHost
+from server.standings import StandingReader
+
+log = structlog.get_logger(__name__)
+
+SOON_SECONDS = 0.2
+"""How long after a change by REST the rows are read again, for all that change meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is in a room, as they were when the question went out."""
+
+    host: RoomHost
+    session_id: UUID
+    tokens: Mapping[Member, Credentials]
+
+    def pairs(self) -> Iterator[tuple[UUID, UUID]]:
+        for credentials in self.tokens.values():
+            yield self.session_id, credentials.identity.user_id
+
+
+class PermissionWatch:
+    """Reads the standings of everybody in open rooms, and carries out what differs."""
+
+    def __init__(
+        self,
+        directory: RoomDirectory,
+        standings: StandingReader,
+        *,
+        every: float,
+        soon: float = SOON_SECONDS,
+        reload: Callable[[], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            every: seconds between two looks at everything.
+            reload: reads what else may have been changed by SQL, before each of them.
+        """
+        self._directory = directory
+        self._standings = standings
+        self._every = every
+        self._soon = soon
+        self._reload = reload
+        self._clock = clock
+        self._noted: set[DocumentName] = set()
+        self._wake = asyncio.Event()
+
+    def note(self, name: DocumentName) -> None:
+        """Look at this document soon."""
+        self._noted.add(name)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        due = self._clock() + self._every
+        while True:
+            with contextlib.suppress(TimeoutError):  # the time has come for all of them
+                async with asyncio.timeout(max(0.0, due - self._clock())):
+                    await self._wake.wait()
+                    await asyncio.sleep(self._soon)
+            self._wake.clear()
+            names, self._noted = self._noted, set()
+            is_due = self._clock() >= due
+            if is_due:
+                due = self._clock() + self._every
+            try:
+                await self._look_at_all() if is_due else await self.look(names)
+            except (StorageUnavailable, TimeoutError):
+                log.warning("storage is not available; permissions are looked at again later")
+
+    async def _look_at_all(self) -> None:
+        if self._reload is not None:
+            await self._reload()
+        await self.look(None)
+
+    async def look(self, names: Iterable[DocumentName] | None) -> None:
+        """Read what decides about those in these documents, or in all, and carry it out.
+
+        Raises:
+            StorageUnavailable: it could not be read; nothing was changed.
+        """
+        since = self._clock()
+        wanted = None if names is None else set(names)
+        asked = [
+            _Asked(host, UUID(identifier), host.tokens())
+            for host in self._directory.hosts()
+            for kind, _, identifier in [host.name.partition("/")]
+            if kind == DocumentKind.OCW and (wanted is None or host.name in wanted)
+        ]
+        pairs = list(dict.fromkeys(pair for each in asked for pair in each.pairs()))
+        found = dict(zip(pairs, await self._standings.read_all(pairs), strict=True))
+        for each in asked:
+            self._carry_out(each, found, since)
+            await asyncio.sleep(0)  # a thousand rooms must not hold up one
+
+    def _carry_out(
+        self, asked: _Asked, found: Mapping[tuple[UUID, UUID], Standing], since: float
+    ) -> None:
+        host = asked.host
+        tokens = host.tokens()
+        for member, credentials in asked.tokens.items():
+            if tokens.get(member) is credentials:  # else it has gone, or a new one was decided
+                standing = found[asked.session_id, credentials.identity.user_id]
+                self._judge(host, member, credentials, standing, since)
+
+    def _judge(
+        self,
+        host: RoomHost,
+        member: Member,
+        credentials: Credentials,
+        standing: Standing,
+        since: float,
+    ) -> None:
+        session = standing.session
+        if session is not None and session.status is not SessionStatus.ENDED:
+            is_paused = session.status is SessionStatus.PAUSED
+            self._directory.set_paused(host.name, is_paused=is_paused, at=since)
+        decision = decide_access(credentials, session, standing.participant)
+        match decision:
+            case Allowed(role):
+                later = self._directory.rulings.role_since(host.name, credentials.identity, since)
+                if later is None:
+                    host.give_role(member, role)
+            case Denied(reason):
+                host.expel(member, CloseCode.FORBIDDEN, reason)
+            case NotFound():
+                host.expel(member, CloseCode.NOT_FOUND, "there is no such session any more")
+            case Ended():
+                host.expel(member, CloseCode.ENDED, "the session has ended")
+            case _:
+                assert_never(decision)
