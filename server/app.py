@@ -51,7 +51,9 @@ from server.counters import Counters
 from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.housekeeping import keep_house
+from server.limits.message_budget import Rates
 from server.limits.requests import RequestLimits, RequestRates
+from server.limits.users import SocketLimits, Users
 from server.live_documents import LiveRooms
 from server.pages import page_routes
 from server.rebuilding import rebuild
@@ -62,6 +64,7 @@ from server.retention import Retention
 from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
 from server.settings import Settings
+from server.sockets.collab_socket import CollabLimits, collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader
@@ -219,6 +222,7 @@ async def _build(
         authenticator=authenticator,
         counters=counters,
         audit=audit,
+        users=Users(socket_limits(settings), counters),
         max_frame_bytes=settings.max_frame_bytes,
     )
     services = Services(
@@ -229,13 +233,19 @@ async def _build(
         past=past,
         answers=stores.answers,
         audit=audit,
+        audits=stores.audit,
         live=live,
         authenticator=authenticator,
         settings=settings,
         limits=request_limits(settings, counters),
     )
     app.router.routes.extend(
-        [session_socket_route(sockets), *rest_routes(services), *page_routes()]
+        [
+            session_socket_route(sockets),
+            collab_socket_route(sockets, _collab_limits(settings)),
+            *rest_routes(services),
+            *page_routes(),
+        ]
     )
     app.state.directory = directory
     app.state.ready_lines = await _demo(stores.sessions, settings) if settings.dev else []
@@ -287,6 +297,25 @@ def request_limits(settings: Settings, counters: Counters) -> RequestLimits:
         settings.auth_per_minute, settings.reads_per_minute, settings.writes_per_minute
     )
     return RequestLimits(rates, counters)
+
+
+def socket_limits(settings: Settings) -> SocketLimits:
+    """What the sockets of one user may do together."""
+    rates = Rates(
+        settings.messages_per_second,
+        settings.bytes_per_second,
+        settings.burst_seconds,
+        settings.max_frame_bytes,
+    )
+    return SocketLimits(
+        rates, settings.connections_per_user, settings.rooms_per_minute, settings.max_connections
+    )
+
+
+def _collab_limits(settings: Settings) -> CollabLimits:
+    return CollabLimits(
+        documents=settings.max_documents_per_socket, queued_bytes=settings.max_frame_bytes
+    )
 
 
 def _room_limits(settings: Settings) -> RoomLimits:

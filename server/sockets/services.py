@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.counters import Counters
+from server.limits.users import Users
 from server.room_directory import RoomDirectory
 from server.standings import StandingReader
 
@@ -16,6 +17,7 @@ class SocketServices:
     """Built by `server.app`.
 
     Attributes:
+        users: how many sockets they have, and what they may send.
         max_frame_bytes: of anything but a step 2, which may be as large as a document.
     """
 
@@ -24,4 +26,5 @@ class SocketServices:
     authenticator: Authenticator
     counters: Counters
     audit: AuditTrail
+    users: Users
     max_frame_bytes: int

@@ -7,7 +7,9 @@ why an upgrade failed.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from functools import partial
+from uuid import UUID
 
 import structlog
 from starlette.routing import WebSocketRoute
@@ -18,16 +20,19 @@ from crdt_docs.identifiers import parse_uuid
 from crdt_docs.messages import CloseCode
 from server.authentication import token_from_scope
 from server.channels import fitting_reason
+from server.limits.metered import Metered
+from server.limits.users import Passage
 from server.receipts import StoredCounts
 from server.sockets.admission import (
-    Admitted,
     TurnedAway,
     admit_to_session,
     authenticate,
+    count_room,
+    let_pass,
     open_room,
 )
 from server.sockets.attachment import attach
-from server.sockets.seat import Seat
+from server.sockets.seat import Seat, is_step2
 from server.sockets.services import SocketServices
 
 log = structlog.get_logger(__name__)
@@ -48,27 +53,46 @@ async def _serve(websocket: WebSocket, services: SocketServices) -> None:
     token, subprotocol = token_from_scope(websocket.scope)
     await websocket.accept(subprotocol=subprotocol)
     services.counters.connections += 1
+    with ExitStack() as stack:
+        try:
+            await _come_in(websocket, token, services, stack)
+        except TurnedAway as turned:
+            services.counters.count_close(turned.code)
+            log.info("socket turned away", code=int(turned.code), why=turned.reason)
+            await websocket.close(turned.code, fitting_reason(turned.reason))
+
+
+async def _come_in(
+    websocket: WebSocket, token: str | None, services: SocketServices, stack: ExitStack
+) -> None:
+    """Be in the room until the socket is closed; returns at once on a direct channel.
+
+    Args:
+        stack: undoes what was begun, unless it is somebody else's at the end.
+    """
     began = time.monotonic()
-    try:
-        admitted = await _admit(websocket.path_params["session_id"], token, services)
-        host = await open_room(admitted, services.directory, since=began)
-    except TurnedAway as turned:
-        services.counters.count_close(turned.code)
-        log.info("socket turned away", code=int(turned.code), why=turned.reason)
-        await websocket.close(turned.code, fitting_reason(turned.reason))
-        return
-    receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None
-    seat = Seat(host, services.max_frame_bytes)
-    take = partial(seat.take, admitted=admitted, receipts=receipts)
-    await attach(websocket, seat, take)
-
-
-async def _admit(session_id: str, token: str | None, services: SocketServices) -> Admitted:
-    try:
-        identifier = parse_uuid(session_id)
-    except Malformed as error:
-        raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None
+    session_id = _session_id(websocket.path_params["session_id"])
     if token is None:
         raise TurnedAway(CloseCode.UNAUTHENTICATED, TOKEN_NEEDED)
     credentials = await authenticate(token, services.authenticator)
-    return await admit_to_session(identifier, credentials, services)
+    passage = let_pass(credentials, services.users)
+    stack.callback(passage.leave)
+    admitted = await admit_to_session(session_id, credentials, services)
+    count_room(passage)
+    host = await open_room(admitted, services.directory, since=began)
+    receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None
+    seat = Seat(host, services.max_frame_bytes)
+    take = partial(seat.take, admitted=admitted, receipts=receipts)
+    await attach(websocket, _metered(seat, passage), take)
+    stack.pop_all()  # the passage is left with the socket
+
+
+def _session_id(text: str) -> UUID:
+    try:
+        return parse_uuid(text)
+    except Malformed as error:
+        raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None
+
+
+def _metered(seat: Seat, passage: Passage) -> Metered:
+    return Metered(seat, passage, is_step2=is_step2, let_go=seat.expel)

@@ -24,6 +24,8 @@ import jwt
 import psutil
 from pycrdt import Doc
 
+from tests.helpers.lifted_limits import LIFTED_ENVIRONMENT
+
 SECRET = "a secret of the tests, long enough to sign tokens with"
 AUDIENCE = "chenu-collab"
 START_SECONDS = 60.0
@@ -149,11 +151,13 @@ class ServerProcess:
         *,
         environment: Mapping[str, str] | None = None,
         database_url: str | None = None,
+        has_limits: bool = False,
     ) -> None:
         """
         Args:
             environment: further settings, as `COLLAB_…` variables.
             database_url: an external database instead of the embedded one.
+            has_limits: keeps the rates that users have by default.
         """
         self.data_dir = data_dir
         self.port = free_port()
@@ -161,6 +165,7 @@ class ServerProcess:
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("COLLAB_")},
             "COLLAB_JWT_SECRET": SECRET,
+            **({} if has_limits else LIFTED_ENVIRONMENT),
             **(environment or {}),
         }
         if database_url is not None:
@@ -344,7 +349,7 @@ def _is_python(process: psutil.Process) -> bool:
 
 @contextlib.contextmanager
 def running_server(
-    *, database_url: str | None = None, **environment: str
+    *, database_url: str | None = None, has_limits: bool = False, **environment: str
 ) -> Iterator[ServerProcess]:
     """A started server with a new data directory, both gone afterwards.
 
@@ -354,7 +359,10 @@ def running_server(
     """
     with tempfile.TemporaryDirectory(prefix="collab-test-") as directory:
         server = ServerProcess(
-            Path(directory) / "data", environment=environment, database_url=database_url
+            Path(directory) / "data",
+            environment=environment,
+            database_url=database_url,
+            has_limits=has_limits,
         )
         try:
             server.start()

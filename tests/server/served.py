@@ -25,6 +25,7 @@ from server.authentication import mint
 from server.direct_channel import DirectProtocol
 from server.room_directory import RoomDirectory
 from server.settings import Settings
+from tests.helpers.lifted_limits import LIFTED
 
 SECRET = "a secret for tests, long enough for HS256"
 WS_CLASSES = {"asgi": "websockets-sansio", "direct": DirectProtocol}
@@ -83,14 +84,23 @@ class Served:
 
 
 @asynccontextmanager
-async def served(channel: str, **settings: Any) -> AsyncIterator[Served]:
-    """Run the server on a free port with a kind of channel: `asgi` or `direct`."""
+async def served(
+    channel: str, *, has_limits: bool = False, **settings: Any
+) -> AsyncIterator[Served]:
+    """Run the server on a free port with a kind of channel: `asgi` or `direct`.
+
+    Args:
+        has_limits: keeps the rates that users have by default.
+    """
     stores = memory_stores()
 
     async def open_stores(*_: object) -> Stores:
         return stores
 
-    given = Settings(jwt_secret=SecretStr(SECRET), room_idle_seconds=0.2, **settings)
+    rates: dict[str, Any] = {} if has_limits else LIFTED
+    given = Settings(
+        jwt_secret=SecretStr(SECRET), **{"room_idle_seconds": 0.2, **rates, **settings}
+    )
     app = create_app(given, open_stores=open_stores)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
