@@ -55,8 +55,11 @@ from server.limits.message_budget import Rates
 from server.limits.requests import RequestLimits, RequestRates
 from server.limits.users import SocketLimits, Users
 from server.live_documents import LiveRooms
+from server.live_permissions import LiveRoomPermissions
 from server.pages import page_routes
+from server.permission_watch import PermissionWatch
 from server.rebuilding import rebuild
+from server.renewals import Renewals
 from server.rest.boundary import outside
 from server.rest.routes import rest_routes
 from server.rest.services import Services
@@ -190,6 +193,7 @@ async def _build(
         interval=settings.journal_interval,
         max_backlog_bytes=settings.journal_backlog_bytes,
     )
+    standings = StandingReader(stores.sessions)
     directory = RoomDirectory(
         stores.documents,
         journal,
@@ -203,7 +207,10 @@ async def _build(
         fence=fence,
         archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
+        renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
+        revocations=authenticator.revocations,
     )
+    watch = PermissionWatch(directory, standings, every=settings.permission_check_seconds)
     live = LiveRooms(
         directory,
         backlog=lambda: (journal.backlog_bytes, journal.is_full),
@@ -214,11 +221,13 @@ async def _build(
     stack.push_async_callback(journal.close, settings.shutdown_seconds)
     directory.start()
     stack.push_async_callback(_close_rooms, directory, settings.shutdown_seconds)
+    watching = asyncio.create_task(watch.run())
+    stack.callback(watching.cancel)
     past = TimeTravel(stores.archive, fence)
     _keep_house(settings, stores, past, stack)
     sockets = SocketServices(
         directory=directory,
-        standings=StandingReader(stores.sessions),
+        standings=standings,
         authenticator=authenticator,
         counters=counters,
         audit=audit,
@@ -235,6 +244,7 @@ async def _build(
         audit=audit,
         audits=stores.audit,
         live=live,
+        permissions=LiveRoomPermissions(directory, standings, watch),
         authenticator=authenticator,
         settings=settings,
         limits=request_limits(settings, counters),

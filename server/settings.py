@@ -261,12 +261,21 @@ class Settings(BaseSettings):
     max_awareness_ids_per_connection: Count = Field(
         default=16, description="Most client ids whose presence one connection may carry."
     )
+    max_documents_per_socket: Count = Field(
+        default=64, description="Most documents a Hocuspocus client may open on one socket."
+    )
     max_body_bytes: Bytes = Field(
         default=ByteSize(MIB), description="Largest body of a REST request."
     )
     max_participants: Count = Field(
         default=1_000,
         description="Most participants a session may allow, and what it allows by default.",
+    )
+
+    permission_check_seconds: Seconds = Field(
+        default=30.0,
+        description="How often the rows that decide about people who are connected are read "
+        "again, as a backend may change them by SQL.",
     )
 
     # How rooms live.

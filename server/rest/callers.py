@@ -24,7 +24,13 @@ from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name, parse_uuid
 from persistence.ports import Session, SessionStatus
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
-from server.authentication import Credentials, ExpiredToken, InvalidToken, bearer_token
+from server.authentication import (
+    Credentials,
+    ExpiredToken,
+    InvalidToken,
+    RevokedToken,
+    bearer_token,
+)
 from server.limits.addresses import client_key
 from server.rest.errors import (
     FORBIDDEN,
@@ -99,7 +105,7 @@ async def identify(services: Services, request: Request) -> Caller:
         raise unauthenticated("send a token: Authorization: Bearer …", token_given=False)
     try:
         credentials = await services.authenticator.authenticate(token)
-    except ExpiredToken as error:
+    except (ExpiredToken, RevokedToken) as error:
         raise unauthenticated(str(error), token_given=True) from None
     except InvalidToken as error:
         services.limits.fail(client_key(request.scope))
@@ -130,9 +136,15 @@ def _acting(request: Request, token: Credentials) -> Credentials:
     return replace(token, identity=Identity(person), is_service=False, grants=MappingProxyType({}))
 
 
+def caller_of(scope: Scope) -> Caller | None:
+    """Who sent the request of this scope; None where it is not known, or not yet."""
+    caller: Caller | None = scope.get(_CALLER_KEY)
+    return caller
+
+
 def acting(scope: Scope) -> dict[str, str]:
     """For the log: in whose name a service acts, and which; nothing where nobody does."""
-    caller: Caller | None = scope.get(_CALLER_KEY)
+    caller = caller_of(scope)
     if caller is None or caller.via is None:
         return {}
     return {"acting_user": str(caller.identity.user_id), "via": str(caller.via.user_id)}

@@ -22,10 +22,12 @@ from server.rest.errors import (
     FORBIDDEN,
     INVALID_CURSOR,
     SESSION_ENDED,
+    SESSION_NOT_FOUND,
     ApiError,
     ErrorKind,
     forbidden,
     refuses,
+    session_not_found,
 )
 from server.rest.requests import PageQuery, Strict
 from server.rest.services import ServicesOf
@@ -33,6 +35,7 @@ from server.rest.services import ServicesOf
 PARTICIPANT_NOT_FOUND = ErrorKind(
     404, "PARTICIPANT_NOT_FOUND", "this person has not joined the session, or was removed"
 )
+REMOVED = "you were removed from this session"
 LAST_HOST = ErrorKind(409, "LAST_HOST", "the session would be left without a host")
 
 router = resource_router("Participants")
@@ -61,6 +64,16 @@ class ParticipantView(TypedDict):
     left_at: datetime | None
 
 
+@described(
+    {"user_id": "0d9f6a52-57a0-4f39-8a94-2a9b1a3c7e55", "removed_at": "2030-05-17T12:30:00Z"}
+)
+class RemovedView(TypedDict):
+    """Somebody who was taken out of a session."""
+
+    user_id: UUID
+    removed_at: datetime
+
+
 class ChangeParticipant(Strict):
     """Body of `PATCH /ocw/sessions/{id}/participants/{user_id}`."""
 
@@ -87,22 +100,23 @@ async def join_session(opened: Reader, services: ServicesOf, reply: Reply) -> Re
     if joined is None:
         raise ApiError(SESSION_ENDED)  # meanwhile
     if joined.removed_at is not None:
-        raise forbidden("you were removed from this session")
+        raise forbidden(REMOVED)
     return reply(participant_view(joined))
 
 
 @router.post("/ocw/sessions/{session_id}/leave", response_model=Envelope[ParticipantView])
 @refuses(PARTICIPANT_NOT_FOUND)
 async def leave_session(opened: Reader, services: ServicesOf, reply: Reply) -> Response:
-    """Say that one is not there any more; the role stays.
+    """Say that one is not there any more; the role stays. Open sockets are closed with 4403.
 
-    Leaving twice changes nothing and succeeds.
+    Leaving twice changes nothing more and succeeds.
     """
     left = await services.sessions.leave(
         opened.session.id, opened.caller.identity.user_id, services.clock()
     )
     if left is None:
         raise ApiError(PARTICIPANT_NOT_FOUND, "you have not joined this session")
+    services.permissions.send_away(opened.session.id, left.user_id, "you left the session")
     return reply(participant_view(left))
 
 
@@ -136,7 +150,7 @@ async def change_participant(
 ) -> Response:
     """Change somebody's role; the last host stays one.
 
-    It counts from the next time that they open the session.
+    It counts at once, also on sockets that are open: what they sent before stays.
     """
     try:
         changed = await services.sessions.set_role(opened.session.id, _person(user_id), body.role)
@@ -144,7 +158,36 @@ async def change_participant(
         raise ApiError(LAST_HOST) from None
     if changed is None:
         raise ApiError(PARTICIPANT_NOT_FOUND)
+    services.permissions.set_role(opened.session.id, changed.user_id, changed.role)
     return reply(participant_view(changed))
+
+
+@router.delete(
+    "/ocw/sessions/{session_id}/participants/{user_id}", response_model=Envelope[RemovedView]
+)
+@refuses(PARTICIPANT_NOT_FOUND, LAST_HOST, SESSION_NOT_FOUND)
+async def remove_participant(
+    opened: Host,
+    user_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})],
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """Take somebody out, for good; the last host stays.
+
+    Their sockets are closed with 4403, and nothing lets them in again, neither a grant in their
+    token nor the session's `default_role`; also where they had not joined yet. Removing them
+    again changes nothing and succeeds.
+    """
+    try:
+        removed = await services.sessions.remove(
+            opened.session.id, _person(user_id), services.clock()
+        )
+    except LastHost:
+        raise ApiError(LAST_HOST) from None
+    if removed is None or removed.removed_at is None:
+        raise session_not_found()  # deleted meanwhile
+    services.permissions.send_away(opened.session.id, removed.user_id, REMOVED)
+    return reply(RemovedView(user_id=removed.user_id, removed_at=removed.removed_at))
 
 
 def _person(text: str) -> UUID:

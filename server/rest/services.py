@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from persistence.answer_ports import AnswerStore
 from persistence.archive_ports import Archive
+from persistence.audit_ports import AuditStore
 from persistence.lookup_ports import ObjectLookup
 from persistence.ports import SessionStore
 from persistence.search_ports import Search
@@ -17,14 +18,19 @@ from server.authentication import Authenticator
 from server.clock import Clock, utc_now
 from server.exporting import Exports
 from server.limits.requests import RequestLimits
-from server.rest.ports import LiveDocuments
+from server.rest.ports import LiveDocuments, LivePermissions
 from server.settings import Settings
 from server.time_travel import TimeTravel
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of the server that REST needs. Built by `server.app`."""
+    """The parts of the server that REST needs. Built by `server.app`.
+
+    Attributes:
+        audit: the trail, to be told.
+        audits: the trail, to be read.
+    """
 
     sessions: SessionStore
     objects: ObjectLookup
@@ -33,7 +39,9 @@ class Services:
     past: TimeTravel
     answers: AnswerStore
     audit: AuditTrail
+    audits: AuditStore
     live: LiveDocuments
+    permissions: LivePermissions
     authenticator: Authenticator
     settings: Settings
     clock: Clock = utc_now

@@ -13,10 +13,13 @@ from pycrdt import Doc
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from persistence.answer_ports import AnswerStore
+from persistence.audit_ports import AuditStore
 from persistence.memory_answers import MemoryAnswerStore
+from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
@@ -100,6 +103,28 @@ class FakeLiveDocuments:
         return self.ready
 
 
+class RecordedPermissions:
+    """`rest.ports.LivePermissions` that only remembers, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> None:
+        self.told.append(("role", session_id, user_id, role))
+
+    def send_away(self, session_id: UUID, user_id: UUID, reason: str) -> None:
+        self.told.append(("away", session_id, user_id, reason))
+
+    def set_paused(self, session_id: UUID, *, is_paused: bool) -> None:
+        self.told.append(("paused", session_id, is_paused))
+
+    def forget_session(self, session_id: UUID) -> None:
+        self.told.append(("over", session_id))
+
+    def close_revoked(self) -> None:
+        self.told.append(("revoked",))
+
+
 @dataclass
 class Caller:
     """Somebody with a token, calling the API."""
@@ -146,8 +171,10 @@ class Api:
     answers: AnswerStore = field(default_factory=MemoryAnswerStore)
     stored_in: SessionStore | None = None  # else `sessions`, in memory
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
+    permissions: RecordedPermissions = field(default_factory=RecordedPermissions)
     authenticator: Authenticator | None = None  # else the forge's
     audit: RecordedTrail = field(default_factory=RecordedTrail)
+    audits: AuditStore | None = None  # else in memory
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -164,7 +191,9 @@ class Api:
             past=TimeTravel(self.documents.archive),
             answers=self.answers,
             audit=self.audit,
+            audits=self.audits or MemoryAuditStore(self.sessions.workspace_of),
             live=self.live,
+            permissions=self.permissions,
             authenticator=self.authenticator or self.forge.authenticator(),
             settings=self.settings,
             clock=self.forge.clock,
