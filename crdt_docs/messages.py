@@ -44,6 +44,7 @@ class CloseCode(IntEnum):
     UNAUTHENTICATED = 4401
     FORBIDDEN = 4403
     NOT_FOUND = 4404
+    IDLE = 4408
     ENDED = 4410
     TOKEN_EXPIRED = 4501
     TRY_LATER = 4503
@@ -203,6 +204,11 @@ KEEPALIVE = awareness(())
 
 QUERY_AWARENESS = bytes((MessageType.QUERY_AWARENESS,))
 """Asks a client for its presence; stock clients answer with all that they know (AWR-14)."""
+
+
+def renewal(token: str) -> bytes:
+    """Frame with a token that takes the place of the one its sender came with."""
+    return bytes((MessageType.AUTH, 0)) + var_string(token)
 
 
 def denied(reason: str) -> bytes:

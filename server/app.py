@@ -68,6 +68,7 @@ from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
 from server.settings import Settings
 from server.sockets.collab_socket import CollabLimits, collab_socket_route
+from server.sockets.collab_socket import CollabLimits, collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader
@@ -319,6 +320,12 @@ def socket_limits(settings: Settings) -> SocketLimits:
     )
     return SocketLimits(
         rates, settings.connections_per_user, settings.rooms_per_minute, settings.max_connections
+    )
+
+
+def _collab_limits(settings: Settings) -> CollabLimits:
+    return CollabLimits(
+        documents=settings.max_documents_per_socket, queued_bytes=settings.max_frame_bytes
     )
 
 

@@ -21,7 +21,10 @@ class Channel(Protocol):
     """
 
     last_sent: float
-    is_behind: bool
+
+    @property
+    def is_behind(self) -> bool:
+        """See above."""
 
     def write(self, frame: OutgoingFrame, now: float) -> None:
         """Send one binary message."""

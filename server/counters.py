@@ -11,6 +11,8 @@ class Counters:
 
     Attributes:
         closes: sockets closed by the server, by close code.
+        refused_documents: of Hocuspocus sockets, that were not opened.
+        ignored_stateless: messages for an application on the server, which has none.
         limited: what was refused or cut off for being too much, by the limit's name.
     """
 
@@ -19,6 +21,8 @@ class Counters:
     refused_edits: int = 0
     failed_loads: int = 0
     failed_projections: int = 0
+    refused_documents: int = 0
+    ignored_stateless: int = 0
     closes: dict[int, int] = field(default_factory=dict)
     limited: dict[str, int] = field(default_factory=dict)
 

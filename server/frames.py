@@ -9,11 +9,20 @@ FINAL_BINARY = 0x82
 class OutgoingFrame:
     """One binary message."""
 
-    __slots__ = ("_wire", "payload")
+    __slots__ = ("_under", "_wire", "payload")
 
     def __init__(self, payload: bytes) -> None:
         self.payload = payload
         self._wire: bytes | None = None
+        self._under: tuple[bytes, OutgoingFrame] | None = None
+
+    def under(self, prefix: bytes) -> OutgoingFrame:
+        """The same message behind a prefix. The last one is kept: of a broadcast to many clients
+        that use the same prefix, one copy is made."""
+        kept = self._under
+        if kept is None or kept[0] != prefix:
+            kept = self._under = (prefix, OutgoingFrame(prefix + self.payload))
+        return kept[1]
 
     @property
     def wire(self) -> bytes:

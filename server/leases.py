@@ -67,6 +67,11 @@ class Leases:
         self._wait_for(min(rest, default=math.inf))
         return ended
 
+    def end_of(self, member: Member) -> float:
+        """When a member's token ends, by the host's clock; infinity for one who is gone."""
+        lease = self._leases.get(member)
+        return math.inf if lease is None else lease.expires_at
+
     def tokens(self) -> Mapping[Member, Credentials]:
         """What the members' tokens say."""
         return {

@@ -1,0 +1,116 @@
+"""Which of a Hocuspocus client's messages are to be answered with a sync status (HOC-5, HOC-6).
+
+A provider counts what is not stored: it sets the count to one when it sends a step 1, adds one
+with each update it sends, and takes one away with each status that says *stored*. The step 2 with
+which it answers a step 1 of ours is not added. So of those only the answer to the question that
+follows its own step 1 may be acknowledged, or the count would reach zero too early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from crdt_docs.hocuspocus import is_step1
+from crdt_docs.number_ranges import add_number, join_ranges
+
+_UPDATES = (b"\x00\x01", b"\x00\x02")
+_STEP2 = _UPDATES[0]
+
+
+class SyncStatuses:
+    """The count that the provider keeps for one address, seen from here."""
+
+    __slots__ = (
+        "_answer",
+        "_answers_after",
+        "_answers_before",
+        "_is_answer_awaited",
+        "_is_asked",
+        "_received",
+        "_refused",
+        "_said",
+        "_settled",
+        "_silent",
+    )
+
+    def __init__(self) -> None:
+        self._received = 0
+        self._settled = 0
+        self._said = 0
+        self._refused: list[range] = []
+        self._silent: list[range] = []
+        # Step 2s to come, in order: some that answer older questions of ours, perhaps the one
+        # that answers the question behind the client's last step 1, and some after that.
+        self._is_asked = False
+        self._answers_before = 0
+        self._is_answer_awaited = False
+        self._answers_after = 0
+        self._answer = 0
+        """Number of the step 2 that answered the last question behind a step 1 of the client;
+        nothing is said until it is stored."""
+
+    def hear(self, frame: bytes) -> None:
+        """The client sent this y-protocols frame."""
+        if is_step1(frame):
+            self._begin_anew()
+        elif frame.startswith(_UPDATES):
+            self._received += 1
+            if frame.startswith(_STEP2):
+                self._take_answer()
+
+    def _begin_anew(self) -> None:
+        """HOC-6: the client has set its count to one. What it sent before is covered by the
+        step 2 to come; a status for it would be one too many."""
+        self._answers_before += self._is_answer_awaited + self._answers_after
+        self._answers_after = 0
+        self._is_answer_awaited = False
+        self._is_asked = True
+        self._silent = [range(1, self._received + 1)] if self._received else []
+
+    def _take_answer(self) -> None:
+        if self._answers_before:
+            self._answers_before -= 1
+            add_number(self._silent, self._received)
+        elif self._is_answer_awaited:
+            self._is_answer_awaited = False
+            self._answers_before, self._answers_after = self._answers_after, 0
+            self._answer = self._received
+
+    def say(self, frame: bytes) -> None:
+        """The room sends the client this y-protocols frame."""
+        if not is_step1(frame):
+            return
+        if self._is_asked:
+            self._is_asked = False
+            self._is_answer_awaited = True
+        elif self._is_answer_awaited:
+            self._answers_after += 1
+        else:
+            self._answers_before += 1
+
+    def settle(self, count: int, refused: Sequence[range]) -> None:
+        """The first `count` of the client's step 2s and updates are stored, or were refused.
+
+        Args:
+            refused: numbers of the refused ones since the last call.
+        """
+        self._settled = count
+        join_ranges(self._refused, tuple(refused))
+
+    def due(self) -> Iterator[bool]:
+        """What is to be said now, in order: whether a message is stored, or was refused."""
+        if self._is_asked or self._is_answer_awaited or self._settled < self._answer:
+            return
+        while self._said < self._settled:
+            self._said += 1
+            if _is_next(self._refused, self._said):
+                yield False
+            elif not _is_next(self._silent, self._said):
+                yield True
+
+
+def _is_next(ranges: list[range], number: int) -> bool:
+    """Whether a number is in ranges of which those before it are not needed any more."""
+    while ranges and ranges[0].stop <= number:
+        del ranges[0]
+    return bool(ranges) and number in ranges[0]
