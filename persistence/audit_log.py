@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import BatchRefused
 from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import Page, StorageUnavailable
-from persistence.pseudonyms import persons_of, pseudonymous
+from persistence.pseudonyms import persons_of, pseudonymous, pseudonyms_in, with_persons
 from persistence.refusals import is_refusal
 
 MONTHS_AHEAD = 2
@@ -56,6 +56,8 @@ _NEW_SUBJECTS = """
 """
 
 _PSEUDONYM = "SELECT pseudonym FROM audit_subjects WHERE user_id = $1"
+
+_PERSONS = "SELECT pseudonym, user_id FROM audit_subjects WHERE pseudonym = ANY ($1::uuid[])"
 
 _LOOKS = 10
 """Somebody may be forgotten between being entered and being looked up, but not again and again."""
@@ -112,7 +114,7 @@ class PostgresAuditStore:
                 actor = found["pseudonym"]
             query, arguments = find_query(wanted, actor)
             rows = await connection.fetch(query, at, after, limit + 1, *arguments)
-        items = tuple(map(_entry, rows[:limit]))
+            items = await _with_persons(connection, map(_entry, rows[:limit]))
         is_last = len(rows) <= limit
         return Page(items, None if is_last else encode_cursor(items[-1].at, items[-1].id))
 
@@ -225,6 +227,16 @@ def find_query(wanted: AuditFilter, actor: UUID | None) -> tuple[str, list[objec
         {order}
     """  # noqa: S608 - constants
     return query, arguments
+
+
+async def _with_persons(
+    connection: BorrowedConnection, found: Iterable[StoredEntry]
+) -> tuple[StoredEntry, ...]:
+    entries = tuple(found)
+    named = frozenset[UUID]().union(*map(pseudonyms_in, entries))
+    rows = await connection.fetch(_PERSONS, list(named))
+    persons = {row["pseudonym"]: row["user_id"] for row in rows}
+    return tuple(with_persons(entry, persons) for entry in entries)
 
 
 def _entry(row: asyncpg.Record) -> StoredEntry:

@@ -83,7 +83,11 @@ class AuditEntry:
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
     """An entry as it is kept: `actor`, `via`, `identity_id`, persons in `target` and in `details`
-    are pseudonyms."""
+    are pseudonyms.
+
+    Attributes:
+        persons: whom those of the first four mean, as far as they are not forgotten.
+    """
 
     id: UUID
     at: datetime
@@ -97,6 +101,7 @@ class StoredEntry:
     identity_id: UUID | None
     network: str | None
     details: Mapping[str, Json]
+    persons: Mapping[UUID, UUID] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from persistence.audit_ports import AuditEntry, AuditFilter, StoredEntry
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.memory_store import MemorySwitches
 from persistence.ports import Page
-from persistence.pseudonyms import persons_of, pseudonymous
+from persistence.pseudonyms import persons_of, pseudonymous, with_persons
 
 WorkspaceOf = Callable[[UUID], UUID | None]
 
@@ -62,7 +62,8 @@ class MemoryAuditStore(MemorySwitches):
         ]
         found.sort(key=lambda entry: (entry.at, entry.id), reverse=True)
         self._leave()
-        page = found[:limit]
+        persons = {pseudonym: person for person, pseudonym in self.subjects.items()}
+        page = [with_persons(entry, persons) for entry in found[:limit]]
         is_last = len(found) <= limit
         return Page(tuple(page), None if is_last else encode_cursor(page[-1].at, page[-1].id))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from crdt_docs.errors import Malformed
@@ -68,6 +69,22 @@ def pseudonymous(entry: AuditEntry, pseudonyms: Mapping[UUID, UUID]) -> StoredEn
         network=origin.network,
         details={veil.text(name): veil.detail(told) for name, told in event.details.items()},
     )
+
+
+def pseudonyms_in(entry: StoredEntry) -> frozenset[UUID]:
+    """The pseudonyms in an entry, besides those in its details."""
+    named = {entry.actor, entry.via, entry.identity_id, _targeted(entry.target)}
+    return frozenset(pseudonym for pseudonym in named if pseudonym is not None)
+
+
+def with_persons(entry: StoredEntry, persons: Mapping[UUID, UUID]) -> StoredEntry:
+    """The entry, with those it names.
+
+    Args:
+        persons: whom pseudonyms mean.
+    """
+    known = {name: persons[name] for name in pseudonyms_in(entry) if name in persons}
+    return replace(entry, persons=known)
 
 
 class _Veil:

@@ -9,11 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from crdt_docs.awareness import AwarenessLimits
 from crdt_docs.document import Fence
@@ -51,11 +54,13 @@ from server.counters import Counters
 from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.housekeeping import keep_house
+from server.limits.handshakes import HandshakeLimit
 from server.limits.message_budget import Rates
 from server.limits.requests import RequestLimits, RequestRates
 from server.limits.users import SocketLimits, Users
 from server.live_documents import LiveRooms
 from server.live_permissions import LiveRoomPermissions
+from server.origins import OriginCheck, Origins
 from server.pages import page_routes
 from server.permission_watch import PermissionWatch
 from server.rebuilding import rebuild
@@ -66,8 +71,8 @@ from server.rest.services import Services
 from server.retention import Retention
 from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
+from server.security_headers import SecurityHeaders
 from server.settings import Settings
-from server.sockets.collab_socket import CollabLimits, collab_socket_route
 from server.sockets.collab_socket import CollabLimits, collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
@@ -161,19 +166,43 @@ def create_app(
     `app.state.directory` the rooms.
     """
 
+    counters = Counters()
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stores = await (open_stores or open_postgres)(settings, stack)
-            await _build(app, settings, fence, stores, stack)
+            await _build(app, settings, fence, stores, counters, stack)
             yield
 
     middleware = [Middleware(LoopbackHostOnly)] if settings.dev else []
-    return Starlette(
+    return _Edged(
+        settings,
+        counters,
         lifespan=lifespan,
         middleware=middleware,
         exception_handlers={HTTPException: outside(utc_now)},
     )
+
+
+class _Edged(Starlette):
+    """The application within its edge: what is looked at before any endpoint is."""
+
+    def __init__(self, settings: Settings, counters: Counters, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+        self.state.counters = counters
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """From the inside out; the outermost is around all that answers for faults."""
+        settings, counters = self._settings, self.state.counters
+        origins = Origins(settings.origins, with_this_machine=settings.dev)
+        app = origins.around(super().build_middleware_stack())
+        app = OriginCheck(app, origins, counters)
+        app = HandshakeLimit(app, settings.handshakes_per_minute, counters)
+        if settings.proxies:
+            app = ProxyHeadersMiddleware(app, list(settings.proxies))  # type: ignore[arg-type, assignment]  # uvicorn types ASGI more strictly
+        return SecurityHeaders(app)
 
 
 async def _build(
@@ -181,10 +210,10 @@ async def _build(
     settings: Settings,
     fence: Fence | None,
     stores: Stores,
+    counters: Counters,
     stack: AsyncExitStack,
 ) -> None:
     authenticator = await asyncio.to_thread(Authenticator.from_settings, settings)
-    counters = Counters()
     audit = AuditWriter(stores.audit)
     audit.start()
     stack.push_async_callback(audit.close, settings.shutdown_seconds)
@@ -320,12 +349,6 @@ def socket_limits(settings: Settings) -> SocketLimits:
     )
     return SocketLimits(
         rates, settings.connections_per_user, settings.rooms_per_minute, settings.max_connections
-    )
-
-
-def _collab_limits(settings: Settings) -> CollabLimits:
-    return CollabLimits(
-        documents=settings.max_documents_per_socket, queued_bytes=settings.max_frame_bytes
     )
 
 

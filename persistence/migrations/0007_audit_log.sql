@@ -3,7 +3,7 @@
 -- Who is meant by a pseudonym. Without its row, nobody.
 CREATE TABLE audit_subjects (
     user_id    uuid        PRIMARY KEY,  -- looked up whenever somebody is named
-    pseudonym  uuid        NOT NULL UNIQUE DEFAULT gen_random_uuid(),  -- means one person
+    pseudonym  uuid        NOT NULL UNIQUE DEFAULT gen_random_uuid(),  -- whom does it mean?
     created_at timestamptz NOT NULL DEFAULT now()
 );
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from server.limits.addresses import client_key
 from server.limits.requests import RequestLimits
+from server.rest.auditing import audited
 from server.rest.callers import Caller, calling, identify
 from server.rest.errors import (
     MAX_FAULTS,
@@ -75,7 +76,7 @@ class Endpoint(APIRoute):
                 return await answer(request)
             return await answer_once(services, caller, request, key, lambda: answer(request))
 
-        return answer_in_order
+        return audited(self.name, answer_in_order)
 
 
 def counting(path: str, methods: Iterable[str]) -> Counting:

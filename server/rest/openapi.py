@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import TypeAdapter
 
+from server.audit_origin import IDENTITY_ID
 from server.rest.callers import ACTING_USER, calling
 from server.rest.endpoint import calls_of, is_idempotent, reads_query
 from server.rest.envelope import Failure
@@ -53,6 +54,7 @@ TAGS = {
     "Snapshots": "Moments of a session that have a name.",
     "Search": "Full text over all that the caller may read.",
     "Export": "A session as a file.",
+    "Governance": "Who did what, for those who answer for it.",
 }
 
 PARAMETERS: Mapping[str, Json] = {
@@ -71,6 +73,14 @@ PARAMETERS: Mapping[str, Json] = {
         "person may in the session.",
         "schema": {"type": "string", "format": "uuid"},
         "example": "0d9f6a52-57a0-4f39-8a94-2a9b1a3c7e55",
+    },
+    "IdentityId": {
+        "name": IDENTITY_ID,
+        "in": "header",
+        "description": "The platform's id of whoever this is about: noted in the audit trail if "
+        "it is a UUID, and never believed.",
+        "schema": {"type": "string"},
+        "example": "9c2f9b7e-1d5c-4a6e-8a0d-2b7e6f1c3d4a",
     },
     "IdempotencyKey": {
         "name": IDEMPOTENCY_KEY,
@@ -214,6 +224,7 @@ def _headers_read(method: str, *, has_caller: bool) -> Iterator[str]:
     yield "RequestId"
     if has_caller:
         yield "ActingUser"
+        yield "IdentityId"
     if has_caller and method == "POST":
         yield "IdempotencyKey"
 

@@ -8,6 +8,7 @@ from starlette.types import Scope
 from server.rest import (
     differences,
     export,
+    governance,
     health,
     history,
     objects,
@@ -37,6 +38,7 @@ ROUTERS = (
     snapshots.router,
     restoring.router,
     export.router,
+    governance.router,
 )
 
 

@@ -139,6 +139,8 @@ async def test_made_up_cursors_are_refused(api: Api, label: str) -> None:
     anna = api.caller()
     session = (await anna.create())["id"]
     query = {name: {"q": "sticky", "from": "0"}[name] for name in parameters(label, needed=True)}
+    if "session_id" in parameters(label):
+        query["session_id"] = session
     for wrong in ("", "x", "AAAA", "é", "A" * 40, "\0"):
         answer = await send(anna, label, session, params={"cursor": wrong, **query})
         assert refusal(answer) == (400, "INVALID_CURSOR"), wrong

@@ -1,0 +1,204 @@
+"""What requests leave in the audit trail: deeds that were done, and access that was denied.
+
+AUR-1 A deed in `DEEDS` that succeeded is in the trail, once: an answer that is given again is not
+      a second deed.
+AUR-2 What was denied is in the trail, counted.
+AUR-3 Of what a request says, the trail gets ids and words of ours (roles, formats), never text
+      that people wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from crdt_docs.errors import Malformed
+from crdt_docs.identifiers import parse_uuid
+from server.audit import AuditEvent, AuditTrail, Detail, Origin
+from server.audit_origin import origin_of
+from server.rest.callers import Caller, caller_of
+from server.rest.envelope import REQUEST_ID_KEY
+from server.rest.errors import ApiError
+from server.rest.idempotency import REPLAYED
+from server.rest.services import services_of
+
+DENIED = "access.denied"
+MAX_ID = 128
+
+Answering = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a request does, for the trail.
+
+    Attributes:
+        target: the kind of what it is done to.
+        id_from: the parameter of the path that names it; None: the answer's `id` does.
+        told: fields of the answer that are told.
+        asked: parameters of the query that are told.
+        is_frequent: it is counted, not told each time.
+    """
+
+    action: str
+    target: str | None = None
+    id_from: str | None = None
+    told: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    is_frequent: bool = False
+
+
+DEEDS: Final[Mapping[str, Deed]] = {
+    "create_session": Deed("session.created"),
+    "pause_session": Deed("session.paused"),
+    "resume_session": Deed("session.resumed"),
+    "end_session": Deed("session.ended"),
+    "delete_session": Deed("session.deleted"),
+    "export_session": Deed("session.exported", asked=("format",)),
+    "restore_session": Deed("session.restored", told=("before", "seq", "changed")),
+    "join_session": Deed("participant.joined", told=("role",)),
+    "leave_session": Deed("participant.left"),
+    "change_participant": Deed(
+        "participant.role_changed", target="user", id_from="user_id", told=("role",)
+    ),
+    "remove_participant": Deed("participant.removed", target="user", id_from="user_id"),
+    "create_snapshot": Deed("snapshot.named", target="snapshot", told=("seq",)),
+    "delete_snapshot": Deed("snapshot.removed", target="snapshot", id_from="snapshot_id"),
+    "restore_object": Deed("object.restored", target="object", id_from="object_id"),
+    "restore_annotation": Deed("annotation.restored", target="annotation", id_from="annotation_id"),
+    "create_object": Deed("object.created", target="object", is_frequent=True),
+    "patch_object": Deed("object.changed", target="object", id_from="object_id", is_frequent=True),
+    "delete_object": Deed("object.deleted", target="object", id_from="object_id", is_frequent=True),
+    "lock_object": Deed("object.locked", target="object", id_from="object_id"),
+    "unlock_object": Deed("object.unlocked", target="object", id_from="object_id"),
+    "create_annotation": Deed("annotation.created", target="annotation", is_frequent=True),
+    "patch_annotation": Deed(
+        "annotation.changed", target="annotation", id_from="annotation_id", is_frequent=True
+    ),
+    "delete_annotation": Deed(
+        "annotation.deleted", target="annotation", id_from="annotation_id", is_frequent=True
+    ),
+}
+"""By the names of the operations."""
+
+
+def audited(operation: str, answer: Answering) -> Answering:
+    """The same endpoint, with what it does in the trail.
+
+    Args:
+        operation: its name.
+    """
+    deed = DEEDS.get(operation)
+
+    async def answer_and_tell(request: Request) -> Response:
+        try:
+            response = await answer(request)
+        except ApiError as error:
+            if error.status in (401, 403):
+                _tell_denied(request, operation, error)
+            raise
+        if deed is not None and response.status_code < 400 and REPLAYED not in response.headers:
+            _tell(request, deed, response)
+        return response
+
+    return answer_and_tell
+
+
+def origin(scope: Scope) -> Origin:
+    """Where a request came from."""
+    return origin_of(scope, scope.get(REQUEST_ID_KEY))
+
+
+def event_of(
+    scope: Scope,
+    action: str,
+    *,
+    session_id: UUID | None = None,
+    target: str | None = None,
+    details: Mapping[str, Detail] | None = None,
+) -> AuditEvent:
+    """An event that the caller of a request brought about, alone or by a service."""
+    caller: Caller | None = caller_of(scope)
+    identity = None if caller is None else caller.identity
+    via = None if caller is None else caller.via
+    return AuditEvent(
+        action,
+        None if identity is None else identity.user_id,
+        None if identity is None else identity.kind,
+        session_id=session_id,
+        target=target,
+        via=None if via is None else via.user_id,
+        details=details or {},
+        origin=origin(scope),
+    )
+
+
+def _tell(request: Request, deed: Deed, response: Response) -> None:
+    trail: AuditTrail = services_of(request).audit
+    data = _data(response) if _is_in_answer(request, deed) else {}
+    details: dict[str, Detail] = {
+        name: data[name] for name in deed.told if isinstance(data.get(name), str | int)
+    }
+    details |= {name: value for name in deed.asked if (value := request.query_params.get(name))}
+    event = event_of(
+        request.scope,
+        deed.action,
+        session_id=_session_id(request, deed, data),
+        target=_target(request, deed, data),
+        details=details,
+    )
+    if deed.is_frequent:
+        trail.tally(event)
+    else:
+        trail.record(event)
+
+
+def _tell_denied(request: Request, operation: str, error: ApiError) -> None:
+    event = event_of(
+        request.scope,
+        DENIED,
+        session_id=_uuid(request.path_params.get("session_id")),
+        details={"operation": operation, "code": error.code},
+    )
+    services_of(request).audit.tally(event)
+
+
+def _is_in_answer(request: Request, deed: Deed) -> bool:
+    """Whether the answer has to be read for it; some are long."""
+    names_target = deed.target is not None and deed.id_from is None
+    return bool(deed.told) or names_target or "session_id" not in request.path_params
+
+
+def _data(response: Response) -> dict[str, Any]:
+    """What an answer says; nothing of a file."""
+    body = getattr(response, "body", None)
+    if not body or response.media_type != "application/json":
+        return {}
+    data = orjson.loads(body).get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _session_id(request: Request, deed: Deed, data: Mapping[str, Any]) -> UUID | None:
+    given = request.path_params.get("session_id")
+    return _uuid(given if given is not None or deed.target is not None else data.get("id"))
+
+
+def _target(request: Request, deed: Deed, data: Mapping[str, Any]) -> str | None:
+    if deed.target is None:
+        return None
+    given = data.get("id") if deed.id_from is None else request.path_params.get(deed.id_from)
+    return f"{deed.target}/{given[:MAX_ID]}" if isinstance(given, str) else None
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return parse_uuid(text) if isinstance(text, str) else None
+    except Malformed:
+        return None
