@@ -320,10 +320,6 @@ class RoomHost:
         """When a member's token ends, by the host's clock."""
         return self._leases.end_of(member)
 
-    def expires_at(self, member: Member) -> float:
-        """When a member's token ends, by the host's clock."""
-        return self._leases.end_of(member)
-
     def take_lease(self, member: Member, lease: Lease, role: Role) -> None:
         """It was decided: this token counts now, with this role."""
         if member not in self._lines:

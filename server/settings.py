@@ -264,9 +264,6 @@ class Settings(BaseSettings):
     max_documents_per_socket: Count = Field(
         default=64, description="Most documents a Hocuspocus client may open on one socket."
     )
-    max_documents_per_socket: Count = Field(
-        default=64, description="Most documents a Hocuspocus client may open on one socket."
-    )
     max_body_bytes: Bytes = Field(
         default=ByteSize(MIB), description="Largest body of a REST request."
     )

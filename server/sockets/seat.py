@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import math
 from datetime import UTC, datetime
 
-from crdt_docs.access import Role
 from crdt_docs.access import Role
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode, MessageType, SyncType
@@ -53,16 +51,6 @@ class Seat:
             expires_at=self._host.now + lifetime,
             credentials=admitted.credentials,
         )
-
-    @property
-    def role(self) -> Role:
-        """What the member may do now."""
-        return Role.SPECTATOR if self._member is None else self._member.role
-
-    @property
-    def expires_at(self) -> float:
-        """When the member's token ends, by the host's clock."""
-        return math.inf if self._member is None else self._host.expires_at(self._member)
 
     @property
     def role(self) -> Role:
