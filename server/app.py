@@ -172,7 +172,7 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stores = await (open_stores or open_postgres)(settings, stack)
-            await _build(app, settings, fence, stores, counters, stack)
+            await _build(app, settings, fence, stores, stack)
             yield
 
     middleware = [Middleware(LoopbackHostOnly)] if settings.dev else []
@@ -210,9 +210,9 @@ async def _build(
     settings: Settings,
     fence: Fence | None,
     stores: Stores,
-    counters: Counters,
     stack: AsyncExitStack,
 ) -> None:
+    counters: Counters = app.state.counters
     authenticator = await asyncio.to_thread(Authenticator.from_settings, settings)
     audit = AuditWriter(stores.audit)
     audit.start()

@@ -208,6 +208,12 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             self.is_closing = True
             receiver.on_lost()
 
+    def cut(self) -> None:
+        """End the connection without a word."""
+        self.is_closing = True
+        self.handshake_complete = True  # nothing is to be answered any more
+        self.transport.abort()
+
     def pause_reading(self) -> None:
         """Take no more from the socket; a little of what was read already may still arrive."""
         self._is_paused = True

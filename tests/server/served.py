@@ -111,6 +111,7 @@ async def served(
         log_config=None,
         lifespan="on",
         access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -87,8 +87,8 @@ async def test_every_file_carries_the_security_headers(built: Path, path: str) -
 async def test_scripts_run_from_files_of_this_server_only() -> None:
     policy = SECURITY_HEADERS["Content-Security-Policy"]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    assert rules["default-src"] == "'self'"
-    assert rules["connect-src"] == "'self' ws: wss:"
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["connect-src"] == "'self'"
     assert rules["frame-ancestors"] == "'none'"
     assert "unsafe" not in policy
 
