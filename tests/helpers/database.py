@@ -126,6 +126,8 @@ async def _delete_rows(dsn: str) -> None:
             "ocw_annotation_history",
             "kept_answers",
             "user_sessions",
+            "token_families",
+            "revoked_tokens",
         ):
             await connection.execute(f"DELETE FROM {table}")
         await _empty_trail(connection)

@@ -61,7 +61,10 @@ async def test_a_new_database_gets_all_tables(empty_database: str) -> None:
         "ocw_objects",
         "ocw_participants",
         "ocw_sessions",
+        "refresh_tokens",
+        "revoked_tokens",
         "schema_migrations",
+        "token_families",
         "user_sessions",
     ]
 
