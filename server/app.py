@@ -40,6 +40,7 @@ from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_visits import MemoryVisitStore
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.pool import DatabasePool
 from persistence.ports import DocumentStore, SessionStore
@@ -47,6 +48,8 @@ from persistence.search import PostgresSearch
 from persistence.search_ports import Search
 from persistence.sessions import PostgresSessionStore
 from persistence.update_log import PostgresDocumentStore
+from persistence.visit_ports import VisitStore
+from persistence.visits import PostgresVisitStore
 from server.audit import AuditWriter
 from server.authentication import Authenticator
 from server.clock import utc_now
@@ -78,6 +81,8 @@ from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader
 from server.time_travel import TimeTravel
+from server.visits import VisitBook
+from server.witness import Recorder
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +104,7 @@ class Stores:
     sessions: SessionStore
     answers: AnswerStore
     audit: AuditStore
+    visits: VisitStore
     is_up: Callable[[], bool]
 
 
@@ -132,6 +138,7 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
         sessions=PostgresSessionStore(pool),
         answers=PostgresAnswerStore(pool),
         audit=PostgresAuditStore(pool),
+        visits=PostgresVisitStore(pool),
         is_up=lambda: watch.is_up,
     )
 
@@ -153,6 +160,7 @@ def memory_stores() -> Stores:
         sessions=sessions,
         answers=MemoryAnswerStore(),
         audit=MemoryAuditStore(sessions.workspace_of),
+        visits=MemoryVisitStore(sessions.note_seen),
         is_up=lambda: True,
     )
 
@@ -217,6 +225,10 @@ async def _build(
     audit = AuditWriter(stores.audit)
     audit.start()
     stack.push_async_callback(audit.close, settings.shutdown_seconds)
+    visits = VisitBook(stores.visits)
+    await stores.visits.close_open(utc_now())
+    visits.start()
+    stack.push_async_callback(visits.close, settings.shutdown_seconds)
     journal = WriteBehindJournal(
         stores.documents,
         on_poisoned=lambda commit, error: directory.give_up(commit.document, error),
@@ -237,6 +249,7 @@ async def _build(
         fence=fence,
         archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
+        witness=Recorder(audit, visits),
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
         revocations=authenticator.revocations,
     )

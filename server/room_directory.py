@@ -33,6 +33,7 @@ from server.poison_list import OPENING, READING, SHOWING
 from server.revocations import Revocations
 from server.room_host import HostSettings, Renewing, RoomHost
 from server.rulings import Rulings
+from server.witness import Witness
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +70,13 @@ class RoomDirectory:
         archive: Archive | None = None,
         renewing: Renewing | None = None,
         revocations: Revocations | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """
         Args:
             renewing: decides about new tokens on open sockets.
             revocations: whose tokens prove nothing any more.
+            witness: sees who comes and goes, and what is refused.
             archive: where views of large documents are kept (PST-11).
             repair: makes rows of a document that is not open what its log says (HST-8).
             idle_seconds: how long a room without members stays in memory.
@@ -95,6 +98,7 @@ class RoomDirectory:
         self._archive = archive
         self._repair = repair
         self._renewing = renewing
+        self._witness = witness
         self._unsound: set[DocumentName] = set()
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
@@ -202,6 +206,7 @@ class RoomDirectory:
                 settings=self._host_settings,
                 on_broken=self._drop,
                 renewing=self._renewing,
+                witness=self._witness,
             )
             host.updates_since_snapshot = len(stored.tail)
             host.bytes_since_snapshot = sum(map(len, stored.tail))

@@ -33,6 +33,7 @@ from server.heavy_work import heavy_work
 from server.leases import Lease, Leases
 from server.poison_list import READING
 from server.receipts import Receipts
+from server.witness import SOMEBODY, NoWitness, Visitor, Witness
 
 log = structlog.get_logger(__name__)
 
@@ -105,12 +106,14 @@ class RoomHost:
         settings: HostSettings,
         on_broken: Callable[[RoomHost], None],
         renewing: Renewing | None = None,
+        witness: Witness | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             last_seq: of the document's log.
             renewing: decides about new tokens; without it nobody can renew theirs.
+            witness: sees who comes and goes, and what is refused.
 
         Attributes:
             has_lost_changes: rows of objects are not what the log says.
@@ -131,6 +134,7 @@ class RoomHost:
         self._settings = settings
         self._on_broken = on_broken
         self._renewing = renewing
+        self._witness = witness or NoWitness()
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._lines: dict[Member, _Line] = {}
@@ -162,6 +166,7 @@ class RoomHost:
         is_asked_back: bool = False,
         expires_at: float = math.inf,
         credentials: Credentials | None = None,
+        visitor: Visitor = SOMEBODY,
     ) -> Member:
         """Let a socket in; it is greeted with the next turn.
 
@@ -170,6 +175,7 @@ class RoomHost:
             is_asked_back: see `Member`.
             expires_at: time of the host's clock at which it is closed with 4501.
             credentials: what its token says.
+            visitor: what else is known of it.
         """
         member = Member(
             identity=identity,
@@ -182,6 +188,7 @@ class RoomHost:
         self._leases.put(member, Lease(credentials, expires_at))
         self.empty_since = None
         self.room.join(member)
+        self._witness.came(self.name, member, visitor)
         self._schedule()
         return member
 
@@ -355,7 +362,7 @@ class RoomHost:
         """Close every socket without acknowledging or storing anything more."""
         reason = "the room restarts; reconnect"
         for member, line in list(self._lines.items()):
-            self._forget(member)
+            self._forget(member, CloseCode.RESTART)
             self.room.leave(member)
             self._counters.count_close(CloseCode.RESTART)
             line.channel.close(CloseCode.RESTART, reason)
@@ -418,6 +425,7 @@ class RoomHost:
         for refused in turn.refused:
             self._counters.refused_edits += 1
             log.info("edit refused", document=self.name, role=refused.member.role.value)
+            self._witness.refused(self.name, refused.member, refused.rule)
         for member in turn.resumed:
             line = self._lines.get(member)
             if line is not None:
@@ -563,19 +571,20 @@ class RoomHost:
         for close in turn.closes:
             line = self._lines.get(close.member)
             if line is not None:
-                self._forget(close.member)
+                self._forget(close.member, close.code)
                 self._counters.count_close(close.code)
                 log.info(
                     "socket closed", document=self.name, code=int(close.code), why=close.reason
                 )
                 line.channel.close(close.code, close.reason)
 
-    def _forget(self, member: Member) -> bool:
+    def _forget(self, member: Member, code: int | None = None) -> bool:
         line = self._lines.pop(member, None)
         self._leases.drop(member)
         self._waiting.pop(member, None)
         if line is None:
             return False
+        self._witness.went(self.name, member, code)
         if not self._lines:
             self.empty_since = self._clock()
         return True

@@ -8,16 +8,19 @@ from uuid import UUID
 
 from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken
-from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
+from crdt_docs.errors import Malformed
+from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name, parse_uuid
 from crdt_docs.messages import CloseCode
 from persistence.ports import SessionStatus, StorageUnavailable
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
+from server.audit import AuditTrail
 from server.authentication import Authenticator, Credentials, InvalidToken
 from server.limits.users import OverLimit, Passage, Users
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
 from server.sockets.services import SocketServices
+from server.witness import SOMEBODY, Visitor, turned_away
 
 DATABASE_AWAY = "the database does not answer; retry later"
 
@@ -29,6 +32,7 @@ class Admitted:
     Attributes:
         role: `open_room` brings it up to date.
         is_paused: the session was, when it was asked.
+        visitor: what else is known of them.
     """
 
     document: DocumentName
@@ -36,6 +40,7 @@ class Admitted:
     role: Role
     max_participants: int
     is_paused: bool
+    visitor: Visitor = SOMEBODY
 
     @property
     def identity(self) -> Identity:
@@ -49,12 +54,24 @@ class Admitted:
 
 
 class TurnedAway(Exception):  # noqa: N818 - an outcome, not a fault
-    """Somebody may not come in: the close code, and a sentence that helps."""
+    """Somebody may not come in: the close code, a sentence that helps, and who it is, if known."""
 
-    def __init__(self, code: CloseCode, reason: str) -> None:
+    def __init__(self, code: CloseCode, reason: str, identity: Identity | None = None) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.identity = identity
+
+
+def tell(audit: AuditTrail, turned: TurnedAway, session_id: str, visitor: Visitor) -> None:
+    """Have the trail say that somebody was turned away, if they were denied something."""
+    try:
+        identifier = parse_uuid(session_id)
+    except Malformed:
+        identifier = None
+    event = turned_away(identifier, turned.identity, turned.code, visitor)
+    if event is not None:
+        audit.tally(event)
 
 
 async def authenticate(token: str, authenticator: Authenticator) -> Credentials:
@@ -119,7 +136,7 @@ async def admit_to_session(
                 session.status is SessionStatus.PAUSED,
             )
         case Denied(reason):
-            raise TurnedAway(CloseCode.FORBIDDEN, reason)
+            raise TurnedAway(CloseCode.FORBIDDEN, reason, credentials.identity)
         case NotFound() | Allowed():
             raise TurnedAway(CloseCode.NOT_FOUND, "there is no such session")
         case Ended():

@@ -37,10 +37,12 @@ from server.sockets.admission import (
     count_room,
     let_pass,
     open_room,
+    tell,
 )
 from server.sockets.attachment import attach
 from server.sockets.seat import NO_TEXT, Seat, is_step2
 from server.sockets.services import SocketServices
+from server.witness import SOMEBODY, Visitor, visitor_of
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +119,7 @@ def collab_socket_route(services: SocketServices, limits: CollabLimits) -> WebSo
         token, subprotocol = token_from_scope(websocket.scope)
         await websocket.accept(subprotocol=subprotocol)
         services.counters.connections += 1
-        receiver = CollabSocket(services, limits, token)
+        receiver = CollabSocket(services, limits, token, visitor_of(websocket.scope))
         await attach(websocket, receiver, receiver.take)
 
     return WebSocketRoute("/api/collab", endpoint)
@@ -126,7 +128,13 @@ def collab_socket_route(services: SocketServices, limits: CollabLimits) -> WebSo
 class CollabSocket:
     """What one socket has open; a `direct_channel.Receiver`."""
 
-    def __init__(self, services: SocketServices, limits: CollabLimits, token: str | None) -> None:
+    def __init__(
+        self,
+        services: SocketServices,
+        limits: CollabLimits,
+        token: str | None,
+        visitor: Visitor = SOMEBODY,
+    ) -> None:
         """
         Args:
             token: that came with the handshake; for addresses that bring none of their own.
@@ -134,6 +142,7 @@ class CollabSocket:
         self._services = services
         self._limits = limits
         self._token = token
+        self._visitor = visitor
         self._loop = asyncio.get_running_loop()
         self._places: dict[bytes, _Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -327,6 +336,7 @@ class CollabSocket:
         elif self._user != user:
             raise TurnedAway(CloseCode.FORBIDDEN, "this socket is another user's; open one more")
         admitted = await admit_to_session(session_id, credentials, self._services)
+        admitted.visitor = self._visitor
         count_room(self._passage)
         return admitted
 
@@ -357,6 +367,8 @@ class CollabSocket:
             return
         log.info("document refused", code=int(turned.code), why=turned.reason)
         self._services.counters.refused_documents += 1
+        session_id = hocuspocus.document_of(address).partition("/")[2]
+        tell(self._services.audit, turned, session_id, self._visitor)
         self._release(waiting)
         self._places[address] = _Refused()
         if turned.code in FOR_GOOD or self._has_others:

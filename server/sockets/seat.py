@@ -50,6 +50,7 @@ class Seat:
             is_asked_back=is_asked_back,
             expires_at=self._host.now + lifetime,
             credentials=admitted.credentials,
+            visitor=admitted.visitor,
         )
 
     @property

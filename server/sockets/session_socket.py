@@ -30,10 +30,12 @@ from server.sockets.admission import (
     count_room,
     let_pass,
     open_room,
+    tell,
 )
 from server.sockets.attachment import attach
 from server.sockets.seat import Seat, is_step2
 from server.sockets.services import SocketServices
+from server.witness import visitor_of
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,8 @@ async def _serve(websocket: WebSocket, services: SocketServices) -> None:
             await _come_in(websocket, token, services, stack)
         except TurnedAway as turned:
             services.counters.count_close(turned.code)
+            session_id = websocket.path_params["session_id"]
+            tell(services.audit, turned, session_id, visitor_of(websocket.scope))
             log.info("socket turned away", code=int(turned.code), why=turned.reason)
             await websocket.close(turned.code, fitting_reason(turned.reason))
 
@@ -78,6 +82,7 @@ async def _come_in(
     passage = let_pass(credentials, services.users)
     stack.callback(passage.leave)
     admitted = await admit_to_session(session_id, credentials, services)
+    admitted.visitor = visitor_of(websocket.scope)
     count_room(passage)
     host = await open_room(admitted, services.directory, since=began)
     receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None
