@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psutil
 import pytest
 from playwright.async_api import expect
 from pycrdt import Doc, Map
 
 from tests.browser.conftest import SitDown
 from tests.helpers.breaking_proxy import BreakingProxy
+from tests.helpers.outages import database_stopped
 from tests.helpers.server_process import LiveSession, ServerProcess
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
-
-
-@contextmanager
-def database_stopped(server: ServerProcess) -> Iterator[None]:
-    """Every process of the embedded database stands still."""
-    postmaster = server.postmaster()
-    processes: list[psutil.Process] = [postmaster, *postmaster.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()
 
 
 async def stored_texts(session: LiveSession) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from persistence.embedded_postgres import EmbeddedPostgres
 from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
+from tests.helpers.outages import database_stopped
 from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server, stored_update
 from tests.helpers.verifying import findings
@@ -39,23 +38,6 @@ def server() -> Iterator[ServerProcess]:
     """One for all tests of an embedded database; each leaves it as it was."""
     with running_server(COLLAB_JOURNAL_BACKLOG_BYTES=str(BACKLOG)) as started:
         yield started
-
-
-@contextlib.contextmanager
-def database_stopped(server: ServerProcess) -> Iterator[None]:
-    """Stop the embedded database where it stands, as a machine that hangs does."""
-    postmaster = server.postmaster()
-    stopped = [postmaster]
-    postmaster.send_signal(signal.SIGSTOP)
-    for child in postmaster.children(recursive=True):
-        child.send_signal(signal.SIGSTOP)
-        stopped.append(child)
-    try:
-        yield
-    finally:
-        for process in stopped:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGCONT)
 
 
 class Conversation:

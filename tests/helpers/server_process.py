@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -152,13 +153,16 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         database_url: str | None = None,
         has_limits: bool = False,
+        certificate: Path | None = None,
     ) -> None:
         """
         Args:
             environment: further settings, as `COLLAB_…` variables.
             database_url: an external database instead of the embedded one.
             has_limits: keeps the rates that users have by default.
+            certificate: served with TLS; both it and its key, in one file.
         """
+        self.certificate = certificate
         self.data_dir = data_dir
         self.port = free_port()
         self._log = data_dir.with_name(data_dir.name + ".log")
@@ -168,6 +172,8 @@ class ServerProcess:
             **({} if has_limits else LIFTED_ENVIRONMENT),
             **(environment or {}),
         }
+        if certificate is not None:
+            self._environment["COLLAB_SSL_CERTFILE"] = str(certificate)
         if database_url is not None:
             self._environment["COLLAB_DATABASE_URL"] = database_url
         self._process: subprocess.Popen[bytes] | None = None
@@ -212,7 +218,8 @@ class ServerProcess:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.api}/health/ready", timeout=5.0).is_success
+            answer = httpx.get(f"{self.api}/health/ready", timeout=5.0, verify=self.trust)
+            return answer.is_success
         except httpx.TransportError:
             return False
 
@@ -307,17 +314,31 @@ class ServerProcess:
     @property
     def api(self) -> str:
         """Address of the REST API."""
-        return f"http://127.0.0.1:{self.port}/api"
+        scheme = "http" if self.certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}/api"
+
+    @property
+    def trust(self) -> ssl.SSLContext | bool:
+        """What its clients believe: its own certificate, where it has one."""
+        if self.certificate is None:
+            return True
+        return ssl.create_default_context(cafile=str(self.certificate))
 
     @property
     def socket_base(self) -> str:
         """Address below which the sessions' sockets are."""
-        return f"ws://127.0.0.1:{self.port}/api/ocw/sessions"
+        scheme = "ws" if self.certificate is None else "wss"
+        return f"{scheme}://127.0.0.1:{self.port}/api/ocw/sessions"
+
+    @property
+    def collab_url(self) -> str:
+        """Address of the socket for Hocuspocus clients."""
+        return f"ws://127.0.0.1:{self.port}/api/collab"
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One REST request with a backend's token."""
         headers = {"Authorization": f"Bearer {mint(uuid4(), is_service=True)}"}
-        async with httpx.AsyncClient(timeout=30.0) as client:
+        async with httpx.AsyncClient(timeout=30.0, verify=self.trust) as client:
             return await client.request(method, self.api + path, headers=headers, **options)
 
     async def create_session(self, **config: Any) -> LiveSession:

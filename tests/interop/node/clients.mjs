@@ -2,6 +2,9 @@
 //
 // Requests: {id, op, ...}. Answers: {id, result} or {id, error}.
 //   create  {name, base, room, options?, version?, watchdog?}   a Y.Doc with a WebsocketProvider
+//   socket  {name, url, version}                                 a socket for Hocuspocus providers
+//   open    {name, socket, document, token?, options?}           a Y.Doc with a HocuspocusProvider
+//   hangUp  {name}                                               ends a socket
 //   run     {name, code, args}                                   an async function body
 //   until   {name, code, args, timeout}                          an expression, until it is truthy
 //   destroy {name}
@@ -13,11 +16,16 @@ import * as Y from 'yjs'
 import WebSocket from 'ws'
 import * as authProtocol from 'y-protocols/auth'
 import * as awarenessProtocol from 'y-protocols/awareness'
+import * as hocuspocus2 from 'hocuspocus-provider-2'
+import * as hocuspocus3 from 'hocuspocus-provider-3'
+import * as hocuspocus4 from 'hocuspocus-provider-4'
 import { WebsocketProvider } from 'y-websocket'
 import { WebsocketProvider as Provider30 } from 'y-websocket-3.0'
 
 const providers = { 3.1: WebsocketProvider, '3.0': Provider30 }
+const hocuspocus = { 2: hocuspocus2, 3: hocuspocus3, 4: hocuspocus4 }
 const clients = new Map()
+const sockets = new Map()
 
 // What the libraries complain about: a stock client logs messages that it does not know.
 const complaints = []
@@ -112,10 +120,7 @@ const create = ({ name, base, room, options = {}, version = '3.1', watchdog, cli
     WebSocketPolyfill: recordingSocket(client)
   })
   client.provider = provider
-  client.undo = new Y.UndoManager(
-    [doc.getMap('objects'), doc.getArray('list'), doc.getText('text'), doc.getXmlFragment('xml')],
-    { captureTimeout: 0 }
-  )
+  client.undo = undoFor(doc)
   if (watchdog !== undefined) hasten(provider, watchdog)
   provider.on('status', ({ status }) => client.statuses.push(status))
   provider.on('sync', (isSynced) => {
@@ -135,13 +140,88 @@ const create = ({ name, base, room, options = {}, version = '3.1', watchdog, cli
   return doc.clientID
 }
 
+const undoFor = (doc) => new Y.UndoManager(
+  [doc.getMap('objects'), doc.getArray('list'), doc.getText('text'), doc.getXmlFragment('xml')],
+  { captureTimeout: 0 }
+)
+
+const socket = ({ name, url, version }) => {
+  const opened = { version, frames: 0, longestSilence: 0, sockets: 0, closes: [] }
+  opened.provider = new hocuspocus[version].HocuspocusProviderWebsocket({
+    url,
+    WebSocketPolyfill: recordingSocket(opened),
+    delay: 50,
+    minDelay: 50,
+    maxDelay: 500,
+    quiet: true
+  })
+  opened.provider.on('close', ({ event }) =>
+    opened.closes.push({ code: event.code, reason: String(event.reason) }))
+  sockets.set(name, opened)
+}
+
+const hangUp = ({ name }) => {
+  sockets.get(name)?.provider.destroy()
+  sockets.delete(name)
+}
+
+// A provider of Hocuspocus on a socket that others may share. `client.token` is what it says when
+// it is asked who it is; a test may change it.
+const open = ({ name, socket: socketName, document, token = null, options = {} }) => {
+  if (clients.has(name)) throw new Error(`there is a client ${name} already`)
+  const shared = sockets.get(socketName)
+  const { version, provider: websocketProvider } = shared
+  const doc = new Y.Doc()
+  const client = {
+    doc,
+    shared,
+    socket: websocketProvider,
+    token,
+    asked: 0,
+    unsynced: [],
+    statuses: [],
+    closes: [],
+    denials: [],
+    refusals: [],
+    scopes: [],
+    stateless: [],
+    syncStatuses: []
+  }
+  client.provider = new hocuspocus[version].HocuspocusProvider({
+    name: document,
+    document: doc,
+    websocketProvider,
+    // Version 2 asks for a token only if it was given one.
+    token: token === null ? null : () => { client.asked++; return client.token },
+    // Two clients of one process would otherwise talk to each other behind the server's back.
+    broadcast: false,
+    quiet: true,
+    ...options
+  })
+  const provider = client.provider
+  client.awareness = provider.awareness
+  client.undo = undoFor(doc)
+  provider.on('unsyncedChanges', (changes) => client.unsynced.push(changes.number ?? changes))
+  provider.on('authenticationFailed', ({ reason }) => client.refusals.push(reason))
+  provider.on('authenticated', () => client.scopes.push(provider.authorizedScope))
+  provider.on('stateless', ({ payload }) => client.stateless.push(JSON.parse(payload)))
+  provider.on('close', ({ event }) => client.closes.push(String(event.reason)))
+  provider.on('message', ({ message }) => {
+    message.readVarString()
+    if (message.readVarUint() === 8) client.syncStatuses.push(message.readVarUint())
+  })
+  clients.set(name, client)
+  if (provider.isAttached === false) provider.attach()
+  return doc.clientID
+}
+
 const destroy = ({ name }) => {
   const client = clients.get(name)
   if (client === undefined) return
   clients.delete(name)
   client.undo.destroy()
   client.provider.destroy()
-  client.awareness.destroy()
+  client.awareness?.destroy()
   client.doc.destroy()
 }
 
@@ -161,6 +241,8 @@ const until = async ({ name, code, args, timeout = 20000 }) => {
     if (performance.now() > deadline) {
       const now = JSON.stringify({
         statuses: client.statuses.slice(-5),
+        unsynced: client.unsynced?.slice(-5),
+        refusals: client.refusals?.slice(-3),
         closes: client.closes.slice(-5),
         denials: client.denials.slice(-3),
         contents: JSON.stringify(contents(client.doc)).slice(0, 2000)
@@ -173,6 +255,9 @@ const until = async ({ name, code, args, timeout = 20000 }) => {
 
 const operations = {
   create,
+  socket,
+  open,
+  hangUp,
   destroy,
   until,
   run: ({ name, code, args }) => evaluate(wanted(name), code, args),

@@ -1,0 +1,228 @@
+"""HOC-5, HOC-6: which messages get a status, and when; against a provider's own count."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from crdt_docs import hocuspocus, messages
+from crdt_docs.sync_statuses import SyncStatuses
+
+STEP1 = messages.sync_step1(b"\x00")
+STEP2 = messages.sync_step2(b"\x00\x00")
+STORED = hocuspocus.sync_status(is_stored=True)
+UPDATE = messages.sync_update(b"\x00\x00")
+
+
+def synced() -> SyncStatuses:
+    """After the first exchange, of which everything is told."""
+    statuses = SyncStatuses()
+    statuses.hear(STEP1)
+    statuses.say(STEP2)
+    statuses.say(STEP1)
+    statuses.hear(STEP2)
+    statuses.settle(1, ())
+    assert list(statuses.due()) == [True]
+    return statuses
+
+
+def test_hoc_5_each_update_gets_one_in_order() -> None:
+    statuses = synced()
+    for _ in range(4):
+        statuses.hear(UPDATE)
+    assert list(statuses.due()) == [], "nothing before it is stored"
+    statuses.settle(3, (range(3, 4),))
+    assert list(statuses.due()) == [True, False]
+    assert list(statuses.due()) == []
+    statuses.settle(5, ())
+    assert list(statuses.due()) == [True, True]
+
+
+def test_presence_gets_none() -> None:
+    statuses = synced()
+    statuses.hear(messages.KEEPALIVE)
+    statuses.hear(messages.QUERY_AWARENESS)
+    statuses.settle(1, ())
+    assert list(statuses.due()) == []
+
+
+def test_telling_may_stop_in_the_middle() -> None:
+    statuses = synced()
+    for _ in range(3):
+        statuses.hear(UPDATE)
+    statuses.settle(4, (range(2, 3),))
+    assert next(statuses.due()) is False
+    assert list(statuses.due()) == [True, True]
+
+
+def test_hoc_6_a_question_of_ours_besides_gets_none() -> None:
+    """ROM-4 asks for what is missing; the provider did not count its answer."""
+    statuses = synced()
+    statuses.hear(UPDATE)
+    statuses.say(STEP1)
+    statuses.hear(STEP2)
+    statuses.hear(UPDATE)
+    statuses.settle(4, ())
+    assert list(statuses.due()) == [True, True]
+
+
+def test_hoc_6_a_step_1_begins_anew() -> None:
+    statuses = synced()
+    statuses.hear(UPDATE)  # 2
+    statuses.hear(UPDATE)  # 3, refused
+    statuses.hear(STEP1)
+    statuses.hear(UPDATE)  # 4
+    statuses.settle(4, (range(3, 4),))
+    assert list(statuses.due()) == [], "4 may be told only with all that was before"
+    statuses.say(STEP2)
+    statuses.say(STEP1)
+    statuses.hear(STEP2)  # 5
+    assert list(statuses.due()) == []
+    statuses.settle(5, ())
+    assert list(statuses.due()) == [False, True, True]
+
+
+def test_hoc_6_of_two_questions_only_the_last_answer_counts() -> None:
+    statuses = synced()
+    statuses.hear(STEP1)
+    statuses.say(STEP1)
+    statuses.hear(STEP1)
+    statuses.say(STEP1)
+    statuses.hear(STEP2)
+    statuses.settle(2, ())
+    assert list(statuses.due()) == []
+    statuses.hear(STEP2)
+    statuses.settle(3, ())
+    assert list(statuses.due()) == [True]
+
+
+def test_an_answer_that_nobody_asked_for_gets_one() -> None:
+    statuses = synced()
+    statuses.hear(STEP2)
+    statuses.settle(2, ())
+    assert list(statuses.due()) == [True]
+
+
+class Provider:
+    """How `HocuspocusProvider` counts."""
+
+    def __init__(self) -> None:
+        self.unsynced = 0
+        self.sent: list[bytes] = []
+
+    def start_sync(self) -> None:
+        self.unsynced = 1
+        self.sent.append(STEP1)
+
+    def edit(self) -> None:
+        self.unsynced += 1
+        self.sent.append(UPDATE)
+
+    def hear(self, frame: bytes) -> None:
+        if frame == STORED:
+            self.unsynced -= 1
+            assert self.unsynced >= 0, "version 2 would go on below zero"
+        elif frame == STEP1:
+            self.sent.append(STEP2)
+
+
+class Life:
+    """A provider, the server's side, and two wires on which things take their time."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.provider = Provider()
+        self.statuses = SyncStatuses()
+        self.up: list[bytes] = []
+        self.down: list[bytes] = []
+        self.is_asked = False
+        self.received: list[bytes] = []
+        self.settled = 0
+
+    def deliver(self) -> None:
+        """Put what the provider says on the wire."""
+        self.up += self.provider.sent
+        self.provider.sent.clear()
+
+    def server_hears(self) -> None:
+        frame = self.up.pop(0)
+        self.statuses.hear(frame)
+        if frame == STEP1:
+            self.is_asked = True
+        else:
+            self.received.append(frame)
+
+    def server_says(self, frame: bytes) -> None:
+        self.statuses.say(frame)
+        self.down.append(frame)
+
+    def server_answers(self) -> None:
+        if self.is_asked:
+            self.is_asked = False
+            self.server_says(STEP2)
+            self.server_says(STEP1)
+
+    def server_stores(self, count: int) -> None:
+        self.settled = count
+        self.statuses.settle(count, ())
+        self.down.extend(STORED for _ in self.statuses.due())
+
+    def sync_again(self) -> None:
+        """When no status is on its way to it: of one that is, nobody here can know."""
+        if STORED not in self.down:
+            self.provider.start_sync()
+            self.deliver()
+            while self.up:
+                self.server_hears()
+
+    def step(self) -> None:
+        [what] = self.chance.choices(range(7), (3, 1, 1, 8, 8, 8, 8))
+        match what:
+            case 0:
+                self.provider.edit()
+            case 1:
+                self.sync_again()
+            case 2:
+                self.server_says(STEP1)  # ROM-4
+            case 3 if self.up:
+                self.server_hears()
+            case 4 if self.down:
+                self.provider.hear(self.down.pop(0))
+            case 5:
+                self.server_answers()
+            case 6:
+                self.server_stores(self.chance.randint(self.settled, len(self.received)))
+        self.deliver()
+
+    @property
+    def is_all_stored(self) -> bool:
+        """No edit is on its way, nor waits for the database."""
+        return UPDATE not in (*self.up, *self.received[self.settled :])
+
+    def finish(self) -> None:
+        """Everything arrives and is stored."""
+        while True:
+            while self.up:
+                self.server_hears()
+            self.server_answers()
+            self.server_stores(len(self.received))
+            if not self.down:
+                return
+            while self.down:
+                self.provider.hear(self.down.pop(0))
+            self.deliver()
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_hoc_6_zero_is_reached_when_all_is_stored_and_not_before(seed: int) -> None:
+    """The complaint *"saved" shown before it is*."""
+    life = Life(random.Random(seed))
+    life.provider.start_sync()
+    life.deliver()
+    for _ in range(400):
+        life.step()
+        if life.provider.unsynced == 0:
+            assert life.is_all_stored
+    life.finish()
+    assert life.provider.unsynced == 0
