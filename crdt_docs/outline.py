@@ -31,6 +31,7 @@ from crdt_docs.outline_draft import (
     check_content,
     check_cuts,
     check_deleted,
+    check_known,
     check_neighbours,
     check_overlap,
     level_at,
@@ -190,11 +191,13 @@ class Outline:
 
     def _continue(self, facts: UpdateFacts) -> None:
         """By far the most frequent: structs that continue what their client wrote before."""
-        client, _, end = facts.ranges[0]
+        client, start, end = facts.ranges[0]
         known = self.clocks.get(client, 0)
         if end > known:
             runs = self._runs[client]
             last = runs[-1]
+            if start < known:
+                check_known(runs, start - 1, known, 0, 0)
             if facts.continues & FORBIDDEN[last & BITS]:
                 check_content(facts.continues, last, facts.ranges[0], facts.deletes)
             level = last & PLACE or NOWHERE

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -23,6 +24,7 @@ from crdt_docs.placement import (
     KEYED,
     ROOT,
     SEVERAL,
+    SINGLE,
     TEXT,
     TYPE,
     XML,
@@ -62,6 +64,23 @@ Pairs = Mapping[int, "array[int]"]
 _FEW = 32
 
 
+@dataclass(slots=True)
+class _Claim:
+    """What an update says of the clocks of a client that are known, where it goes on after them.
+
+    Attributes:
+        start: the last clock of which it says where it stands; what follows continues it.
+        known: the next clock of the client.
+        place: where the struct stands that is known in part; 0 where that is not said.
+        content: what stands there from then on.
+    """
+
+    start: int
+    known: int
+    place: int = 0
+    content: int = 0
+
+
 def level_at(runs: array[int] | list[int], clock: int) -> int:
     """The level of the struct with this clock, from a client's runs."""
     return runs[bisect_right(runs, clock << LEVEL_BITS | LEVEL_MASK) - 1] & LEVEL_MASK
@@ -72,6 +91,7 @@ class Draft:
 
     __slots__ = (
         "_base",
+        "_claims",
         "_clocks",
         "_deletes",
         "_is_trusted",
@@ -96,6 +116,7 @@ class Draft:
         self._max_depth = max_depth
         self._is_trusted = is_trusted
         self._reached: dict[int, int] = {}
+        self._claims: dict[int, _Claim] = {}
         self.ends: dict[int, int] = {}
         """Per client the next clock after the update."""
         self.runs: dict[int, list[int]] = {}
@@ -103,7 +124,7 @@ class Draft:
     def enter(self, ranges: Iterable[tuple[int, int, int]]) -> int:
         """Take up the clients for which the update brings something new; count the unknown."""
         unknown = 0
-        for client, _, end in ranges:
+        for client, start, end in ranges:
             known = self._clocks.get(client)
             if known is None:
                 unknown += client not in self.runs
@@ -112,6 +133,8 @@ class Draft:
                 self._reached[client] = known
                 self.ends[client] = end
                 self.runs[client] = []
+                if start < known and not self._is_trusted:
+                    self._claims[client] = _Claim(max(start - 1, 0), known)
         return unknown
 
     def place(self, placement: Placement) -> None:
@@ -122,6 +145,9 @@ class Draft:
         """
         client, start, end, shape, *_ = placement
         reached = self._reached.get(client)
+        claim = self._claims.get(client)
+        if claim is not None and start < claim.known:
+            self._note(claim, placement)
         if reached is None or end <= reached:
             return
         if start > reached:
@@ -130,11 +156,27 @@ class Draft:
         self._reached[client] = end
 
     def finish(self) -> None:
-        """Note the structs after the last placement of each client."""
+        """Note the structs after the last placement of each client.
+
+        Raises:
+            Malformed: what the update says of known clocks is not what is there (GRD-28).
+        """
         for client, end in self.ends.items():
             reached = self._reached[client]
             if end > reached:
                 self._continue(client, reached)
+        for client, claim in self._claims.items():
+            check_known(self._base[client], claim.start, claim.known, claim.place, claim.content)
+
+    def _note(self, claim: _Claim, placement: Placement) -> None:
+        """Remember what the update says of a struct that is known, at least its beginning."""
+        client, start, end, shape, left_client, left_clock, *_ = placement
+        if shape & (ROOT | CHILD) or left_client != client or left_clock + 1 != start:
+            claim.content = 0
+        claim.content |= shape & CONTENT
+        claim.start = min(end, claim.known) - 1
+        if end > claim.known:
+            claim.place = self._place(placement) & PLACE
 
     def joined(self, joins: Iterable[tuple[int, int, int]]) -> int:
         """The bytes that yrs copies to join rows of structs; not those under map keys.
@@ -228,6 +270,35 @@ def check_neighbours(left: int, right: int) -> None:
     raise LimitExceeded(
         "an edit builds on one that was refused or is gone; reload the document to go on"
     )
+
+
+def check_known(
+    runs: array[int] | list[int], start: int, known: int, place: int, content: int
+) -> None:
+    """GRD-28: what goes on after known clocks stands where those do, with what they hold.
+
+    The document keeps what it knows and takes only the rest. Were it told to go on after
+    something else, the rest would have one parent and its neighbour another, or be what may not
+    stand there.
+
+    Args:
+        runs: of the client, in the document.
+        start: the first clock that was said to be continued.
+        known: the next clock of the document.
+        place: as in `_Claim`.
+        content: likewise.
+
+    Raises:
+        Malformed: it does not.
+    """
+    last = runs[-1]
+    index = bisect_right(runs, start << LEVEL_BITS | LEVEL_MASK) - 1
+    places = {run & PLACE for run in runs[index:]} | {place}
+    places.discard(0)
+    if len(places) > 1 or content & (TEXT | INLINE | SINGLE) & FORBIDDEN[last & BITS]:
+        raise Malformed(
+            f"an update contradicts what was written before clock {known}; reload the document"
+        )
 
 
 def check_content(

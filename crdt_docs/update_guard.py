@@ -467,14 +467,15 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                         places.add(neighbours)
             content = shape & CONTENT
             if placed:
-                proven = content
+                proven = content & ~SEVERAL
             else:
                 if shape & _PLACED:
                     placed = True
                 elif content & ~proven:
-                    # That it may stand here is not known from the structs before it.
+                    # That it may stand here is not known from the structs before it. Of several
+                    # values it never is: each is deleted by the same update, or not (GRD-22).
                     placed = struct_count + clients > 2
-                proven |= content
+                proven |= content & ~SEVERAL
             if placed:
                 placements.append(
                     Placement(

@@ -131,7 +131,9 @@ def test_what_editors_write_reads_the_same_in_a_copy(yrs: YrsProcess, seed: int)
 # What was found by the above, or tried one by one: refused now, with what it did to yrs.
 
 SMILE = section(1, 0, item(text("a\U0001f600b"), parent="text"))
+FACES = "\U0001f600" * 3
 MAP = item(shared_type(1), parent="objects", key="map")
+ARRAY = item(shared_type(0), parent="objects", key="array")
 
 FOUND: dict[str, list[bytes]] = {
     "a cut within a surrogate pair shifts everything after it: a later parent is no type": [
@@ -234,6 +236,37 @@ FOUND: dict[str, list[bytes]] = {
                 *[item(shared_type(1), parent=(1, n), key="k") for n in range(MANY - 1)],
             )
         )
+    ],
+    "several values under a key, behind others that are deleted": [
+        update(
+            section(
+                1,
+                0,
+                MAP,
+                item(values(NULL, TRUE), parent=(1, 0), key="k"),
+                item(values(NULL, TRUE), origin=(1, 2)),
+            ),
+            deletes={1: [(1, 2)]},
+        )
+    ],
+    # GRD-28: what is known already is not looked at, so nothing may be concluded from it.
+    "characters in an array, behind known values that are said to be characters: never ends": [
+        update(section(1, 0, ARRAY, item(values(NULL, NULL), parent=(1, 0)))),
+        update(section(1, 2, item(text("a"), origin=(1, 1)), item(text(FACES), origin=(1, 2)))),
+    ],
+    "characters that are said to begin in a text, known in part, in an array: never ends": [
+        update(section(1, 0, ARRAY, item(values(NULL), parent=(1, 0)))),
+        update(section(1, 1, item(text("a" + FACES), parent="text"))),
+    ],
+    "characters that go on from a text, known in part, in an array": [
+        update(
+            section(1, 0, item(text("a"), parent="text"), ARRAY, item(values(NULL), parent=(1, 1)))
+        ),
+        update(section(1, 1, item(text("aa" + FACES), origin=(1, 0)))),
+    ],
+    "characters under a key, behind a known value that is said to be characters": [
+        update(section(1, 0, item(values(NULL), parent="objects", key="k"))),
+        update(section(1, 0, item(text("a"), parent="text"), item(text("xyz"), origin=(1, 0)))),
     ],
     "17 subdocuments": [
         update(section(1, 0, *[item(subdocument("g"), parent="o", key=f"{n}") for n in range(17)]))

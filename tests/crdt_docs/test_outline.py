@@ -693,3 +693,61 @@ def test_the_log_after_a_snapshot_is_absorbed() -> None:
     for data in updates[middle:]:
         outline.absorb(data)
     assert _state(outline) == _state(_outline(*updates))
+
+
+# What is known already (GRD-28)
+
+TYPED = update(
+    section(
+        1,
+        0,
+        item(text("abc"), parent="text"),
+        item(shared_type(0), parent="objects", key="list"),
+        item(values(NULL, NULL), parent=(1, 3)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        update(section(1, 4, item(values(*[NULL] * 5), parent=(1, 3)))),
+        update(section(1, 5, item(values(NULL, NULL, NULL), origin=(1, 4)))),
+        update(section(1, 3, collected(8))),
+        update(
+            section(
+                1,
+                0,
+                item(text("abc"), parent="text"),
+                collected(3),
+                item(values(NULL), origin=(1, 5)),
+            )
+        ),
+        update(section(1, 4, item(deleted(2), parent=(1, 3)), item(values(NULL), origin=(1, 5)))),
+    ],
+    ids=["in one", "from the middle", "collected", "collected in part", "deleted"],
+)
+def test_grd_28_what_was_written_may_come_again_with_more(again: bytes) -> None:
+    outline = Outline.of_update(TYPED)
+    facts = walk_update(again)
+    assert outline.connects(facts)
+    outline.admit(facts, DocumentLimits())
+    assert outline.clocks[1] > 6
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        update(section(1, 4, item(values(*[NULL] * 5), parent="list"))),
+        update(section(1, 2, item(text("cdefgh"), origin=(1, 1)))),
+        update(section(1, 4, item(text("ab"), parent="text"), item(text("c"), origin=(1, 5)))),
+        update(section(1, 4, item(text("a"), parent=(1, 2)), item(text("bcd"), origin=(1, 4)))),
+    ],
+    ids=["another place", "over other places", "other contents", "both"],
+)
+def test_grd_28_what_was_written_is_not_said_otherwise(lie: bytes) -> None:
+    outline = Outline.of_update(TYPED)
+    before = outline.to_bytes()
+    with pytest.raises(Malformed, match="contradicts"):
+        outline.admit(walk_update(lie), DocumentLimits())
+    assert outline.to_bytes() == before
