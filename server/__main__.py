@@ -31,6 +31,7 @@ from server.data_directory import UnusableDataDirectory, prepare_data_directory
 from server.logs import configure_logging
 from server.settings import Settings, describe_errors, unknown_variables
 from server.signing_keys import UnusableSecret, key_source, shared_secret
+from server.tls import Certificate, UnusableCertificate
 
 if TYPE_CHECKING:
     from server.transfer import Transferred
@@ -105,15 +106,27 @@ _database_url = click.option(
 @click.option("--port", type=_PortType(), help="Port to listen on (COLLAB_PORT).  [8000]")
 @_data_dir
 @_database_url
+@click.option(
+    "--ssl-certfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Certificate chain, PEM: serve https and wss (COLLAB_SSL_CERTFILE).",
+)
+@click.option(
+    "--ssl-keyfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Its private key, PEM (COLLAB_SSL_KEYFILE).",
+)
 @click.option("--dev", is_flag=True, default=None, help="Demo session, loopback only (COLLAB_DEV).")
 def serve(**flags: Any) -> int:
     """Run the server until it is told to stop (SIGTERM, or Ctrl-C)."""
     settings = _settings(**flags)
     for name in unknown_variables(os.environ):
         click.echo(f"Warning: there is no setting {name}; it is ignored.", err=True)
-    with _reported(settings, UnusableSecret, UnusableDataDirectory, OSError):
+    faults = (UnusableSecret, UnusableDataDirectory, UnusableCertificate, OSError)
+    with _reported(settings, *faults):
+        Certificate.of(settings)  # now, where it is one clear line, and not in a worker
         prepare_data_directory(settings.data_dir)
-        key_source(settings)  # now, where it is one clear line, and not in a worker
+        key_source(settings)  # the same
     from server import supervisor  # noqa: PLC0415 - the other commands need none of it
 
     return supervisor.serve(settings)

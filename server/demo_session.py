@@ -124,22 +124,23 @@ def demo_lines(settings: Settings, session: Session, token: str | None) -> list[
     """
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     authority = f"{host}:{settings.port}"
-    rest = f"http://{authority}/api/ocw/sessions/{session.id}"
+    web, socket = ("https", "wss") if settings.uses_tls else ("http", "ws")
+    rest = f"{web}://{authority}/api/ocw/sessions/{session.id}"
     shown = "a token of your issuer" if token is None else token
     fragment = f"session={session.id}&token={'<token>' if token is None else token}"
     return [
         "Open this page twice, and it is two people on one canvas:",
-        f"  http://{authority}/#{fragment}",
+        f"  {web}://{authority}/#{fragment}",
         "",
         "Demo session (everybody with a token edits):",
         f"  REST       {rest}",
-        f"  WebSocket  ws://{authority}/api/ocw/sessions/{session.id}/ws",
+        f"  WebSocket  {socket}://{authority}/api/ocw/sessions/{session.id}/ws",
         f"  token      {shown}",
         "",
         "In a page or in Node, with stock yjs and y-websocket:",
         "  const doc = new Y.Doc()",
         "  const provider = new WebsocketProvider(",
-        f"    'ws://{authority}/api/ocw/sessions', '{session.id}/ws', doc,",
+        f"    '{socket}://{authority}/api/ocw/sessions', '{session.id}/ws', doc,",
         f"    {{ params: {{ token: '{'<token>' if token is None else token}' }} }})",
         "",
         "What is in it:",

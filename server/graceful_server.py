@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.settings import Settings
+from server.tls import Certificate
 
 _log = structlog.get_logger(__name__)
 
@@ -57,9 +58,17 @@ class LifespanWitness:
 
 
 def uvicorn_config(
-    settings: Settings, app: ASGIApp, ws: type[asyncio.Protocol] | str
+    settings: Settings,
+    app: ASGIApp,
+    ws: type[asyncio.Protocol] | str,
+    certificate: Certificate | None = None,
 ) -> uvicorn.Config:
-    """How uvicorn serves `app`; `ws` is the WebSocket protocol class or uvicorn's name of one."""
+    """How uvicorn serves `app`.
+
+    Args:
+        ws: the WebSocket protocol class, or uvicorn's name of one.
+        certificate: None serves without TLS.
+    """
     return uvicorn.Config(
         app,
         interface="asgi3",
@@ -72,9 +81,10 @@ def uvicorn_config(
         ws_ping_timeout=20.0,
         ws_per_message_deflate=False,  # it multiplies the cost of fan-out by about five
         backlog=BACKLOG,
-        timeout_keep_alive=30,
-        # No setting names a proxy to believe, so no header may change who the client is.
+        timeout_keep_alive=settings.keep_alive_seconds,
+        # The application's edge does it, for those that a setting names.
         proxy_headers=False,
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
         server_header=False,
         log_config=None,
         # Above info: there uvicorn logs each WebSocket's target, with the token in its query.

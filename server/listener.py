@@ -68,10 +68,10 @@ def _explain(error: OSError, host: str, port: int) -> str:
             return f"cannot listen on port {port} of {host}: {error.strerror}"
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, scheme: str = "http") -> str:
     """Its URL, for people: `http://127.0.0.1:8000`."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def port_of(listener: socket.socket) -> int:

@@ -163,7 +163,7 @@ def _serve(
 ) -> ExitStatus:
     prepare_data_directory(settings.data_dir)
     listener = stack.enter_context(open_listener(settings.host, settings.port))
-    address = address_of(listener)
+    address = address_of(listener, "https" if settings.uses_tls else "http")
     database = open_database(settings, stack)
     of_worker = settings.model_copy(
         update={"port": port_of(listener), "database_url": database.url}

@@ -32,6 +32,7 @@ from server.complaints import reason_of
 from server.graceful_server import GracefulServer, LifespanWitness, uvicorn_config
 from server.logs import configure_logging
 from server.settings import ENV_PREFIX, Settings
+from server.tls import Certificate, UnusableCertificate
 from server.worker_channel import ExitStatus, WorkerEnd
 
 _log = structlog.get_logger(__name__)
@@ -171,8 +172,9 @@ class Worker:
         self._channel = channel
         self._heartbeat = Heartbeat(note)
         self._leave = leave
+        self._certificate = Certificate.of(settings)
         self._server = GracefulServer(
-            uvicorn_config(settings, self._witness, ws),
+            uvicorn_config(settings, self._witness, ws, self._certificate),
             stop_seconds=settings.shutdown_seconds * SHARE_OF_WORKER,
             on_ready=self._on_ready,
         )
@@ -189,11 +191,16 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_channel)
+        renewing = (
+            None if self._certificate is None else loop.create_task(self._certificate.watch())
+        )
         try:
             await self._server.serve(sockets=[listener])
         except SystemExit:  # uvicorn's answer to an application that does not start
             raise self._witness.fault or RuntimeError("the application did not start") from None
         finally:
+            if renewing is not None:
+                renewing.cancel()
             self._heartbeat.stop()
             loop.remove_reader(self._channel.fileno())
         return ExitStatus.STOPPED if self._server.is_clean else ExitStatus.FAILED
@@ -213,7 +220,7 @@ def status_of(fault: BaseException) -> ExitStatus:
     match fault:
         case DatabaseInUse():
             return ExitStatus.DATABASE_IN_USE
-        case StorageUnavailable() | OSError():
+        case StorageUnavailable() | UnusableCertificate() | OSError():
             return ExitStatus.FAILED
         case _:
             return ExitStatus.CANNOT_START

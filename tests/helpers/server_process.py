@@ -218,8 +218,7 @@ class ServerProcess:
 
     def _is_ready(self) -> bool:
         try:
-            answer = httpx.get(f"{self.api}/health/ready", timeout=5.0, verify=self.trust)
-            return answer.is_success
+            return httpx.get(f"{self.api}/health/ready", timeout=5.0, verify=self.trust).is_success
         except httpx.TransportError:
             return False
 
@@ -370,7 +369,11 @@ def _is_python(process: psutil.Process) -> bool:
 
 @contextlib.contextmanager
 def running_server(
-    *, database_url: str | None = None, has_limits: bool = False, **environment: str
+    *,
+    database_url: str | None = None,
+    has_limits: bool = False,
+    certificate: Path | None = None,
+    **environment: str,
 ) -> Iterator[ServerProcess]:
     """A started server with a new data directory, both gone afterwards.
 
@@ -384,6 +387,7 @@ def running_server(
             environment=environment,
             database_url=database_url,
             has_limits=has_limits,
+            certificate=certificate,
         )
         try:
             server.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -134,6 +135,7 @@ class YjsPeer:
         answers_step1: bool = True,
         state: dict[str, Any] | None = None,
         keeps_deleted: bool = False,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         """
         Args:
@@ -142,6 +144,7 @@ class YjsPeer:
             state: presence to announce when connecting; None for none.
             keeps_deleted: the document does not collect what is deleted. Undoing needs that: yrs
                 loses its way among collected items, and ends the process.
+            trust: which servers are believed, where they speak TLS; None for the usual ones.
         """
         self.doc: Doc[Any] = Doc(client_id=client_id, skip_gc=keeps_deleted)
         self.objects: Map[Any] = self.doc.get("objects", type=Map)
@@ -154,6 +157,7 @@ class YjsPeer:
         self.is_muted = False  # edits are not sent
         self.is_synced = False
         self._keeps_frames = keeps_frames
+        self._trust = trust
         self._state = state
         self._clock = 0
         self._outbox: deque[bytes] = deque()
@@ -207,6 +211,7 @@ class YjsPeer:
         await self._drop_tasks()
         connection = await connect(
             url,
+            ssl=self._trust,
             max_size=None,
             compression=None,
             ping_interval=None,
