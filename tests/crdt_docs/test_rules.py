@@ -1,0 +1,415 @@
+"""RUL: edits that break a rule are taken back for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pycrdt import Array, Map, Text, UndoManager, XmlElement, XmlFragment
+
+from crdt_docs.access import Role
+from crdt_docs.object_reader import ObjectReader
+from crdt_docs.room import RoomLimits
+from crdt_docs.rules import Rule, SessionRules, session_rules
+from tests.helpers.people import Person
+from tests.helpers.ruled import Ruled, Witness, host, shown, sticky
+
+Break = Callable[[Map[Any]], object]
+
+BREAKS: dict[str, Break] = {
+    "moves it": lambda o: o["a"].update({"position": {"x": 9, "y": 9}}),
+    "types in its text": lambda o: o["a"]["properties"]["text"].insert(2, "SECRET"),
+    "deletes of its text": lambda o: o["a"]["properties"]["text"].__delitem__(slice(1, 3)),
+    "formats its text": lambda o: o["a"]["properties"]["text"].format(0, 3, {"bold": True}),
+    "replaces its text": lambda o: o["a"]["properties"].update({"text": Text("SECRET")}),
+    "adds to its list": lambda o: o["a"]["properties"]["points"].append("SECRET"),
+    "empties its list": lambda o: o["a"]["properties"]["points"].clear(),
+    "changes a part of it": lambda o: o["a"]["properties"]["parts"][0].update({"a": "SECRET"}),
+    "adds a field": lambda o: o["a"].update({"more": "SECRET"}),
+    "removes a field": lambda o: o["a"].pop("position"),
+    "removes its properties": lambda o: o["a"].pop("properties"),
+    "unlocks it": lambda o: o["a"].update({"is_locked": False}),
+    "removes the lock": lambda o: o["a"].pop("is_locked"),
+    "deletes it": lambda o: o.pop("a"),
+    "replaces it": lambda o: o.update({"a": Map({"object_type": "SECRET"})}),
+    "replaces it by a value": lambda o: o.update({"a": "SECRET"}),
+    "writes the same": lambda o: o["a"].update({"position": {"x": 1, "y": 2}}),
+    "puts XML in": lambda o: o["a"].update({"x": XmlFragment([XmlElement("p")])}),
+}
+
+
+def _room(**options: Any) -> tuple[Ruled, Person, Person, Person]:
+    ada, ben, eve = host(1), Person(2), Person(3)
+    room = Ruled(ada, ben, eve, **options)
+    ada.set_many({"a": sticky(is_locked=True), "b": sticky("other")})
+    room.settle()
+    room.take()
+    return room, ada, ben, eve
+
+
+@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
+def test_rul_1_a_locked_object_stays_what_it_is(breaks: Break) -> None:
+    room, ada, ben, eve = _room()
+    before = shown(ada.doc, "objects", "a")
+    witness = Witness(ben, lambda doc: shown(doc, "objects", "a"))
+    eve.edit(breaks)
+    room.settle()
+    assert room.json()["a"] == before["a"]
+    assert witness.seen == [before]
+    assert shown(eve.doc, "objects", "a") == before
+    assert ada.json() == ben.json() == eve.json() == room.json() == room.reopened()
+    assert eve.denials == ["a is locked; ask a host to unlock it"]
+    assert b"SECRET" not in b"".join(room.log)
+    assert room.take() == [], "a refusal is no history"
+    assert not eve.closed
+    eve.edit(lambda o: o["b"].update({"position": {"x": 5, "y": 5}}))
+    room.settle()
+    assert ada.json()["b"]["position"] == {"x": 5, "y": 5}
+    assert len(eve.denials) == 1
+
+
+def _everything(person: Person) -> Any:
+    return ObjectReader(person.doc).read("objects", "a")
+
+
+@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
+def test_rul_1_by_a_host_it_is_changed(breaks: Break) -> None:
+    room, ada, ben, _ = _room()
+    ada.edit(breaks)
+    room.settle()
+    assert not ada.denials
+    assert _everything(ada) == _everything(ben) == room.room.document.objects().read("objects", "a")
+
+
+def test_rul_1_whoever_may_edit_may_lock_and_only_a_host_unlocks() -> None:
+    room, ada, ben, eve = _room()
+    eve.edit(lambda o: o["b"].update({"is_locked": True}))
+    room.settle()
+    assert room.authority.locked == {"a", "b"}
+    ben.edit(lambda o: o["b"].update({"layer": 3}))
+    room.settle()
+    assert len(ben.denials) == 1
+    assert "layer" not in room.json()["b"]
+    ada.edit(lambda o: o["b"].update({"is_locked": False}))
+    ben.edit(lambda o: o["b"].update({"layer": 4}))
+    room.send(ada)
+    room.send(ben)
+    room.settle()
+    assert room.json()["b"]["layer"] == 4
+    assert room.authority.locked == {"a"}
+
+
+def test_rul_1_a_lock_counts_from_the_message_that_sets_it() -> None:
+    """Nobody slips through because both arrive in one turn."""
+    room, _, ben, eve = _room()
+    ben.edit(lambda o: o["b"].update({"is_locked": True}))
+    eve.edit(lambda o: o["b"].update({"layer": 1}))
+    room.send(ben)
+    room.send(eve)
+    room.settle()
+    assert "layer" not in room.json()["b"]
+    assert len(eve.denials) == 1
+
+
+def test_rul_1_a_lock_is_known_when_the_document_is_opened_again() -> None:
+    room, *_ = _room()
+    from crdt_docs.authority import Authority
+    from crdt_docs.projector import Projector
+
+    document = room.room.document
+    assert Authority(document, Projector(document, {}), 10).locked == {"a"}
+
+
+def test_rul_5_of_one_update_only_what_breaks_a_rule_is_taken_back() -> None:
+    """Complaint *lost data*: an hour of work offline is not lost for one locked note."""
+    room, ada, _, eve = _room()
+    eve.is_offline = True
+
+    def work(objects: Map[Any]) -> None:
+        objects["a"]["properties"]["text"].insert(0, "SECRET")
+        objects["b"]["properties"]["text"].insert(0, "kept ")
+        objects["c"] = sticky("new")
+        del objects["a"]
+
+    with eve.doc.transaction():
+        work(eve.objects)
+    room.leave(eve)
+    room.return_(eve)
+    room.settle()
+    assert room.json()["b"]["properties"]["text"] == "kept other"
+    assert room.json()["c"]["properties"]["text"] == "new"
+    assert room.json()["a"]["properties"]["text"] == "hello"
+    assert ada.json() == eve.json() == room.json() == room.reopened()
+    assert {change.id for change in room.take()} == {"b", "c"}
+
+
+def test_rul_5_neither_undo_nor_redo_brings_it_back() -> None:
+    room, ada, _, eve = _room()
+    before = room.json()["a"]
+    undo = UndoManager(scopes=[eve.objects], capture_timeout_millis=0)
+    eve.edit(lambda o: o["a"].update({"position": {"x": 9, "y": 9}}))
+    room.settle()
+    for again in (undo.undo, undo.redo, undo.undo):
+        again()
+        room.settle()
+        assert room.json()["a"] == before
+        assert ada.json() == eve.json() == room.json()
+
+
+def test_rul_5_what_follows_on_a_refused_edit_is_refused_or_taken_and_nobody_is_stuck() -> None:
+    """Two characters typed before the first refusal arrives."""
+    room, ada, _, eve = _room()
+    for number in range(5):
+        eve.edit(lambda o, n=number: o["a"]["properties"]["text"].insert(2 + n, "x"))
+    eve.edit(lambda o: o["a"]["properties"].update({"inner": Map({"deep": Map()})}))
+    eve.edit(lambda o: o["a"]["properties"]["inner"]["deep"].update({"x": 1}))
+    eve.edit(lambda o: o["b"].update({"layer": 8}))
+    room.settle()
+    assert room.json()["a"] == shown(ada.doc, "objects", "a")["a"]
+    assert room.json()["a"]["properties"]["text"] == "hello"
+    assert room.json()["b"]["layer"] == 8
+    assert ada.json() == eve.json() == room.json() == room.reopened()
+    assert not eve.closed
+
+
+def test_rul_2_editors_change_only_what_they_created() -> None:
+    room, ada, ben, eve = _room(rules=SessionRules(own_objects_only=True))
+    ben.set("mine", sticky("ben's"))
+    room.settle()
+    eve.edit(lambda o: o["mine"].update({"layer": 1}))
+    room.settle()
+    eve.edit(lambda o: o.pop("b"))
+    room.settle()
+    assert len(eve.denials) == 2
+    assert "somebody else's" in eve.denials[0]
+    ben.edit(lambda o: o["mine"].update({"layer": 2}))
+    room.take()
+    ben.edit(lambda o: o["mine"].update({"layer": 3}))
+    ada.edit(lambda o: o["mine"].update({"rotation": 4}))
+    room.settle()
+    assert room.json()["mine"]["layer"] == 3
+    assert room.json()["mine"]["rotation"] == 4
+    assert ada.json() == ben.json() == eve.json() == room.json()
+    assert not ben.denials
+
+
+FAULTS: dict[str, tuple[Break, str]] = {
+    "an unknown type": (lambda o: o["b"].update({"object_type": "bomb"}), "object_type must be"),
+    "no type": (lambda o: o["b"].pop("object_type"), "object_type is required"),
+    "a wrong field": (lambda o: o["b"].update({"position": {"x": "1"}}), "position must be"),
+    "an unknown field": (lambda o: o["b"].update({"more": 1}), "more is no field of it"),
+    "no number": (lambda o: o["b"]["properties"].update({"n": float("nan")}), "finite"),
+    "a long text": (lambda o: o["b"]["properties"]["text"].insert(0, "x" * 60_000), "characters"),
+    "a large object": (lambda o: o["b"]["properties"].update({"n": ["x"] * 60_000}), "bytes"),
+    "no map": (lambda o: o.update({"b": "text"}), "must be an object"),
+    "a new wrong one": (lambda o: o.update({"c": Map({"x": 1})}), "c: object_type"),
+    "what cannot be put back": (
+        lambda o: o["b"]["properties"].update({"x": XmlFragment([XmlElement("p")])}),
+        "could not be put back",
+    ),
+}
+
+
+@pytest.mark.parametrize(("breaks", "reason"), FAULTS.values(), ids=FAULTS)
+def test_rul_3_a_strict_session_refuses_what_is_not_as_it_should_be(
+    breaks: Break, reason: str
+) -> None:
+    room, ada, ben, eve = _room(rules=SessionRules(strict_schema=True))
+    ada.edit(lambda o: o["a"].update({"is_locked": False}))
+    room.settle()
+    room.take()
+    before = room.json()
+    witness = Witness(ben, lambda doc: shown(doc, "objects", "a", "b", "c"))
+    eve.edit(breaks)
+    room.settle()
+    assert room.json() == before
+    assert len(witness.seen) == 1
+    assert reason in eve.denials[0]
+    assert ada.json() == ben.json() == eve.json() == room.reopened()
+    assert room.take() == []
+
+
+def test_rul_3_what_was_wrong_before_may_be_mended_step_by_step() -> None:
+    room, _, _, eve = _room()
+    eve.set("w", Map({"object_type": "bomb", "layer": "x"}))
+    room.settle()
+    room.authority.obey(SessionRules(strict_schema=True))
+    eve.edit(lambda o: o["w"].update({"layer": 1}))
+    eve.edit(lambda o: o["w"].update({"object_type": "shape"}))
+    room.settle()
+    assert not eve.denials
+    eve.edit(lambda o: o["w"].update({"layer": "x"}))
+    room.settle()
+    assert len(eve.denials) == 1
+
+
+def test_rul_4_a_document_has_so_many_objects() -> None:
+    room, ada, _, eve = _room(limits=RoomLimits(objects=4))
+    ada.edit(lambda o: o["a"].update({"is_locked": False}))
+    eve.set_many({key: Map({"object_type": "shape"}) for key in "cdefg"})
+    room.settle()
+    assert len(room.json()) == 4
+    assert eve.denials == ["a session may have 4 objects; delete some first (and 2 more)"]
+    assert eve.json() == ada.json() == room.json()
+    eve.edit(lambda o: o.pop("a"))
+    eve.set("z", Map({"object_type": "shape"}))
+    room.settle()
+    assert len(room.json()) == 4
+    assert "z" in room.json()
+
+
+def test_rul_6_a_flood_of_refusals_is_not_undone_any_more() -> None:
+    room, ada, _, eve = _room()
+    ada.set("big", sticky("x" * 900_000, is_locked=True))
+    room.settle()
+    sizes = []
+    for _ in range(14):
+        eve.edit(lambda o: o["big"]["properties"].update({"text": "SECRET"}))
+        room.settle()
+        sizes.append(len(b"".join(room.log)))
+    assert room.json()["big"]["properties"]["text"] == "x" * 900_000
+    assert sizes[0] < sizes[5], "the text was written again for the one who replaced it"
+    assert sizes[-1] - sizes[-2] < 100, "at some point nothing is written any more"
+    assert len(eve.denials) > 10
+    eve.edit(lambda o: o["b"].update({"layer": 1}))
+    room.settle()
+    assert ada.json()["b"]["layer"] == 1
+    assert not eve.closed
+
+
+def test_rul_6_what_could_not_be_put_back_is_not_applied() -> None:
+    room, ada, ben, eve = _room()
+    ada.set("x", Map({"object_type": "shape", "doc": XmlFragment([XmlElement("p")])}))
+    ada.edit(lambda o: o["x"].update({"is_locked": True}))
+    room.settle()
+    eve.edit(lambda o: o["x"].__delitem__("doc"))
+    eve.edit(lambda o: o["b"].update({"layer": 1}))
+    room.settle()
+    assert "doc" in ben.objects["x"].keys()  # noqa: SIM118 - no dict
+    assert ben.objects["b"]["layer"] == 1
+    assert len(eve.denials) == 1
+
+
+def test_rul_8_while_a_session_is_paused_only_hosts_edit() -> None:
+    room, ada, ben, eve = _room()
+    room.room.is_paused = True
+    before = room.json()
+    eve.edit(lambda o: o["b"].update({"layer": 1}))
+    eve.edit(lambda o: o.update({"c": sticky()}))
+    room.settle()
+    assert room.json() == before
+    assert eve.json() == ben.json() == before
+    assert "paused" in eve.denials[0]
+    ada.edit(lambda o: o["b"].update({"layer": 2}))
+    room.settle()
+    room.room.is_paused = False
+    eve.edit(lambda o: o["b"].update({"layer": 3}))
+    room.settle()
+    assert ada.json()["b"]["layer"] == 3
+
+
+# ACC-6: viewers
+
+
+def test_acc_6_a_viewer_annotates_and_changes_nothing_else() -> None:
+    room, ada, ben, _ = _room()
+    notes: Map[Any] = ada.doc.get("annotations", type=Map)
+    notes["theirs"] = Map({"annotation_type": "comment", "content": Text("mine")})
+    room.settle()
+    room.take()
+    before = room.json()
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    witness = Witness(ben, lambda doc: shown(doc, "annotations", "theirs"))
+    mine: Map[Any] = vera.doc.get("annotations", type=Map)
+    with vera.doc.transaction():
+        vera.objects.clear()
+    vera.set("z", sticky())
+    mine["theirs"]["content"].insert(0, "SECRET")
+    del mine["theirs"]
+    mine["hers"] = Map({"annotation_type": "comment", "content": Text("hi")})
+    mine["hers"]["content"].insert(2, " all")
+    room.settle()
+    assert room.json() == before
+    assert len(witness.seen) == 1
+    assert shown(ben.doc, "annotations", "hers")["hers"]["content"] == "hi all"
+    assert len(vera.denials) >= 1
+    assert b"SECRET" not in b"".join(room.log)
+    assert [(change.id, change.author.user_id) for change in room.take()] == [
+        ("hers", vera.identity.user_id)
+    ]
+    mine["hers"]["resolved"] = True
+    room.settle()
+    assert shown(ben.doc, "annotations", "hers")["hers"]["resolved"] is True
+    del mine["hers"]
+    room.settle()
+    assert shown(ben.doc, "annotations", "hers")["hers"] is None
+
+
+def test_acc_6_a_viewer_comes_back_with_all_that_it_has() -> None:
+    room, ada, _, _ = _room()
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    vera.is_offline = True
+    vera.doc.get("annotations", type=Map)["n"] = Map({"annotation_type": "comment"})
+    ada.edit(lambda o: o.pop("b"))
+    room.settle()
+    room.leave(vera)
+    room.return_(vera)
+    room.settle()
+    assert shown(ada.doc, "annotations", "n")["n"] == {"annotation_type": "comment"}
+    assert not vera.denials
+
+
+def test_acc_6_unless_the_session_says_no() -> None:
+    room, ada, _, _ = _room(rules=SessionRules(viewers_annotate=False))
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    vera.doc.get("annotations", type=Map)["n"] = Map({"annotation_type": "comment"})
+    room.settle()
+    assert shown(ada.doc, "annotations", "n")["n"] is None
+    assert vera.denials
+
+
+def test_acc_6_spectators_do_not_annotate() -> None:
+    room, ada, _, _ = _room()
+    sam = Person(4, Role.SPECTATOR)
+    room.join(sam)
+    room.settle()
+    sam.doc.get("annotations", type=Map)["n"] = Map({"annotation_type": "comment"})
+    room.settle()
+    assert shown(ada.doc, "annotations", "n")["n"] is None
+
+
+def test_what_a_session_says_is_read_strictly() -> None:
+    """RUL-1"""
+    assert session_rules({}) == SessionRules()
+    said = {"own_objects_only": True, "strict_schema": 1, "viewers_annotate": "no"}
+    assert session_rules(said) == SessionRules(own_objects_only=True)
+    assert session_rules({"viewers_annotate": False}).viewers_annotate is False
+
+
+def test_refusals_say_which_rule_it_was() -> None:
+    """RUL-1"""
+    room, _, _, eve = _room()
+    eve.edit(lambda o: o.pop("a"))
+    room.send(eve)
+    (refused,) = room.turn().refused
+    assert refused.rule is Rule.LOCKED
+
+
+def test_shared_parts_stay_shared() -> None:
+    """RUL-5: what was deleted comes back as what it was, and people go on in it together."""
+    room, ada, ben, eve = _room()
+    eve.edit(lambda o: o.pop("a"))
+    room.settle()
+    ada.edit(lambda o: o["a"]["properties"]["points"].append(4))
+    ada.edit(lambda o: o["a"]["properties"]["text"].insert(5, "!"))
+    room.settle()
+    assert isinstance(ben.objects["a"]["properties"]["points"], Array)
+    assert ben.json()["a"]["properties"]["text"] == "hello!"
+    assert ben.json()["a"]["properties"]["points"] == [1, 2, 3, 4]
