@@ -74,6 +74,13 @@ class MemoryTokenStore(MemorySwitches):
         self._tokens[following.digest] = _Token(held, following.expires_at)
         return Rotated(held.family)
 
+    async def owner(self, digest: bytes) -> UUID | None:
+        """See `token_ports.TokenStore.owner`."""
+        await self._enter()
+        token = self._tokens.get(digest)
+        self._leave()
+        return None if token is None else token.held.family.user_id
+
     async def revoke_family(
         self, digest: bytes, at: datetime
     ) -> tuple[TokenFamily, Revocation] | None:

@@ -105,6 +105,9 @@ class TokenStore(Protocol):
     async def rotate(self, digest: bytes, following: NextToken, at: datetime) -> Rotation:
         """Use a refresh token, once: of several that try at the same time, one succeeds."""
 
+    async def owner(self, digest: bytes) -> UUID | None:
+        """Whose refresh token it is, whatever has become of it."""
+
     async def revoke_family(
         self, digest: bytes, at: datetime
     ) -> tuple[TokenFamily, Revocation] | None:

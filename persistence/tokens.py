@@ -41,6 +41,11 @@ _LOCK_FAMILY = """
 
 _TOKEN = "SELECT used_at, expires_at FROM refresh_tokens WHERE digest = $1"  # noqa: S105 - no secret
 
+_OWNER = """
+    SELECT user_id FROM token_families
+    WHERE id = (SELECT family_id FROM refresh_tokens WHERE digest = $1)
+"""
+
 _USE = """
     WITH used AS (
         UPDATE refresh_tokens SET used_at = $2 WHERE digest = $1 RETURNING family_id
@@ -130,6 +135,12 @@ class PostgresTokenStore:
                 following.access_until,
             )
         return Rotated(_family(family))
+
+    async def owner(self, digest: bytes) -> UUID | None:
+        """See `token_ports.TokenStore.owner`."""
+        async with self._pool.borrow() as connection:
+            found: UUID | None = await connection.fetchval(_OWNER, digest)
+        return found
 
     async def revoke_family(
         self, digest: bytes, at: datetime

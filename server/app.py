@@ -40,6 +40,7 @@ from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.pool import DatabasePool
@@ -47,6 +48,8 @@ from persistence.ports import DocumentStore, SessionStore
 from persistence.search import PostgresSearch
 from persistence.search_ports import Search
 from persistence.sessions import PostgresSessionStore
+from persistence.token_ports import TokenStore
+from persistence.tokens import PostgresTokenStore
 from persistence.update_log import PostgresDocumentStore
 from persistence.visit_ports import VisitStore
 from persistence.visits import PostgresVisitStore
@@ -74,13 +77,16 @@ from server.rest.services import Services
 from server.retention import Retention
 from server.room_directory import RoomDirectory
 from server.room_host import HostSettings
+from server.room_rules import StoredRules
 from server.security_headers import SecurityHeaders
 from server.settings import Settings
+from server.signing_keys import shared_secret
 from server.sockets.collab_socket import CollabLimits, collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader
 from server.time_travel import TimeTravel
+from server.token_issuing import Lifetimes, TokenIssuer
 from server.visits import VisitBook
 from server.witness import Recorder
 
@@ -103,6 +109,7 @@ class Stores:
     inspection: Inspection | None
     sessions: SessionStore
     answers: AnswerStore
+    tokens: TokenStore
     audit: AuditStore
     visits: VisitStore
     is_up: Callable[[], bool]
@@ -137,6 +144,7 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
         inspection=PostgresInspection(pool),
         sessions=PostgresSessionStore(pool),
         answers=PostgresAnswerStore(pool),
+        tokens=PostgresTokenStore(pool),
         audit=PostgresAuditStore(pool),
         visits=PostgresVisitStore(pool),
         is_up=lambda: watch.is_up,
@@ -159,6 +167,7 @@ def memory_stores() -> Stores:
         inspection=None,
         sessions=sessions,
         answers=MemoryAnswerStore(),
+        tokens=MemoryTokenStore(),
         audit=MemoryAuditStore(sessions.workspace_of),
         visits=MemoryVisitStore(sessions.note_seen),
         is_up=lambda: True,
@@ -222,6 +231,8 @@ async def _build(
 ) -> None:
     counters: Counters = app.state.counters
     authenticator = await asyncio.to_thread(Authenticator.from_settings, settings)
+    issuer = await asyncio.to_thread(_token_issuer, settings, stores, authenticator)
+    await issuer.load()
     audit = AuditWriter(stores.audit)
     audit.start()
     stack.push_async_callback(audit.close, settings.shutdown_seconds)
@@ -236,6 +247,11 @@ async def _build(
         max_backlog_bytes=settings.journal_backlog_bytes,
     )
     standings = StandingReader(stores.sessions)
+
+    async def reload_revoked() -> None:
+        await issuer.load()
+        directory.close_revoked()
+
     directory = RoomDirectory(
         stores.documents,
         journal,
@@ -249,11 +265,14 @@ async def _build(
         fence=fence,
         archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
+        rules=StoredRules(stores.sessions, stores.objects),
         witness=Recorder(audit, visits),
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
         revocations=authenticator.revocations,
     )
-    watch = PermissionWatch(directory, standings, every=settings.permission_check_seconds)
+    watch = PermissionWatch(
+        directory, standings, every=settings.permission_check_seconds, reload=reload_revoked
+    )
     live = LiveRooms(
         directory,
         backlog=lambda: (journal.backlog_bytes, journal.is_full),
@@ -288,6 +307,7 @@ async def _build(
         audits=stores.audit,
         live=live,
         permissions=LiveRoomPermissions(directory, standings, watch),
+        tokens=issuer,
         authenticator=authenticator,
         settings=settings,
         limits=request_limits(settings, counters),
@@ -310,13 +330,27 @@ def _keep_house(
     """From now on, what was deleted goes in time, and what is old is merged."""
     grace = timedelta(days=settings.delete_grace_days)
     housekeeping = asyncio.create_task(
-        keep_house(stores.sessions, stores.documents, stores.answers, grace)
+        keep_house(stores.sessions, stores.documents, stores.answers, stores.tokens, grace)
     )
     stack.callback(housekeeping.cancel)
     if settings.log_retention_days:
         kept_for = timedelta(days=settings.log_retention_days)
         merging = asyncio.create_task(Retention(stores.archive, past, kept_for).run())
         stack.callback(merging.cancel)
+
+
+def _token_issuer(settings: Settings, stores: Stores, authenticator: Authenticator) -> TokenIssuer:
+    """Blocks: may read the secret's file."""
+    return TokenIssuer(
+        stores.tokens,
+        authenticator.revocations,
+        secret=shared_secret(settings) if settings.uses_secret else None,
+        audience=settings.jwt_audience,
+        lifetimes=Lifetimes(
+            timedelta(minutes=settings.access_token_minutes),
+            timedelta(days=settings.refresh_token_days),
+        ),
+    )
 
 
 async def _close_rooms(directory: RoomDirectory, within: float) -> None:
@@ -379,6 +413,7 @@ def _room_limits(settings: Settings) -> RoomLimits:
             settings.max_awareness_bytes, settings.max_awareness_ids_per_connection
         ),
         document_bytes=settings.max_document_bytes,
+        objects=settings.max_objects,
     )
 
 

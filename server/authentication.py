@@ -116,6 +116,10 @@ def _role(value: object) -> Role:
 
 
 Uuid = Annotated[UUID, BeforeValidator(_uuid)]
+Grants = dict[
+    Annotated[DocumentName, BeforeValidator(_document)],
+    Annotated[Role, BeforeValidator(_role)],
+]
 NumericDate = Annotated[int, Field(ge=0, le=_LATEST_TIME)]
 
 
@@ -134,10 +138,7 @@ class _Claims(BaseModel):
     scope: str = ""
     kind: Literal["user", "agent"] = "user"
     fam: Uuid | None = None
-    grants: dict[
-        Annotated[DocumentName, BeforeValidator(_document)],
-        Annotated[Role, BeforeValidator(_role)],
-    ] = Field(default_factory=dict)
+    grants: Grants = Field(default_factory=dict)
 
 
 class Authenticator:

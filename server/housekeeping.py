@@ -1,6 +1,7 @@
 """What is done now and then.
 
-The contents of deleted sessions go after a grace time, and answers that are kept no longer.
+The contents of deleted sessions go after a grace time, answers that are kept no longer, and
+tokens that have ended.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import structlog
 from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.answer_ports import AnswerStore
 from persistence.ports import DocumentStore, SessionStore, StorageUnavailable
+from persistence.token_ports import TokenStore
 from server.clock import Clock, utc_now
 from server.rest.idempotency import KEPT_FOR
 
@@ -53,8 +55,24 @@ async def forget_answers(answers: AnswerStore, clock: Clock = utc_now) -> int:
     return forgotten
 
 
+async def forget_tokens(tokens: TokenStore, clock: Clock = utc_now) -> int:
+    """Remove refresh tokens and revocations that are of no use any more; return how many.
+
+    Raises:
+        StorageUnavailable: not all of them could be removed.
+    """
+    forgotten = 0
+    while removed := await tokens.forget_before(clock()):
+        forgotten += removed
+    return forgotten
+
+
 async def keep_house(
-    sessions: SessionStore, documents: DocumentStore, answers: AnswerStore, grace: timedelta
+    sessions: SessionStore,
+    documents: DocumentStore,
+    answers: AnswerStore,
+    tokens: TokenStore,
+    grace: timedelta,
 ) -> None:
     """Do it at once and then every hour, until cancelled."""
     while True:
@@ -63,6 +81,7 @@ async def keep_house(
             if forgotten:
                 log.info("deleted sessions forgotten", count=forgotten)
             await forget_answers(answers)
+            await forget_tokens(tokens)
         except StorageUnavailable:
             log.warning("storage is not available; what is to be removed stays for now")
         await asyncio.sleep(EVERY_SECONDS)

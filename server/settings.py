@@ -241,6 +241,9 @@ class Settings(BaseSettings):
         default=ByteSize(64 * MIB),
         description="Largest encoded document; also the largest first synchronisation.",
     )
+    max_objects: Count = Field(
+        default=100_000, description="Most objects of a session, and most annotations."
+    )
     max_client_ids: Count = Field(
         default=50_000, description="Most Yjs client ids in one document."
     )
@@ -272,6 +275,14 @@ class Settings(BaseSettings):
         description="Most participants a session may allow, and what it allows by default.",
     )
 
+    access_token_minutes: Annotated[float, Field(gt=0, le=1440, allow_inf_nan=False)] = Field(
+        default=15.0, description="How long an access token lasts that this server mints."
+    )
+    refresh_token_days: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] = Field(
+        default=30.0,
+        description="How long a refresh token may lie unused; also how long it is remembered "
+        "that a user's tokens were revoked.",
+    )
     permission_check_seconds: Seconds = Field(
         default=30.0,
         description="How often the rows that decide about people who are connected are read "

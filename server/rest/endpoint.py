@@ -21,6 +21,7 @@ from server.rest.errors import (
     UNAUTHENTICATED,
     UNSUPPORTED_MEDIA_TYPE,
     ApiError,
+    Call,
     invalid_parameter,
 )
 from server.rest.idempotency import answer_once, read_key
@@ -112,9 +113,18 @@ def reads_query(dependant: Dependant) -> bool:
     return bool(dependant.query_params) or any(map(reads_query, dependant.dependencies))
 
 
+def keeps_no_answer(call: Call) -> Call:
+    """Note on an endpoint that its answers hold secrets: none of them may be kept."""
+    call.__dict__["keeps_no_answer"] = True
+    return call
+
+
 def is_idempotent(methods: Iterable[str], calls: Iterable[Callable[..., Any]]) -> bool:
-    """Whether an endpoint takes an `Idempotency-Key`: every POST of somebody who is known."""
-    return "POST" in methods and calling in calls
+    """Whether an endpoint takes an `Idempotency-Key`: every POST of somebody who is known, unless
+    its answers may not be kept."""
+    calls = list(calls)
+    is_secret = any(getattr(call, "keeps_no_answer", False) for call in calls)
+    return "POST" in methods and calling in calls and not is_secret
 
 
 class JsonRequest(Request):
@@ -141,7 +151,7 @@ async def _attempt(limits: RequestLimits, request: Request, answer: Answering) -
     try:
         return await answer(request)
     except ApiError as error:
-        if error.kind is UNAUTHENTICATED:
+        if error.status == UNAUTHENTICATED.status:
             limits.fail(address)
         raise
 

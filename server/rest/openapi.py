@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
@@ -45,6 +45,8 @@ is listed, a path that does not exist gives 404 `NOT_FOUND`, a wrong method 405
 
 TAGS = {
     "Health": "Open to everybody.",
+    "Tokens": "Access tokens for people, and refresh tokens for the next ones. Only where tokens "
+    "are signed with the server's secret.",
     "Sessions": "From creation to deletion.",
     "Participants": "Who takes part in a session, and as what.",
     "State": "The document of a session, now and at moments of its past.",
@@ -187,7 +189,7 @@ def _complete(operation: Json, route: RouteContext, method: str, document: Json)
         parameter["schema"] = _without_null(parameter["schema"])
     operation["parameters"] = [
         *operation.get("parameters", []),
-        *(_reference("parameters", name) for name in _headers_read(method, has_caller=has_caller)),
+        *(_reference("parameters", name) for name in _headers_read(method, calls)),
     ]
     if has_caller:
         operation["security"] = [{"token": []}]
@@ -220,12 +222,12 @@ def _describe(operation: Json, route: RouteContext) -> None:
     operation["operationId"] = route.name
 
 
-def _headers_read(method: str, *, has_caller: bool) -> Iterator[str]:
+def _headers_read(method: str, calls: Sequence[Any]) -> Iterator[str]:
     yield "RequestId"
-    if has_caller:
+    if calling in calls:
         yield "ActingUser"
         yield "IdentityId"
-    if has_caller and method == "POST":
+    if is_idempotent([method], calls):
         yield "IdempotencyKey"
 
 

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
 from server.rest import (
+    auth,
     differences,
     export,
     governance,
@@ -27,6 +28,7 @@ PREFIX = "/api"
 
 ROUTERS = (
     health.router,
+    auth.router,
     sessions.router,
     participants.router,
     state.router,

@@ -21,6 +21,7 @@ from server.limits.requests import RequestLimits
 from server.rest.ports import LiveDocuments, LivePermissions
 from server.settings import Settings
 from server.time_travel import TimeTravel
+from server.token_issuing import TokenIssuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Services:
     audits: AuditStore
     live: LiveDocuments
     permissions: LivePermissions
+    tokens: TokenIssuer
     authenticator: Authenticator
     settings: Settings
     clock: Clock = utc_now

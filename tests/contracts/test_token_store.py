@@ -54,6 +54,8 @@ async def test_tok_1_a_refresh_token_gives_the_next(store: TokenStore) -> None:
     assert await use(store, "a", "b") == Rotated(family())
     assert await use(store, "b", "c") == Rotated(family())
     assert await use(store, "unknown", "d") == Refused()
+    assert await store.owner(token("a").digest) == ANA
+    assert await store.owner(token("unknown").digest) is None
 
 
 async def test_tok_1_of_many_at_once_one_succeeds(store: TokenStore) -> None:

@@ -23,16 +23,19 @@ from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_tokens import MemoryTokenStore
 from persistence.ports import SessionStore
+from persistence.token_ports import TokenStore
 from server.authentication import Authenticator
 from server.rest.ports import Edited, Readiness
 from server.rest.routes import rest_routes
 from server.rest.services import Services
 from server.settings import Settings
 from server.time_travel import TimeTravel
+from server.token_issuing import TokenIssuer
 from tests.helpers.audit import RecordedTrail
 from tests.server.described import described
-from tests.server.token_forge import SECRET, Forge
+from tests.server.token_forge import AUDIENCE, SECRET, Forge
 
 T = TypeVar("T")
 
@@ -173,6 +176,8 @@ class Api:
     live: FakeLiveDocuments = field(default_factory=FakeLiveDocuments)
     permissions: RecordedPermissions = field(default_factory=RecordedPermissions)
     authenticator: Authenticator | None = None  # else the forge's
+    stored_tokens: TokenStore = field(default_factory=MemoryTokenStore)
+    secret: bytes | None = SECRET  # that tokens are signed with
     audit: RecordedTrail = field(default_factory=RecordedTrail)
     audits: AuditStore | None = None  # else in memory
 
@@ -182,6 +187,14 @@ class Api:
             jwt_secret=SecretStr(SECRET.decode()),
             max_body_bytes=100_000,  # type: ignore[arg-type]  # pydantic makes a size of it
             max_participants=50,
+        )
+        authenticator = self.authenticator or self.forge.authenticator()
+        self.tokens = TokenIssuer(
+            self.stored_tokens,
+            authenticator.revocations,
+            secret=self.secret,
+            audience=AUDIENCE,
+            clock=self.forge.clock,
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
@@ -194,7 +207,8 @@ class Api:
             audits=self.audits or MemoryAuditStore(self.sessions.workspace_of),
             live=self.live,
             permissions=self.permissions,
-            authenticator=self.authenticator or self.forge.authenticator(),
+            tokens=self.tokens,
+            authenticator=authenticator,
             settings=self.settings,
             clock=self.forge.clock,
         )

@@ -11,8 +11,9 @@ from persistence.answer_ports import RequestName, Reservation
 from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_tokens import MemoryTokenStore
 from persistence.ports import Commit, Session, SessionStatus, SessionType, StorageUnavailable
-from server.housekeeping import forget_answers, forget_deleted, keep_house
+from server.housekeeping import forget_answers, forget_deleted, forget_tokens, keep_house
 from server.rest.idempotency import KEPT_FOR
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -78,7 +79,19 @@ async def test_answers_are_kept_for_a_day() -> None:
 async def test_an_outage_is_waited_out() -> None:
     sessions, documents = await _store(1)
     sessions.fail_with = StorageUnavailable("gone")
-    keeping = asyncio.create_task(keep_house(sessions, documents, MemoryAnswerStore(), GRACE))
+    keeping = asyncio.create_task(
+        keep_house(sessions, documents, MemoryAnswerStore(), MemoryTokenStore(), GRACE)
+    )
     await asyncio.sleep(0.01)
     assert not keeping.done()
     keeping.cancel()
+
+
+async def test_tokens_that_have_ended_are_removed() -> None:
+    tokens = MemoryTokenStore()
+    for name in ("a", "b"):
+        await tokens.revoke_token(name, NOON, NOON + timedelta(minutes=1))
+    await tokens.revoke_token("kept", NOON, NOON + timedelta(hours=1))
+    later = NOON + timedelta(minutes=2)
+    assert await forget_tokens(tokens, lambda: later) == 2
+    assert [each.key for each in await tokens.revocations(NOON)] == ["kept"]
