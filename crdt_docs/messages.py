@@ -11,7 +11,7 @@ from collections.abc import Collection
 from enum import IntEnum
 from typing import NamedTuple
 
-from crdt_docs.errors import Malformed
+from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_bytes, var_string, var_uint
 
 
@@ -97,6 +97,9 @@ class AwarenessEntry(NamedTuple):
 
 GONE = b"null"
 
+MOST_ENTRIES = 10_000
+"""In one presence message: to read them takes some milliseconds. A frame has room for a million."""
+
 
 def parse(frame: bytes) -> Message:
     """Read one frame.
@@ -150,10 +153,13 @@ def read_awareness(payload: bytes) -> list[AwarenessEntry]:
 
     Raises:
         Malformed: a count or length does not fit the bytes.
+        LimitExceeded: there are more entries than people could be in a room.
     """
     count, position = read_var_uint(payload, 0)
     if count * 3 > len(payload) - position:  # an entry takes three bytes at least
         raise Malformed(f"{count} awareness entries do not fit in {len(payload)} bytes")
+    if count > MOST_ENTRIES:
+        raise LimitExceeded(f"{count} awareness entries in one message; {MOST_ENTRIES} are read")
     entries = []
     for _ in range(count):
         client_id, position = read_var_uint(payload, position)

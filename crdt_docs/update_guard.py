@@ -62,6 +62,9 @@ from crdt_docs.varint import read_var_uint
 MAX_CLOCK = 2**31 - 1
 """The highest clock, or end of a clock range: yrs calculates in 32 bits."""
 
+MOST_IN_VECTOR = 1 << 17
+"""Clients that a state vector may name: more than write to a document, and read in 0.1 s."""
+
 ClockRanges = dict[int, list[tuple[int, int]]]
 """Per client disjoint clock ranges (start, end), ascending."""
 
@@ -610,10 +613,13 @@ def walk_state_vector(data: bytes) -> dict[int, int]:
 
     Raises:
         Malformed: counts, clients or clocks that no Yjs encoder produces.
+        LimitExceeded: it names more clients than a document has.
     """
     clients, position = read_var_uint(data, 0)
     if clients * 2 > len(data) - position:
         raise Malformed(f"{clients} clients do not fit in a state vector of {len(data)} bytes")
+    if clients > MOST_IN_VECTOR:
+        raise LimitExceeded(f"a state vector of {clients} clients; {MOST_IN_VECTOR} are read")
     vector: dict[int, int] = {}
     for _ in range(clients):
         client, position = read_var_uint(data, position)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdt_docs import messages
-from crdt_docs.errors import Malformed, Refusal
+from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.messages import AwarenessEntry
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_string, var_uint
 
@@ -126,3 +126,12 @@ def test_strings_count_bytes_not_characters() -> None:
 def test_denials_and_receipts_have_the_layout_clients_expect() -> None:
     assert messages.denied("no") == b"\x02\x00\x02no"
     assert messages.stored(300) == b"\x71\xac\x02"
+
+
+def test_awr_9_a_message_of_a_million_entries_is_not_read() -> None:
+    def payload(count: int) -> bytes:
+        return var_uint(count) + b"\x05\x01\x04null" * count
+
+    assert len(messages.read_awareness(payload(messages.MOST_ENTRIES))) == messages.MOST_ENTRIES
+    with pytest.raises(LimitExceeded, match="entries in one message"):
+        messages.read_awareness(payload(messages.MOST_ENTRIES + 1))

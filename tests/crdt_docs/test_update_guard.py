@@ -521,3 +521,12 @@ def test_a_large_honest_update_is_accepted() -> None:
     ]
     facts = walk_update(update(section(7, 0, *objects)))
     assert facts.ranges == [(7, 0, 3000)]
+
+
+def test_grd_15_a_state_vector_of_a_million_clients_is_not_read() -> None:
+    def vector(clients: int) -> bytes:
+        return var_uint(clients) + b"".join(var_uint(client) + b"\x01" for client in range(clients))
+
+    assert len(walk_state_vector(vector(50_000))) == 50_000
+    with pytest.raises(LimitExceeded, match="1000000 clients"):
+        walk_state_vector(vector(1_000_000))
