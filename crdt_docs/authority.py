@@ -108,7 +108,6 @@ class Authority:
 
     Attributes:
         rules: what the session says; they are set with `obey`.
-        creators_known: `projector.creators` holds who created what is stored.
     """
 
     def __init__(self, document: Document, projector: Projector, max_objects: int) -> None:
@@ -116,8 +115,8 @@ class Authority:
         self._projector = projector
         self._reader = document.objects()
         self._max_objects = max_objects
+        self._too_many = f"a session may have {max_objects} objects; delete some first"
         self.rules = ORDINARY
-        self.creators_known = False
         self.is_paused = False
         self.locked = {
             key
@@ -209,6 +208,16 @@ class Authority:
             for entry in entries
             if (fault := self.fault_of_editor(entry, user_id)) is not None
         }
+
+    def fault_of(self, entry: Entry, user_id: UUID, role: Role) -> Fault | None:
+        """Which rule somebody would break by changing or creating an object; None: none."""
+        self._projector.catch_up()
+        if (
+            not self._reader.has(*entry)
+            and len(self._reader.place(entry.root)) >= self._max_objects
+        ):
+            return Fault(Rule.TOO_MANY, self._too_many)
+        return None if role is Role.HOST else self.fault_of_editor(entry, user_id)
 
     def fault_of_editor(self, entry: Entry, user_id: UUID) -> Fault | None:
         """Which rule an editor would break by changing an object; None: none."""
@@ -333,7 +342,6 @@ class Authority:
     ) -> dict[Entry, Fault]:
         """New objects beyond the limit."""
         faults: dict[Entry, Fault] = {}
-        reason = f"a session may have {self._max_objects} objects; delete some first"
         if self._bound <= self._max_objects:
             return faults
         self._bound = 0
@@ -346,7 +354,7 @@ class Authority:
             )
             there = [entry for entry in new if self._reader.has(*entry)]
             surplus = there[: max(0, count - self._max_objects)]
-            faults.update(dict.fromkeys(surplus, Fault(Rule.TOO_MANY, reason)))
+            faults.update(dict.fromkeys(surplus, Fault(Rule.TOO_MANY, self._too_many)))
             self._bound = max(self._bound, count - len(surplus))
         return faults
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar, assert_never
@@ -31,9 +31,10 @@ from crdt_docs.member import Member, PendingPieces, PendingWalk
 from crdt_docs.messages import CloseCode
 from crdt_docs.number_ranges import add_number, take_up_to
 from crdt_docs.outline import DocumentLimits
+from crdt_docs.ownership import Entry
 from crdt_docs.pacing import Gate, Pacing
 from crdt_docs.projector import Projector
-from crdt_docs.rules import Rule
+from crdt_docs.rules import Rule, RuleBroken, SessionRules
 from crdt_docs.state_vector import encode_state_vector
 from crdt_docs.turn import Broadcast, Close, Emitted, Receipt, Refused, Turn
 from crdt_docs.update_guard import (
@@ -144,7 +145,7 @@ class Room:
         self.members: dict[Member, None] = {}
         self.accepts_edits = True
         self.is_broken = False
-        self.is_paused = False
+        self._is_paused = False
         self._limits = limits or RoomLimits()
         self.authority = (
             None if projector is None else Authority(self.document, projector, self._limits.objects)
@@ -182,6 +183,42 @@ class Room:
         self._presence_gate = Gate()
         self._told: dict[bytes, None] = {}
         self._welcome = Welcome()
+
+    @property
+    def is_paused(self) -> bool:
+        """Only hosts edit."""
+        return self._is_paused
+
+    @is_paused.setter
+    def is_paused(self, is_paused: bool) -> None:
+        self._is_paused = is_paused
+        if self.authority is not None:
+            self.authority.is_paused = is_paused
+
+    def obey(self, rules: SessionRules, creators: Mapping[Entry, UUID | None]) -> None:
+        """Hold edits against a session's rules from now on.
+
+        Args:
+            creators: who created what is stored.
+        """
+        if self.authority is not None and self.projector is not None:
+            self.projector.creators = {**creators, **self.projector.creators}
+            self.authority.obey(rules)
+
+    def check_edit(self, user_id: UUID, role: Role, entries: Iterable[Entry]) -> None:
+        """See whether the server may change these objects in somebody's name (EDT-8).
+
+        Raises:
+            RuleBroken: they may not.
+        """
+        authority = self.authority
+        if authority is None:
+            return
+        authority.is_paused = self.is_paused
+        for entry in entries:
+            fault = authority.fault_of(entry, user_id, role)
+            if fault is not None:
+                raise RuleBroken(*fault)
 
     # Coming and going
 

@@ -20,6 +20,14 @@ class Rule(StrEnum):
     TOO_MANY = "too_many_objects"
 
 
+class RuleBroken(Exception):  # noqa: N818 - says what is the case
+    """An edit by the server, in somebody's name, would break a rule; nothing was changed."""
+
+    def __init__(self, rule: Rule, reason: str) -> None:
+        super().__init__(reason)
+        self.rule = rule
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRules:
     """What the config of a session says.

@@ -28,6 +28,9 @@ class ObjectLookup(ObjectReader, Protocol):
     async def creator(self, session_id: UUID, root: ObjectRoot, identifier: str) -> Author | None:
         """Who created it last: whose client id it was, not what the document claims."""
 
+    async def creators(self, session_id: UUID, root: ObjectRoot) -> Mapping[str, UUID]:
+        """Who created which object last, by id, as `creator` tells of one; also of deleted ones."""
+
     async def state_of(
         self, session_id: UUID, root: ObjectRoot, identifier: str, version: int
     ) -> Mapping[str, Any] | None:

@@ -35,6 +35,18 @@ class MemoryObjectLookup(MemoryObjects):
         made = [row for row in versions if row.change_type is ChangeKind.CREATE]
         return made[-1].changed_by if made else None
 
+    async def creators(self, session_id: UUID, root: ObjectRoot) -> Mapping[str, UUID]:
+        """See `lookup_ports.ObjectLookup.creators`."""
+        found = {
+            identifier: await self.creator(session_id, root, identifier)
+            for identifier in self.tables.get((session_id, root), {})
+        }
+        return {
+            identifier: author.user_id
+            for identifier, author in found.items()
+            if author is not None and author.user_id is not None
+        }
+
     async def state_of(
         self, session_id: UUID, root: ObjectRoot, identifier: str, version: int
     ) -> Mapping[str, Any] | None:

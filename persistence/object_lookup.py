@@ -44,6 +44,14 @@ def _creator(root: ObjectRoot) -> str:
     """  # noqa: S608 - constants
 
 
+def _creators(root: ObjectRoot) -> str:
+    return f"""
+        SELECT DISTINCT ON (object_id) object_id, changed_by FROM {TABLES[root].history}
+        WHERE session_id = $1 AND change_type = 'create' AND changed_by IS NOT NULL
+        ORDER BY object_id, version DESC
+    """  # noqa: S608 - constants
+
+
 def _state_of(root: ObjectRoot) -> str:
     """In one statement, so that no gesture can begin between the two."""
     table = TABLES[root]
@@ -58,6 +66,7 @@ def _state_of(root: ObjectRoot) -> str:
 
 ROW = {root: _row(root) for root in _ROOTS}
 CREATOR = {root: _creator(root) for root in _ROOTS}
+CREATORS = {root: _creators(root) for root in _ROOTS}
 STATE_OF = {root: _state_of(root) for root in _ROOTS}
 
 ANNOTATIONS_OF = f"""
@@ -83,6 +92,12 @@ class PostgresObjectLookup(PostgresObjectReader):
         if found is None:
             return None
         return Author(found["changed_by"], ActorKind(found["actor_kind"]))
+
+    async def creators(self, session_id: UUID, root: ObjectRoot) -> Mapping[str, UUID]:
+        """See `lookup_ports.ObjectLookup.creators`."""
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(CREATORS[root], session_id)
+        return {row["object_id"]: row["changed_by"] for row in rows}
 
     async def state_of(
         self, session_id: UUID, root: ObjectRoot, identifier: str, version: int

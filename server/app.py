@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import structlog
 from starlette.applications import Starlette
@@ -37,6 +38,7 @@ from persistence.kept_answers import PostgresAnswerStore
 from persistence.lookup_ports import ObjectLookup
 from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_audit import MemoryAuditStore
+from persistence.memory_privacy import MemoryPrivacyStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
@@ -45,6 +47,8 @@ from persistence.memory_visits import MemoryVisitStore
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.pool import DatabasePool
 from persistence.ports import DocumentStore, SessionStore
+from persistence.privacy import PostgresPrivacyStore
+from persistence.privacy_ports import PrivacyStore
 from persistence.search import PostgresSearch
 from persistence.search_ports import Search
 from persistence.sessions import PostgresSessionStore
@@ -59,6 +63,7 @@ from server.clock import utc_now
 from server.counters import Counters
 from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
+from server.forgetting import Forgetting
 from server.housekeeping import keep_house
 from server.limits.handshakes import HandshakeLimit
 from server.limits.message_budget import Rates
@@ -69,6 +74,7 @@ from server.live_permissions import LiveRoomPermissions
 from server.origins import OriginCheck, Origins
 from server.pages import page_routes
 from server.permission_watch import PermissionWatch
+from server.personal_data import PersonalData
 from server.rebuilding import rebuild
 from server.renewals import Renewals
 from server.rest.boundary import outside
@@ -87,6 +93,7 @@ from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader
 from server.time_travel import TimeTravel
 from server.token_issuing import Lifetimes, TokenIssuer
+from server.trail_retention import TrailRetention
 from server.visits import VisitBook
 from server.witness import Recorder
 
@@ -112,6 +119,7 @@ class Stores:
     tokens: TokenStore
     audit: AuditStore
     visits: VisitStore
+    privacy: PrivacyStore
     is_up: Callable[[], bool]
 
 
@@ -147,6 +155,7 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
         tokens=PostgresTokenStore(pool),
         audit=PostgresAuditStore(pool),
         visits=PostgresVisitStore(pool),
+        privacy=PostgresPrivacyStore(pool),
         is_up=lambda: watch.is_up,
     )
 
@@ -159,6 +168,9 @@ async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:
 def memory_stores() -> Stores:
     """Stores that forget everything with the process: for tests and demonstrations."""
     documents, sessions = MemoryDocumentStore(), MemorySessionStore()
+    answers, tokens = MemoryAnswerStore(), MemoryTokenStore()
+    audit = MemoryAuditStore(sessions.workspace_of)
+    visits = MemoryVisitStore(sessions.note_seen)
     return Stores(
         documents=documents,
         objects=documents.objects,
@@ -166,10 +178,13 @@ def memory_stores() -> Stores:
         archive=documents.archive,
         inspection=None,
         sessions=sessions,
-        answers=MemoryAnswerStore(),
-        tokens=MemoryTokenStore(),
-        audit=MemoryAuditStore(sessions.workspace_of),
-        visits=MemoryVisitStore(sessions.note_seen),
+        answers=answers,
+        tokens=tokens,
+        audit=audit,
+        visits=visits,
+        privacy=MemoryPrivacyStore(
+            documents, sessions, answers=answers, audit=audit, visits=visits, tokens=tokens
+        ),
         is_up=lambda: True,
     )
 
@@ -286,6 +301,15 @@ async def _build(
     watching = asyncio.create_task(watch.run())
     stack.callback(watching.cancel)
     past = TimeTravel(stores.archive, fence)
+
+    async def send_away(user_id: UUID) -> None:
+        await issuer.revoke_user(user_id)
+        directory.close_revoked()
+
+    async def write_down() -> None:
+        await audit.flush()
+        await visits.flush()
+
     _keep_house(settings, stores, past, stack)
     sockets = SocketServices(
         directory=directory,
@@ -308,6 +332,13 @@ async def _build(
         live=live,
         permissions=LiveRoomPermissions(directory, standings, watch),
         tokens=issuer,
+        forgetting=Forgetting(
+            stores.privacy,
+            send_away=send_away,
+            aside=directory.set_aside,
+            write_down=write_down,
+        ),
+        personal_data=PersonalData(stores.privacy),
         authenticator=authenticator,
         settings=settings,
         limits=request_limits(settings, counters),
@@ -333,6 +364,14 @@ def _keep_house(
         keep_house(stores.sessions, stores.documents, stores.answers, stores.tokens, grace)
     )
     stack.callback(housekeeping.cancel)
+    trail = TrailRetention(
+        stores.audit,
+        stores.visits,
+        audit_for=timedelta(days=settings.audit_retention_days),
+        visits_for=timedelta(days=settings.user_sessions_retention_days),
+    )
+    keeping = asyncio.create_task(trail.run())
+    stack.callback(keeping.cancel)
     if settings.log_retention_days:
         kept_for = timedelta(days=settings.log_retention_days)
         merging = asyncio.create_task(Retention(stores.archive, past, kept_for).run())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pycrdt import Doc
 
+from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken, Fence, NoFence
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity
 from crdt_docs.messages import CloseCode
+from crdt_docs.ownership import Entry
 from server.heavy_work import heavy_work
 from server.poison_list import SHOWING
 from server.rest.ports import Edited, Readiness
@@ -65,10 +67,13 @@ class LiveRooms:
         *,
         is_restore: bool = False,
         may_grow: bool = True,
+        role: Role = Role.HOST,
+        entries: Iterable[Entry] = (),
         within: float = 5.0,
     ) -> Edited[T]:
         """See `rest.ports.LiveDocuments.edit`."""
         host = await self._opened(document)
+        host.room.check_edit(identity.user_id, role, entries)
         result = host.edit(identity, change, is_restore=is_restore, may_grow=may_grow)
         position, seq = host.position, host.last_seq
         return Edited(result, await self._directory.stored(position, within), seq)

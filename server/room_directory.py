@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import orjson
@@ -32,6 +33,7 @@ from server.heavy_work import heavy_work
 from server.poison_list import OPENING, READING, SHOWING
 from server.revocations import Revocations
 from server.room_host import HostSettings, Renewing, RoomHost
+from server.room_rules import NoRules, RulesReader
 from server.rulings import Rulings
 from server.witness import Witness
 
@@ -48,6 +50,9 @@ LAST_SECONDS = 3.0
 REPAIRED_AT_ONCE = 2 * 1024 * 1024
 """Bytes of a document up to which its rows are made anew when it is opened: comparing them reads
 all of its objects, and one of them may be most of the document (PRJ-7)."""
+
+ASIDE_SECONDS = 30.0
+"""How long it may take until a document is out of memory, with all of it stored."""
 
 
 class RoomDirectory:
@@ -67,6 +72,7 @@ class RoomDirectory:
         snapshot_every_bytes: int,
         fence: Fence | None = None,
         repair: Callable[[DocumentName], Awaitable[object]] | None = None,
+        rules: RulesReader | None = None,
         archive: Archive | None = None,
         renewing: Renewing | None = None,
         revocations: Revocations | None = None,
@@ -78,6 +84,7 @@ class RoomDirectory:
             revocations: whose tokens prove nothing any more.
             witness: sees who comes and goes, and what is refused.
             archive: where views of large documents are kept (PST-11).
+            rules: what sessions ask of edits.
             repair: makes rows of a document that is not open what its log says (HST-8).
             idle_seconds: how long a room without members stays in memory.
             snapshot_every_updates: log entries after which a room's snapshot is renewed; likewise
@@ -85,7 +92,7 @@ class RoomDirectory:
         """
         self.counters = counters
         self.rulings = Rulings()
-        self.revocations = revocations or Revocations()
+        self.revocations = Revocations() if revocations is None else revocations
         self._store = store
         self._journal = journal
         self._limits = limits
@@ -97,6 +104,7 @@ class RoomDirectory:
         self._fence = fence or NoFence()
         self._archive = archive
         self._repair = repair
+        self._rules = rules or NoRules()
         self._renewing = renewing
         self._witness = witness
         self._unsound: set[DocumentName] = set()
@@ -104,6 +112,7 @@ class RoomDirectory:
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
         self._busy: dict[RoomHost, asyncio.Task[None]] = {}
+        self._aside: dict[DocumentName, asyncio.Event] = {}
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
         self._ticker: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -147,6 +156,9 @@ class RoomDirectory:
             host = self._hosts.get(name)
             if host is not None:
                 return host
+            if name in self._aside:
+                await self._aside[name].wait()
+                continue
             if self._is_closing:
                 raise StorageUnavailable("the server is going away")
             task = self._loading.get(name)
@@ -183,6 +195,7 @@ class RoomDirectory:
                 self._unsound.add(name)
             state = stored.state()
             await self._make_sound(name, state.size)
+            ruled = await self._rules.read(name)
             try:
                 document = await self._open_document(name, state)
             except DocumentBroken:
@@ -197,6 +210,7 @@ class RoomDirectory:
                 now=time.monotonic(),
                 clock=time.monotonic,
             )
+            room.obey(ruled.rules, ruled.creators)
             host = RoomHost(
                 name,
                 room,
@@ -410,8 +424,9 @@ class RoomDirectory:
         Args:
             at: moment of the monotonic clock when this was so; what was seen later counts.
         """
+        is_paused = self.rulings.set_paused(name, is_paused=is_paused, at=at)
         host = self._hosts.get(name)
-        if self.rulings.set_paused(name, is_paused=is_paused, at=at) and host is not None:
+        if host is not None:
             host.set_paused(is_paused=is_paused)
 
     def close_revoked(self) -> int:
@@ -434,6 +449,50 @@ class RoomDirectory:
         host = self._hosts.get(name)
         if host is not None:
             host.close_all(code, reason)
+
+    @asynccontextmanager
+    async def set_aside(self, name: DocumentName) -> AsyncIterator[None]:
+        """Have a document out of memory, with all of it stored, for as long as this lasts: what is
+        stored of it may be changed then. Who is in it reconnects, and waits (PRV-6).
+
+        Raises:
+            StorageUnavailable: it is being set aside already, or not all of it could be stored.
+        """
+        if name in self._aside:
+            raise StorageUnavailable("the document is being set aside")
+        back = self._aside[name] = asyncio.Event()
+        try:
+            await self._empty_soon(name)
+            yield
+        finally:
+            del self._aside[name]
+            back.set()
+
+    async def _empty_soon(self, name: DocumentName) -> None:
+        try:
+            async with asyncio.timeout(ASIDE_SECONDS):
+                await self._empty(name)
+        except TimeoutError:
+            raise StorageUnavailable("not all of the document could be stored in time") from None
+
+    async def _empty(self, name: DocumentName) -> None:
+        task = self._loading.get(name)
+        if task is not None:
+            with contextlib.suppress(StorageUnavailable, DocumentBroken):
+                await asyncio.shield(task)
+        host = self._hosts.get(name)
+        if host is not None:
+            host.close_all(CloseCode.RESTART, "the document is loaded again; reconnect")
+            while host.room.is_applying and not self._journal.is_full:
+                host.run_turn()
+                await asyncio.sleep(0)
+            if host in self._busy:
+                await asyncio.wait([self._busy[host]])
+            if self._hosts.get(name) is host:
+                self._dropped[name] = host.position
+                self._journal.seal(name)
+                self._forget(host)
+        await self._journal.flush()
 
     async def close(self) -> None:
         """Close every socket, flush what was edited, keep snapshots of what changed."""

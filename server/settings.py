@@ -334,6 +334,20 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Days before a deleted session's contents go.",
     )
+    audit_retention_days: float = Field(
+        default=365.0,
+        ge=0,
+        le=36_500,
+        allow_inf_nan=False,
+        description="Days for which the audit trail is kept, in whole months. 0 keeps it for ever.",
+    )
+    user_sessions_retention_days: float = Field(
+        default=90.0,
+        ge=0,
+        le=36_500,
+        allow_inf_nan=False,
+        description="Days for which it is kept who was connected. 0 keeps it for ever.",
+    )
     log_retention_days: float = Field(
         default=90.0,
         ge=0,

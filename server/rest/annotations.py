@@ -10,9 +10,10 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
-from crdt_docs.access import is_seen, may_edit
+from crdt_docs.access import Role, is_seen, may_edit
 from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.projection import is_projected_id
+from crdt_docs.rules import session_rules
 from server.rest.callers import Member, Opened, Reader
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
@@ -64,6 +65,8 @@ _ROOT = ObjectRoot.ANNOTATIONS
 async def _open_to_annotate(opened: Member) -> Opened:
     if not is_seen(opened.role):
         raise forbidden("spectators only watch")
+    if opened.role is Role.VIEWER and not session_rules(opened.session.config).viewers_annotate:
+        raise forbidden("in this session viewers only watch")
     return opened
 
 

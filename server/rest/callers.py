@@ -204,11 +204,13 @@ Reader = Annotated[Opened, Depends(open_session)]
 
 @refuses(SESSION_PAUSED, SESSION_ENDED)
 async def _open_active(opened: Reader) -> Opened:
-    """A session that can be changed now."""
+    """A session that the caller may change now; one that is paused, only hosts."""
     match opened.session.status:
         case SessionStatus.ACTIVE:
             return opened
         case SessionStatus.PAUSED:
+            if opened.role is Role.HOST:
+                return opened
             raise ApiError(SESSION_PAUSED)
         case SessionStatus.ENDED:
             raise ApiError(SESSION_ENDED)

@@ -24,7 +24,10 @@ from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.object_edits import Check, create, delete, merge
 from crdt_docs.object_fields import project, wrong_fields
 from crdt_docs.object_restoring import put_back
+from crdt_docs.object_schema import schema_fault
+from crdt_docs.ownership import Entry
 from crdt_docs.projection import is_projected_id
+from crdt_docs.rules import Rule, RuleBroken, session_rules
 from persistence.object_ports import ObjectRow
 from persistence.object_rows import stated
 from server.rest.callers import Opened
@@ -34,6 +37,7 @@ from server.rest.errors import (
     DOCUMENT_FULL,
     DOCUMENT_UNAVAILABLE,
     INVALID_PARAMETER,
+    SESSION_PAUSED,
     STORAGE_UNAVAILABLE,
     ApiError,
     ErrorKind,
@@ -49,6 +53,13 @@ OBJECT_NOT_FOUND = ErrorKind(404, "OBJECT_NOT_FOUND", "there is no such object")
 ANNOTATION_NOT_FOUND = ErrorKind(404, "ANNOTATION_NOT_FOUND", "there is no such annotation")
 VERSION_NOT_FOUND = ErrorKind(404, "VERSION_NOT_FOUND", "its history has no such version")
 ID_TAKEN = ErrorKind(409, "ID_TAKEN", "there is something with this id")
+OBJECT_LOCKED = ErrorKind(403, "OBJECT_LOCKED", "it is locked, and the caller is no host")
+NOT_YOURS = ErrorKind(
+    403, "NOT_YOURS", "in this session editors change only what they created themselves"
+)
+TOO_MANY_OBJECTS = ErrorKind(
+    409, "TOO_MANY_OBJECTS", "the session has as many objects as it may have: delete some first"
+)
 VERSION_CONFLICT = ErrorKind(
     409,
     "VERSION_CONFLICT",
@@ -56,10 +67,25 @@ VERSION_CONFLICT = ErrorKind(
     {"version": 7},
 )
 
-EDIT_REFUSALS = (BACKLOG_FULL, DOCUMENT_FULL, DOCUMENT_UNAVAILABLE, STORAGE_UNAVAILABLE)
+EDIT_REFUSALS = (
+    OBJECT_LOCKED,
+    NOT_YOURS,
+    TOO_MANY_OBJECTS,
+    BACKLOG_FULL,
+    DOCUMENT_FULL,
+    DOCUMENT_UNAVAILABLE,
+    STORAGE_UNAVAILABLE,
+)
 """What every edit may be refused for."""
 
 CONDITIONAL_REFUSALS = (*EDIT_REFUSALS, VERSION_CONFLICT, INVALID_PARAMETER)
+
+RULES_BROKEN: Final[Mapping[Rule, ErrorKind]] = {
+    Rule.LOCKED: OBJECT_LOCKED,
+    Rule.NOT_OWN: NOT_YOURS,
+    Rule.TOO_MANY: TOO_MANY_OBJECTS,
+    Rule.PAUSED: SESSION_PAUSED,
+}
 
 NOT_FOUND: Final = {
     ObjectRoot.OBJECTS: OBJECT_NOT_FOUND,
@@ -128,12 +154,13 @@ async def create_by_rest(
     identifier = _new_id(body)
     value = {**_given(body), "created_by": str(opened.caller.identity.user_id)}
     target = Target(opened, root, identifier)
+    check = _all_of(_stays_valid(root, value), _keeps_schema(target))
     location = f"/api/ocw/sessions/{opened.session.id}/{root}/{quote(identifier, safe='')}"
     return await _edit(
         services,
         reply,
         target,
-        lambda doc: create(doc, root, identifier, value, check=_stays_valid(root, value)),
+        lambda doc: create(doc, root, identifier, value, check=check),
         status=201,
         headers={"Location": location},
     )
@@ -146,12 +173,26 @@ async def patch_by_rest(
     patch = _given(body)
     if "created_by" in patch:
         raise invalid_field("created_by", "cannot be changed; leave it out")
-    check = _all_of(await _is_as_said(services, target, if_match), _stays_valid(target.root, patch))
+    check = _all_of(
+        await _is_as_said(services, target, if_match),
+        _stays_valid(target.root, patch),
+        _keeps_schema(target),
+    )
     return await _edit(
         services,
         reply,
         target,
         lambda doc: merge(doc, target.root, target.id, patch, check=check),
+    )
+
+
+async def lock_by_rest(
+    services: Services, reply: ReplyWith, target: Target, *, is_locked: bool
+) -> Response:
+    """Lock or unlock it; what is so already stays so, and that succeeds."""
+    patch = {"is_locked": is_locked}
+    return await _edit(
+        services, reply, target, lambda doc: merge(doc, target.root, target.id, patch)
     )
 
 
@@ -214,7 +255,11 @@ async def _edit(
             change,
             is_restore=is_restore,
             may_grow=may_grow,
+            role=opened.role,
+            entries=(Entry(target.root, target.id),),
         )
+    except RuleBroken as error:
+        raise ApiError(RULES_BROKEN[error.rule], str(error)) from None
     except ObjectMissing:
         raise target.not_found from None
     except ObjectExists as error:
@@ -273,6 +318,21 @@ def _stays_valid(root: ObjectRoot, given: Mapping[str, Any]) -> Check:
         if problems:
             errors = [{"field": field, "message": message} for field, message in problems]
             raise invalid_body("; ".join(f"{f}: {message}" for f, message in problems), errors)
+
+    return check
+
+
+def _keeps_schema(target: Target) -> Check:
+    """RUL-3: where the session is strict, it becomes nothing wrong that was not wrong before."""
+    if not session_rules(target.opened.session.config).strict_schema:
+        return _anything
+
+    def check(now: Any, wanted: Any) -> None:
+        problem = schema_fault(target.root, target.id, wanted)
+        if problem is not None and (
+            now is None or schema_fault(target.root, target.id, now) is None
+        ):
+            raise invalid_body(f"in this session {problem}")
 
     return check
 

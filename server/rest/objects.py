@@ -29,6 +29,7 @@ from server.rest.object_edits import (
     delete_by_rest,
     etag,
     find_row,
+    lock_by_rest,
     patch_by_rest,
     restore_by_rest,
 )
@@ -205,6 +206,31 @@ async def delete_object(
 ) -> Response:
     """Delete an object; its row and its history stay, and it can be restored."""
     return await delete_by_rest(services, reply, target, if_match)
+
+
+@router.post(
+    "/ocw/sessions/{session_id}/objects/{object_id}/lock",
+    response_model=Envelope[WrittenObject],
+    responses=PENDING,
+)
+@refuses(*EDIT_REFUSALS, OBJECT_NOT_FOUND)
+async def lock_object(target: EditTarget, services: ServicesOf, reply: Reply) -> Response:
+    """Lock an object: from then on only hosts change it.
+
+    What editors do to it all the same is taken back for everybody.
+    """
+    return await lock_by_rest(services, reply, target, is_locked=True)
+
+
+@router.post(
+    "/ocw/sessions/{session_id}/objects/{object_id}/unlock",
+    response_model=Envelope[WrittenObject],
+    responses=PENDING,
+)
+@refuses(*EDIT_REFUSALS, OBJECT_NOT_FOUND)
+async def unlock_object(target: EditTarget, services: ServicesOf, reply: Reply) -> Response:
+    """Unlock an object; only hosts do."""
+    return await lock_by_rest(services, reply, target, is_locked=False)
 
 
 async def versions_of(services: Services, target: Target, query: PageQuery) -> dict[str, Any]:

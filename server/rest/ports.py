@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from pycrdt import Doc
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
+from crdt_docs.ownership import Entry
 
 T = TypeVar("T")
 
@@ -80,6 +81,8 @@ class LiveDocuments(Protocol):
         *,
         is_restore: bool = False,
         may_grow: bool = True,
+        role: Role = Role.HOST,
+        entries: Iterable[Entry] = (),
         within: float = 5.0,
     ) -> Edited[T]:
         """Edit a document in somebody's name; its members see it at once.
@@ -90,9 +93,12 @@ class LiveDocuments(Protocol):
                 raise before it changes anything.
             is_restore: the history says so of what it changes.
             may_grow: it may write; otherwise it only deletes, also in a full document.
+            role: of whose edit it is.
+            entries: the objects that it changes, which are held against the rules (RUL).
             within: seconds to wait for the edit to be stored.
 
         Raises:
+            RuleBroken: it would break a rule.
             NotNow: the database is behind and takes no more edits now.
             LimitExceeded: the document is full, and the edit may write.
             StorageUnavailable, DocumentBroken: as `state`.

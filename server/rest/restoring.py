@@ -12,6 +12,7 @@ from pydantic import Field, StrictInt
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from crdt_docs.access import Role
 from crdt_docs.document import ROOT_MAPS
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_restoring import put_all_back, to_put_back
@@ -21,7 +22,7 @@ from server.rest.callers import Editor, Opened
 from server.rest.descriptions import described, example
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Reply
-from server.rest.errors import BACKLOG_FULL, DOCUMENT_FULL, invalid_body, refuses
+from server.rest.errors import BACKLOG_FULL, DOCUMENT_FULL, forbidden, invalid_body, refuses
 from server.rest.moments import (
     MAX_SEQ,
     PAST_REFUSALS,
@@ -92,12 +93,14 @@ class RestoredView(TypedDict):
 async def restore_session(
     opened: Editor, body: RestoreSession, services: ServicesOf, reply: Reply
 ) -> Response:
-    """Make the session what it was at a moment, by an ordinary edit.
+    """Make the session what it was at a moment, by an ordinary edit; only hosts do.
 
     Members see it at once, and the history has it as `restore`. It can be taken back: restore the
     position `before` that is answered. Of more than 1,000 objects it is several edits, one after
     the other; if it is refused in between, the same request completes it.
     """
+    if opened.role is not Role.HOST:
+        raise forbidden("only hosts restore a session; single objects are restored one by one")
     moment, source = _moment(body)
     source.check(moment, services.clock())
     with looking_back(source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import orjson
 from pydantic import AfterValidator, Field, StrictInt
 from typing_extensions import TypedDict
 
+from crdt_docs.rules import SessionRules
 from persistence.ports import Session, SessionStatus, SessionType
 from server.access_decision import DEFAULT_ROLES, default_role
 from server.rest.descriptions import described, example
@@ -17,6 +19,8 @@ from server.rest.requests import PageQuery, Strict, Uuid
 
 MAX_CONFIG_BYTES = 16 * 1024
 MAX_CONFIG_DEPTH = 16
+
+_RULES = tuple(field.name for field in fields(SessionRules))
 
 _WORKSPACE = "3fd0b4d7-3c4e-4d5c-9f5e-6f3a1f0f6a01"
 _SESSION = "6f1c1ad8-52a5-4a51-9f0c-7d2a3f6b9c11"
@@ -30,6 +34,9 @@ def _config(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"may have {MAX_CONFIG_BYTES} bytes as JSON")
     if "default_role" in value and default_role(value) is None:
         raise ValueError(f"default_role must be one of {', '.join(DEFAULT_ROLES)}")
+    unclear = [rule for rule in _RULES if value.get(rule, False) not in (True, False)]
+    if unclear:
+        raise ValueError(f"{unclear[0]} must be true or false")
     return value
 
 
@@ -63,7 +70,9 @@ class CreateSession(Strict):
         AfterValidator(_config),
         Field(
             description="Free, up to 16 KiB as JSON. `default_role` (editor, viewer, spectator) "
-            "opens the session to everybody with a token."
+            "opens the session to everybody with a token. `own_objects_only`: editors change only "
+            "what they created. `strict_schema`: objects that are not as described here are "
+            "refused. `viewers_annotate` (true unless it is said): viewers may annotate."
         ),
     ] = Field(default_factory=dict)
     max_participants: StrictInt | None = Field(

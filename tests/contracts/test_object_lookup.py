@@ -193,3 +193,17 @@ async def test_a_cursor_of_another_list_is_refused(store: Store) -> None:
             await store.objects.session_history(SESSION, HistoryFilter(), cursor=cursor)
         with pytest.raises(InvalidCursor):
             await store.objects.history(SESSION, OBJECTS, HistoryFilter(), cursor=cursor)
+
+
+async def test_who_created_what_is_told_together(store: Store) -> None:
+    hands = Hands()
+    await store.documents.commit(
+        [
+            entry(1, hands.change(CREATE, "a", box(), ANA), hands.change(CREATE, "b", box(), BEN)),
+            entry(2, hands.change(DELETE, "a", None, BEN)),
+        ]
+    )
+    assert await store.objects.creators(SESSION, OBJECTS) == {"a": ANA, "b": BEN}
+    await store.documents.commit([entry(3, hands.change(CREATE, "a", box(), BEN))])
+    assert await store.objects.creators(SESSION, OBJECTS) == {"a": BEN, "b": BEN}
+    assert await store.objects.creators(SESSION, ANNOTATIONS) == {}

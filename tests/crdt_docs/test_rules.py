@@ -291,6 +291,18 @@ def test_rul_6_what_could_not_be_put_back_is_not_applied() -> None:
     assert len(eve.denials) == 1
 
 
+def test_rul_7_where_nobody_knows_what_belongs_to_what_nothing_is_applied() -> None:
+    room, ada, _, eve = _room()
+    room.room.document.ownership = None
+    eve.edit(lambda o: o["b"].update({"layer": 1}))
+    room.send(eve)
+    room.turn()
+    assert "layer" not in room.json()["b"]
+    room.deliver()
+    assert "cannot be checked" in eve.denials[0]
+    assert "layer" not in ada.json()["b"]
+
+
 def test_rul_8_while_a_session_is_paused_only_hosts_edit() -> None:
     room, ada, ben, eve = _room()
     room.room.is_paused = True

@@ -37,7 +37,6 @@ class Ruled(Gathering):
         super().__init__(
             *people, document=document, projector=self.projector, limits=limits, **options
         )
-        self.authority.creators_known = True
         if rules is not None:
             self.authority.obey(rules)
 

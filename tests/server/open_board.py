@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from uuid import UUID
 import httpx
 
 from crdt_docs.access import Role
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Participant, Session, SessionStatus, SessionType
 from server.live_documents import LiveRooms
+from server.room_rules import StoredRules
 from tests.server.clocks import NOON
 from tests.server.rest_client import Api, Caller
 from tests.server.rooms import House, Person, Seat
@@ -33,7 +36,7 @@ class OpenBoard:
         self.house = house
         self.anna = api.caller()
 
-    async def begin(self) -> None:
+    async def begin(self, config: Mapping[str, Any]) -> None:
         """Create the session."""
         session = Session(
             id=SESSION,
@@ -41,7 +44,7 @@ class OpenBoard:
             session_type=SessionType.WHITEBOARD,
             host_user_id=self.anna.user_id,
             status=SessionStatus.ACTIVE,
-            config={},
+            config=config,
             max_participants=50,
             is_recording=False,
             started_at=NOON,
@@ -82,14 +85,18 @@ class OpenBoard:
 
 
 @asynccontextmanager
-async def open_board(directory: Path) -> AsyncIterator[OpenBoard]:
+async def open_board(
+    directory: Path, config: Mapping[str, Any] | None = None
+) -> AsyncIterator[OpenBoard]:
     """A board that is there while this is."""
-    async with House() as house:
+    sessions, documents = MemorySessionStore(), MemoryDocumentStore()
+    async with House(store=documents, rules=StoredRules(sessions, documents.objects)) as house:
         live: Any = LiveRooms(
             house.directory, backlog=lambda: (0, False), is_database_up=lambda: True
         )
-        board = OpenBoard(Api(directory, documents=house.store, live=live), house)
-        await board.begin()
+        api = Api(directory, sessions=sessions, documents=house.store, live=live)
+        board = OpenBoard(api, house)
+        await board.begin(config or {})
         yield board
 
 

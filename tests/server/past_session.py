@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +44,8 @@ class StoredLive(FakeLiveDocuments):
         *,
         is_restore: bool = False,
         may_grow: bool = True,
+        role: Role = Role.HOST,
+        entries: Iterable[Entry] = (),
         within: float = 5.0,
     ) -> Edited[T]:
         self._open(document)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,17 +16,22 @@ from starlette.applications import Starlette
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.messages import CloseCode
+from crdt_docs.ownership import Entry
 from persistence.answer_ports import AnswerStore
 from persistence.audit_ports import AuditStore
 from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_audit import MemoryAuditStore
+from persistence.memory_privacy import MemoryPrivacyStore
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
+from persistence.memory_visits import MemoryVisitStore
 from persistence.ports import SessionStore
 from persistence.token_ports import TokenStore
 from server.authentication import Authenticator
+from server.forgetting import Forgetting
+from server.personal_data import PersonalData
 from server.rest.ports import Edited, Readiness
 from server.rest.routes import rest_routes
 from server.rest.services import Services
@@ -90,6 +95,8 @@ class FakeLiveDocuments:
         *,
         is_restore: bool = False,
         may_grow: bool = True,
+        role: Role = Role.HOST,
+        entries: Iterable[Entry] = (),
         within: float = 5.0,
     ) -> Edited[T]:
         self._open(document)
@@ -196,6 +203,15 @@ class Api:
             audience=AUDIENCE,
             clock=self.forge.clock,
         )
+        self.kept_audit = MemoryAuditStore(self.sessions.workspace_of)
+        privacy = MemoryPrivacyStore(
+            self.documents,
+            self.sessions,
+            answers=in_memory(self.answers, MemoryAnswerStore),
+            audit=self.kept_audit,
+            visits=MemoryVisitStore(self.sessions.note_seen),
+            tokens=in_memory(self.stored_tokens, MemoryTokenStore),
+        )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
             objects=self.documents.objects,
@@ -204,10 +220,12 @@ class Api:
             past=TimeTravel(self.documents.archive),
             answers=self.answers,
             audit=self.audit,
-            audits=self.audits or MemoryAuditStore(self.sessions.workspace_of),
+            audits=self.audits or self.kept_audit,
             live=self.live,
             permissions=self.permissions,
             tokens=self.tokens,
+            forgetting=Forgetting(privacy, send_away=self.tokens.revoke_user),
+            personal_data=PersonalData(privacy),
             authenticator=authenticator,
             settings=self.settings,
             clock=self.forge.clock,
@@ -229,6 +247,11 @@ class Api:
     def service(self, **claims: Any) -> Caller:
         """A backend service, in every workspace."""
         return self.caller(**{"scope": "service", "workspaces": None, **claims})
+
+
+def in_memory(store: object, kind: type[T]) -> T:
+    """A store if it is of this kind, else a new one."""
+    return store if isinstance(store, kind) else kind()
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
