@@ -158,7 +158,7 @@ class Authenticator:
             leeway: seconds by which `iat` and `nbf` may lie in the future.
             revocations: tokens that prove nothing any more.
         """
-        self.revocations = revocations or Revocations()
+        self.revocations = Revocations() if revocations is None else revocations
         self._keys = keys
         self._audience = audience
         self._leeway = timedelta(seconds=leeway)

@@ -35,13 +35,13 @@ class _Latest(Generic[KeyT, RulingT]):
     def __init__(self) -> None:
         self._kept: dict[KeyT, tuple[float, RulingT]] = {}
 
-    def note(self, key: KeyT, ruling: RulingT, at: float) -> bool:
-        """Remember it, unless there is a later one."""
+    def note(self, key: KeyT, ruling: RulingT, at: float) -> RulingT:
+        """Remember it, unless there is a later one; return the latest."""
         known = self._kept.get(key)
         if known is not None and known[0] > at:
-            return False
+            return known[1]
         self._kept[key] = (at, ruling)
-        return True
+        return ruling
 
     def since(self, key: KeyT, moment: float) -> RulingT | None:
         known = self._kept.get(key)
@@ -75,7 +75,7 @@ class Rulings:
         self._roles.note((name, user_id), role, self._clock())
 
     def set_paused(self, name: DocumentName, *, is_paused: bool, at: float) -> bool:
-        """The document is paused or not, as was seen at a moment; whether nobody knew it later."""
+        """The document is paused or not, as was seen at a moment; return what was seen last."""
         return self._paused.note(name, is_paused, at)
 
     def closed_since(self, name: DocumentName, identity: Identity, moment: float) -> Closed | None:

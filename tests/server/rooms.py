@@ -17,6 +17,7 @@ from crdt_docs.pacing import Pacing
 from crdt_docs.room import RoomLimits
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
+from server.authentication import Credentials
 from server.counters import Counters
 from server.receipts import StoredCounts
 from server.room_directory import RoomDirectory
@@ -31,7 +32,15 @@ NAME = document_name(DocumentKind.OCW, UUID(int=77))
 class Seat:
     """A person with a recording channel in a room."""
 
-    def __init__(self, host: RoomHost, person: Person, *, wants_receipts: bool = False) -> None:
+    def __init__(
+        self,
+        host: RoomHost,
+        person: Person,
+        *,
+        wants_receipts: bool = False,
+        credentials: Credentials | None = None,
+        expires_in: float = math.inf,
+    ) -> None:
         self.host = host
         self.person = person
         self.channel = RecordingChannel()
@@ -40,6 +49,8 @@ class Seat:
             person.identity,
             person.member.role,
             receipts=StoredCounts() if wants_receipts else None,
+            credentials=credentials,
+            expires_at=host.now + expires_in,
         )
         self._heard = 0
         person.open()
@@ -95,10 +106,10 @@ class House:
         await self.directory.close()
         await self.journal.close(5)
 
-    async def sit(self, person: Person, *, wants_receipts: bool = False) -> Seat:
-        """Let a person into the room."""
+    async def sit(self, person: Person, **more: Any) -> Seat:
+        """Let a person into the room; more as of `Seat`."""
         host = await self.directory.open(NAME)
-        seat = Seat(host, person, wants_receipts=wants_receipts)
+        seat = Seat(host, person, **more)
         self.seats.append(seat)
         return seat
 

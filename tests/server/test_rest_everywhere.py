@@ -23,7 +23,8 @@ LABELS = list(OPERATIONS)
 WITH_TOKEN = [label for label in LABELS if "security" in OPERATIONS[label]]
 IN_SESSIONS = [label for label in LABELS if "{session_id}" in label]
 WITH_BODY = [label for label in LABELS if "requestBody" in OPERATIONS[label]]
-POSTS = [label for label in WITH_TOKEN if label.startswith("POST")]
+_KEY = {"$ref": "#/components/parameters/IdempotencyKey"}
+POSTS = [label for label in WITH_TOKEN if _KEY in OPERATIONS[label]["parameters"]]
 
 
 def parameters(label: str, *, needed: bool = False) -> set[str]:
