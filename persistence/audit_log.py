@@ -94,7 +94,7 @@ class PostgresAuditStore:
         async with self._pool.borrow() as connection:
             try:
                 async with connection.transaction():
-                    await _add(connection, entries)
+                    await add_entries(connection, entries)
             except (asyncpg.PostgresError, ValueError) as error:
                 if is_refusal(error):
                     raise BatchRefused(str(error)) from error
@@ -151,7 +151,8 @@ def _next_month(moment: datetime) -> datetime:
     return (moment.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-async def _add(connection: BorrowedConnection, entries: Sequence[AuditEntry]) -> None:
+async def add_entries(connection: BorrowedConnection, entries: Sequence[AuditEntry]) -> None:
+    """Store entries within a transaction."""
     persons = frozenset[UUID]().union(*(persons_of(entry.event) for entry in entries))
     pseudonyms = await pseudonyms_of(connection, persons)
     rows = [_values(pseudonymous(entry, pseudonyms)) for entry in entries]

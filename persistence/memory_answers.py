@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from persistence.answer_ports import (
     Busy,
@@ -66,6 +67,20 @@ class MemoryAnswerStore(MemorySwitches):
             del self._entries[name]
         self._leave()
         return len(due)
+
+    def forget_person(self, user_id: UUID) -> int:
+        """Remove answers that somebody was given, or that name them; return how many."""
+        due = [name for name, entry in self._entries.items() if _is_about(entry, name, user_id)]
+        for name in due:
+            del self._entries[name]
+        return len(due)
+
+
+def _is_about(entry: _Entry, name: RequestName, user_id: UUID) -> bool:
+    if name.caller_id == user_id:
+        return True
+    answer = entry.answer
+    return answer is not None and str(user_id) in f"{answer.headers} {answer.body!r}"
 
 
 def _found(entry: _Entry | None, wanted: Reservation, kept_since: datetime) -> Claim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -97,6 +97,31 @@ class MemoryDocument:
             return self.times[seq - 1 - self.removed]
         checkpoint = self.checkpoints.get(seq)
         return checkpoint.at if checkpoint else None
+
+    def names(self, user_id: UUID) -> bool:
+        """Whether somebody is in its log."""
+        return (
+            any(entry.user_id == user_id for entry in self.log)
+            or user_id in self.authors.values()
+            or any(named.created_by == user_id for named in self.named.values())
+        )
+
+    def put_alias(self, user_id: UUID, alias: UUID) -> int:
+        """Put an alias in somebody's place; how often."""
+        count = 0
+        for index, entry in enumerate(self.log):
+            if entry.user_id == user_id:
+                self.log[index] = entry._replace(user_id=alias)
+                count += 1
+        for client, author in self.authors.items():
+            if author == user_id:
+                self.authors[client] = alias
+                count += 1
+        for identifier, named in self.named.items():
+            if named.created_by == user_id:
+                self.named[identifier] = replace(named, created_by=alias)
+                count += 1
+        return count
 
     def replace_snapshot(self, snapshot: Snapshot) -> None:
         """Take a newer snapshot; the one before may stay as a checkpoint."""

@@ -95,6 +95,29 @@ class MemoryObjects:
         )
         row.history.append((self.rows, begun))
 
+    def sessions_of(self, user_id: UUID) -> set[UUID]:
+        """Sessions in whose rows or history somebody is."""
+        return {
+            session_id
+            for (session_id, _), table in self.tables.items()
+            for row in table.values()
+            if row.updated_by == user_id or any(_is_in(each, user_id) for _, each in row.history)
+        }
+
+    def put_alias(self, session_id: UUID, user_id: UUID, alias: UUID) -> int:
+        """Put an alias in somebody's place, in all rows of a session; how many changed."""
+        count = 0
+        for root in ObjectRoot:
+            for row in self.tables.get((session_id, root), {}).values():
+                if row.updated_by == user_id:
+                    row.updated_by = alias
+                    count += 1
+                for index, (number, each) in enumerate(row.history):
+                    if _is_in(each, user_id):
+                        row.history[index] = number, _aliased(each, user_id, alias)
+                        count += 1
+        return count
+
     def forget(self, session_id: UUID | None) -> None:
         """Remove a session's objects with their history."""
         for key in [key for key in self.tables if key[0] == session_id]:
@@ -157,6 +180,22 @@ class MemoryObjects:
         items = tuple(row for _, _, row in rest[:limit])
         more = len(rest) > len(items) > 0
         return Page(items, encode_cursor(*rest[limit - 1][:2]) if more else None)
+
+
+def _is_in(row: HistoryRow, user_id: UUID) -> bool:
+    return user_id in {row.changed_by.user_id, row.relayed_by, *row.contributors}
+
+
+def _aliased(row: HistoryRow, user_id: UUID, alias: UUID) -> HistoryRow:
+    def named(person: UUID | None) -> UUID | None:
+        return alias if person == user_id else person
+
+    return replace(
+        row,
+        changed_by=row.changed_by._replace(user_id=named(row.changed_by.user_id)),
+        relayed_by=named(row.relayed_by),
+        contributors=tuple(alias if each == user_id else each for each in row.contributors),
+    )
 
 
 def _matches(row: HistoryRow, wanted: HistoryFilter) -> bool:

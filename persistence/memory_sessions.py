@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import orjson
+
 from crdt_docs.access import Role
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import UnknownSession
@@ -34,6 +36,33 @@ class MemorySessionStore(MemorySwitches):
         """The workspace of a session, also of a deleted one; None where there is none."""
         session = self._sessions.get(session_id)
         return None if session is None else session.workspace_id
+
+    def sessions_of(self, user_id: UUID) -> list[UUID]:
+        """Sessions that somebody hosts, or whose config names them."""
+        return [s.id for s in self._sessions.values() if _names(s, user_id)]
+
+    def put_alias(self, session_id: UUID, user_id: UUID, alias: UUID) -> int:
+        """Put an alias in the place of a host, and in the config; how many rows changed."""
+        session = self._sessions.get(session_id)
+        if session is None or not _names(session, user_id):
+            return 0
+        config = orjson.dumps(session.config).decode().replace(str(user_id), str(alias))
+        host = alias if session.host_user_id == user_id else session.host_user_id
+        self._sessions[session_id] = replace(
+            session, host_user_id=host, config=orjson.loads(config)
+        )
+        return 1
+
+    def rows_of(self, user_id: UUID) -> list[Participant]:
+        """A person's rows in all sessions."""
+        return [row for (_, person), row in self._participants.items() if person == user_id]
+
+    def forget_person(self, user_id: UUID) -> int:
+        """Remove a person's rows from all sessions; return how many."""
+        rows = self.rows_of(user_id)
+        for row in rows:
+            del self._participants[row.session_id, user_id]
+        return len(rows)
 
     def note_seen(self, session_id: UUID, user_id: UUID, at: datetime) -> None:
         """Somebody who takes part was there at a moment."""
@@ -277,3 +306,7 @@ def _ended(session: Session, at: datetime) -> Session:
     if session.status is SessionStatus.ENDED:
         return session
     return replace(session, status=SessionStatus.ENDED, ended_at=at)
+
+
+def _names(session: Session, user_id: UUID) -> bool:
+    return session.host_user_id == user_id or str(user_id) in orjson.dumps(session.config).decode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 from crdt_docs.identifiers import DocumentName
 from persistence.batches import check_consecutive
@@ -168,6 +169,28 @@ class MemoryDocumentStore(MemorySwitches):
         if document in self._documents:
             self._documents[document].has_lost_changes = False
         self._leave()
+
+    def documents_of(self, user_id: UUID) -> list[DocumentName]:
+        """Documents in whose log or rows somebody is."""
+        of_rows = self.objects.sessions_of(user_id)
+        return [
+            name
+            for name, stored in self._documents.items()
+            if stored.names(user_id) or session_of(name) in of_rows
+        ]
+
+    def entries_of(self, document: DocumentName, user_id: UUID) -> list[Commit]:
+        """The entries of a log that are somebody's."""
+        stored = self._documents.get(document, MemoryDocument())
+        return [entry for entry in stored.log if entry.user_id == user_id]
+
+    def put_alias(self, document: DocumentName, user_id: UUID, alias: UUID) -> int:
+        """Put an alias in somebody's place, in a log and the rows beside it; how often."""
+        stored = self._documents.get(document)
+        session_id = session_of(document)
+        in_log = 0 if stored is None else stored.put_alias(user_id, alias)
+        in_rows = 0 if session_id is None else self.objects.put_alias(session_id, user_id, alias)
+        return in_log + in_rows
 
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""

@@ -142,6 +142,15 @@ class MemoryTokenStore(MemorySwitches):
         self._leave()
         return len(revoked) + len(tokens) + len(families)
 
+    def forget_person(self, user_id: UUID) -> int:
+        """Remove a person's families with their tokens; return how many."""
+        gone = {key for key, held in self._families.items() if held.family.user_id == user_id}
+        self._families = {key: held for key, held in self._families.items() if key not in gone}
+        self._tokens = {
+            key: token for key, token in self._tokens.items() if token.held.family.id not in gone
+        }
+        return len(gone)
+
     def _revoke(self, held: _Family, at: datetime) -> Revocation:
         held.is_revoked = True
         until = max(at, held.access_until)

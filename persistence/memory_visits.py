@@ -61,6 +61,13 @@ class MemoryVisitStore(MemorySwitches):
         self._leave()
         return len(ended)
 
+    def forget_person(self, user_id: UUID) -> int:
+        """Remove a person's visits; return how many."""
+        due = [visit.id for visit in self._visits.values() if visit.user_id == user_id]
+        for identifier in due:
+            del self._visits[identifier]
+        return len(due)
+
     async def of_user(self, user_id: UUID) -> Sequence[Visit]:
         """See `visit_ports.VisitStore.of_user`."""
         await self._enter()

@@ -57,6 +57,7 @@ TAGS = {
     "Search": "Full text over all that the caller may read.",
     "Export": "A session as a file.",
     "Governance": "Who did what, for those who answer for it.",
+    "Privacy": "What is held about a person, and forgetting it.",
 }
 
 PARAMETERS: Mapping[str, Json] = {

@@ -14,6 +14,7 @@ from server.rest import (
     history,
     objects,
     participants,
+    privacy,
     restoring,
     search,
     sessions,
@@ -41,6 +42,7 @@ ROUTERS = (
     restoring.router,
     export.router,
     governance.router,
+    privacy.router,
 )
 
 

@@ -17,7 +17,9 @@ from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
 from server.exporting import Exports
+from server.forgetting import Forgets
 from server.limits.requests import RequestLimits
+from server.personal_data import PersonalData
 from server.rest.ports import LiveDocuments, LivePermissions
 from server.settings import Settings
 from server.time_travel import TimeTravel
@@ -44,6 +46,8 @@ class Services:
     live: LiveDocuments
     permissions: LivePermissions
     tokens: TokenIssuer
+    forgetting: Forgets
+    personal_data: PersonalData
     authenticator: Authenticator
     settings: Settings
     clock: Clock = utc_now

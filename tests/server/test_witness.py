@@ -30,7 +30,7 @@ class Records:
         self.trail = RecordedTrail()
         self.visits: list[Visit] = []
         book = VisitBook(MemoryVisitStore(lambda *_: None))
-        book.note = self.visits.append  # type: ignore[method-assign]  # what is noted, at once
+        book.note = self.visits.append  # type: ignore[method-assign,assignment]  # what is noted, at once
         self.witness = Recorder(self.trail, book, clock=self.clock)
 
     def house(self) -> House:

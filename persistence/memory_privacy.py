@@ -1,0 +1,136 @@
+"""Persons across all that is kept in memory (PRV)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
+from crdt_docs.object_changes import ObjectRoot
+from persistence.audit_ports import AuditEntry, AuditFilter
+from persistence.memory_answers import MemoryAnswerStore
+from persistence.memory_audit import MemoryAuditStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore, MemorySwitches
+from persistence.memory_tokens import MemoryTokenStore
+from persistence.memory_visits import MemoryVisitStore
+from persistence.object_rows import session_of
+from persistence.object_tables import TABLES
+from persistence.privacy_ports import MOST_MENTIONS, Counts, HeldRow
+
+MOST_ENTRIES = 10_000
+
+
+class MemoryPrivacyStore(MemorySwitches):
+    """`privacy_ports.PrivacyStore` in memory."""
+
+    def __init__(
+        self,
+        documents: MemoryDocumentStore,
+        sessions: MemorySessionStore,
+        *,
+        answers: MemoryAnswerStore,
+        audit: MemoryAuditStore,
+        visits: MemoryVisitStore,
+        tokens: MemoryTokenStore,
+    ) -> None:
+        super().__init__()
+        self._documents = documents
+        self._sessions = sessions
+        self._answers = answers
+        self._audit = audit
+        self._visits = visits
+        self._tokens = tokens
+
+    async def documents_of(self, user_id: UUID) -> Sequence[DocumentName]:
+        """See `privacy_ports.PrivacyStore.documents_of`."""
+        await self._enter()
+        names = set(self._documents.documents_of(user_id))
+        names.update(
+            document_name(DocumentKind.OCW, session_id)
+            for session_id in self._sessions.sessions_of(user_id)
+        )
+        self._leave()
+        return sorted(names)
+
+    async def forget_in(self, document: DocumentName, user_id: UUID) -> Counts:
+        """See `privacy_ports.PrivacyStore.forget_in`."""
+        await self._enter()
+        alias = uuid4()
+        session_id = session_of(document)
+        counts = Counter(documents=self._documents.put_alias(document, user_id, alias))
+        if session_id is not None:
+            counts["ocw_sessions"] += self._sessions.put_alias(session_id, user_id, alias)
+        self._leave()
+        return +counts
+
+    async def forget(self, user_id: UUID, entry: AuditEntry) -> Counts:
+        """See `privacy_ports.PrivacyStore.forget`."""
+        await self._enter()
+        await self._audit.add([entry])
+        counts = Counter(
+            kept_answers=self._answers.forget_person(user_id),
+            ocw_participants=self._sessions.forget_person(user_id),
+            token_families=self._tokens.forget_person(user_id),
+            user_sessions=self._visits.forget_person(user_id),
+            audit_subjects=int(self._audit.subjects.pop(user_id, None) is not None),
+        )
+        self._leave()
+        return +counts
+
+    async def mentions(self, user_id: UUID) -> Sequence[UUID]:
+        """See `privacy_ports.PrivacyStore.mentions`."""
+        await self._enter()
+        found = {
+            session_id
+            for (session_id, _), table in self._documents.objects.tables.items()
+            for identifier, row in table.items()
+            if str(user_id) in f"{identifier} {row.state}"
+            or any(str(user_id) in str(each.previous_state) for _, each in row.history)
+        }
+        self._leave()
+        return sorted(found)[:MOST_MENTIONS]
+
+    async def held(self, user_id: UUID) -> AsyncGenerator[HeldRow]:
+        """See `privacy_ports.PrivacyStore.held`."""
+        await self._enter()
+        for row in self._sessions.rows_of(user_id):
+            yield HeldRow("ocw_participants", _fields(row))
+        for session_id in self._sessions.sessions_of(user_id):
+            yield HeldRow("ocw_sessions", {"id": str(session_id)})
+        for visit in await self._visits.of_user(user_id):
+            yield HeldRow("user_sessions", _fields(visit))
+        if user_id in self._audit.subjects:
+            yield HeldRow("audit_subjects", {"pseudonym": str(self._audit.subjects[user_id])})
+            wanted = AuditFilter(user_id=user_id)
+            for entry in (await self._audit.find(wanted, limit=MOST_ENTRIES)).items:
+                yield HeldRow("audit_log", {**_fields(entry), "persons": None})
+        for held in self._changes(user_id):
+            yield held
+        self._leave()
+
+    def _changes(self, user_id: UUID) -> Iterator[HeldRow]:
+        for name in self._documents.documents_of(user_id):
+            for entry in self._documents.entries_of(name, user_id):
+                yield HeldRow("document_updates", {"document": name, "seq": entry.seq})
+            session_id = session_of(name)
+            if session_id is None:
+                continue
+            for root in ObjectRoot:
+                table = self._documents.objects.tables.get((session_id, root), {})
+                for identifier, row in table.items():
+                    if row.updated_by == user_id:
+                        yield HeldRow(TABLES[root].name, {"id": identifier})
+
+
+def _fields(row: object) -> dict[str, Any]:
+    assert is_dataclass(row)  # noqa: S101 - for the type checker
+    assert not isinstance(row, type)  # noqa: S101 - same
+    return {name: _plain(value) for name, value in asdict(row).items()}
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, UUID) else value

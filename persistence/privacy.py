@@ -1,0 +1,240 @@
+"""Persons across all tables of PostgreSQL: what is held about them, and forgetting it (PRV)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import Final
+from uuid import UUID, uuid4
+
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
+from persistence.audit_log import add_entries
+from persistence.audit_ports import AuditEntry
+from persistence.object_rows import session_of
+from persistence.personal_columns import Fate, fated
+from persistence.pool import BorrowedConnection, DatabasePool
+from persistence.privacy_ports import MOST_MENTIONS, Counts, HeldRow
+
+PATIENCE = 600.0
+"""Seconds for one statement: there is no index by person on what is written at every edit."""
+
+ROWS_AT_ONCE = 200
+
+_PATIENTLY = "SET LOCAL statement_timeout = '15min'"
+
+_BY_DOCUMENT: Final = ("document_authors", "document_snapshots", "document_updates")
+_BY_SESSION: Final = (
+    "ocw_annotation_history",
+    "ocw_annotations",
+    "ocw_object_history",
+    "ocw_objects",
+)
+
+
+def _named(table: str, user: str = "$1") -> str:
+    """The condition that a row names somebody, by an id of ours."""
+    ids = [f"{column} = {user}::uuid" for column in fated(table, Fate.ALIAS)]
+    many = [f"{user}::uuid = ANY ({column})" for column in fated(table, Fate.ALIASES)]
+    return " OR ".join([*ids, *many])
+
+
+_DOCUMENTS = f"""
+    SELECT name FROM documents WHERE id IN (
+        {
+    " UNION ".join(
+        f"SELECT document_id FROM {table} WHERE {_named(table)}" for table in _BY_DOCUMENT
+    )
+}
+    )
+"""  # noqa: S608 - constants
+
+_SESSIONS = f"""
+    SELECT id FROM ocw_sessions
+    WHERE host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0
+    UNION {
+    " UNION ".join(f"SELECT session_id FROM {table} WHERE {_named(table)}" for table in _BY_SESSION)
+}
+"""  # noqa: S608 - constants
+
+_SESSION = """
+    UPDATE ocw_sessions
+    SET host_user_id = CASE WHEN host_user_id = $1::uuid THEN $2::uuid ELSE host_user_id END,
+        config = replace(config::text, $1::uuid::text, $2::uuid::text)::jsonb
+    WHERE id = $3::uuid
+        AND (host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0)
+"""
+
+
+def _renaming(table: str, key: str) -> str:
+    """Puts the alias $2 in the place of $1, in rows whose `key` is $3."""
+    changes = [
+        f"{column} = CASE WHEN {column} = $1::uuid THEN $2::uuid ELSE {column} END"
+        for column in fated(table, Fate.ALIAS)
+    ]
+    changes += [
+        f"{column} = array_replace({column}, $1::uuid, $2::uuid)"
+        for column in fated(table, Fate.ALIASES)
+    ]
+    return f"UPDATE {table} SET {', '.join(changes)} WHERE {key} = $3 AND ({_named(table)})"  # noqa: S608 - constants
+
+
+# An answer may name somebody that did not ask for it.
+_ANSWERS = """
+    DELETE FROM kept_answers
+    WHERE caller_id = $1::uuid OR strpos(headers::text, $1::uuid::text) > 0
+        OR position(convert_to($1::uuid::text, 'UTF8') IN body) > 0
+"""
+
+_REMOVALS: Final[Mapping[str, str]] = {
+    "kept_answers": _ANSWERS,
+    "ocw_participants": "DELETE FROM ocw_participants WHERE user_id = $1 OR agent_id = $1",
+    "token_families": "DELETE FROM token_families WHERE user_id = $1",
+    "user_sessions": "DELETE FROM user_sessions WHERE user_id = $1",
+    "audit_subjects": "DELETE FROM audit_subjects WHERE user_id = $1",
+}
+
+_MINTED = "UPDATE token_families SET minted_by = $2 WHERE minted_by = $1"
+
+_MENTIONS = " UNION ".join(
+    f"SELECT session_id FROM {table} "  # noqa: S608 - constants
+    f"WHERE strpos(concat_ws(' ', {', '.join(columns)}), $1::uuid::text) > 0"
+    for table, columns in (
+        ("ocw_objects", ("id", "created_by", "properties", "position", "size")),
+        ("ocw_annotations", ("id", "created_by", "agent_id", "content", "position")),
+        ("ocw_object_history", ("object_id", "previous_state")),
+        ("ocw_annotation_history", ("object_id", "previous_state")),
+    )
+)
+
+# Of the trail, what somebody did, or had done to them.
+_TRAIL = """
+    pseudonym.pseudonym IN (held.actor, held.via, held.identity_id)
+    OR held.target = 'user/' || pseudonym.pseudonym
+    OR strpos(held.details::text, pseudonym.pseudonym::text) > 0
+"""
+
+_UNREADABLE = frozenset({"fingerprint", "request", "body", "search"})
+_NAMES = frozenset({"id", "object_id"})  # of what somebody changed
+
+_COLUMNS_OF = """
+    SELECT column_name FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position
+"""
+
+
+class PostgresPrivacyStore:
+    """`privacy_ports.PrivacyStore` in PostgreSQL."""
+
+    def __init__(self, pool: DatabasePool) -> None:
+        self._pool = pool
+
+    async def documents_of(self, user_id: UUID) -> Sequence[DocumentName]:
+        """See `privacy_ports.PrivacyStore.documents_of`."""
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_PATIENTLY)
+            documents = await connection.fetch(_DOCUMENTS, user_id, timeout=PATIENCE)
+            sessions = await connection.fetch(_SESSIONS, user_id, timeout=PATIENCE)
+        names = {DocumentName(row["name"]) for row in documents}
+        names.update(document_name(DocumentKind.OCW, row["id"]) for row in sessions)
+        return sorted(names)
+
+    async def forget_in(self, document: DocumentName, user_id: UUID) -> Counts:
+        """See `privacy_ports.PrivacyStore.forget_in`."""
+        counts: Counter[str] = Counter()
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_PATIENTLY)
+            keys = await _keys_of(connection, document)
+            alias = uuid4()
+            for table, statement, key in _changes(*keys):
+                done = await connection.execute(statement, user_id, alias, key, timeout=PATIENCE)
+                counts[table] += _rows(done)
+        return +counts
+
+    async def forget(self, user_id: UUID, entry: AuditEntry) -> Counts:
+        """See `privacy_ports.PrivacyStore.forget`."""
+        counts: Counter[str] = Counter()
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_PATIENTLY)
+            await add_entries(connection, [entry])
+            counts["token_families"] += _rows(await connection.execute(_MINTED, user_id, uuid4()))
+            for table, statement in _REMOVALS.items():
+                done = await connection.execute(statement, user_id, timeout=PATIENCE)
+                counts[table] += _rows(done)
+        return +counts
+
+    async def mentions(self, user_id: UUID) -> Sequence[UUID]:
+        """See `privacy_ports.PrivacyStore.mentions`."""
+        query = f"SELECT session_id FROM ({_MENTIONS}) AS found ORDER BY 1 LIMIT {MOST_MENTIONS}"  # noqa: S608 - constants
+        async with self._pool.borrow() as connection, connection.transaction():
+            await connection.execute(_PATIENTLY)
+            rows = await connection.fetch(query, user_id, timeout=PATIENCE)
+        return [row["session_id"] for row in rows]
+
+    async def held(self, user_id: UUID) -> AsyncGenerator[HeldRow]:
+        """See `privacy_ports.PrivacyStore.held`."""
+        async with (
+            self._pool.borrow() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute(_PATIENTLY)
+            for table, source, condition in _sources():
+                columns = await _told_columns(connection, table)
+                query = f"SELECT {columns} FROM {source} WHERE {condition}"  # noqa: S608 - constants
+                cursor = connection.cursor(query, user_id, prefetch=ROWS_AT_ONCE, timeout=PATIENCE)
+                async for row in cursor:
+                    yield HeldRow(table, dict(row))
+
+
+async def _keys_of(
+    connection: BorrowedConnection, document: DocumentName
+) -> tuple[int | None, UUID | None]:
+    """What a document's rows are found by; nothing is stored in it meanwhile."""
+    number = await connection.fetchval(
+        "SELECT id FROM documents WHERE name = $1 FOR UPDATE", document
+    )
+    return number, session_of(document)
+
+
+def _changes(
+    document_id: int | None, session_id: UUID | None
+) -> Iterator[tuple[str, str, int | UUID]]:
+    if document_id is not None:
+        for table in _BY_DOCUMENT:
+            yield table, _renaming(table, "document_id"), document_id
+    if session_id is not None:
+        for table in _BY_SESSION:
+            yield table, _renaming(table, "session_id"), session_id
+        yield "ocw_sessions", _SESSION, session_id
+
+
+def _sources() -> Iterator[tuple[str, str, str]]:
+    """Tables that tell of persons, what to read of them, and which rows."""
+    yield from (
+        ("ocw_participants", "ocw_participants AS held", "user_id = $1 OR agent_id = $1"),
+        ("ocw_sessions", "ocw_sessions AS held", "host_user_id = $1"),
+        ("user_sessions", "user_sessions AS held", "user_id = $1"),
+        ("token_families", "token_families AS held", "user_id = $1 OR minted_by = $1"),
+        ("kept_answers", "kept_answers AS held", "caller_id = $1"),
+        ("revoked_tokens", "revoked_tokens AS held", "key = $1::uuid::text"),
+        ("audit_subjects", "audit_subjects AS held", "user_id = $1"),
+        (
+            "audit_log",
+            "audit_log AS held JOIN audit_subjects AS pseudonym ON pseudonym.user_id = $1",
+            _TRAIL,
+        ),
+    )
+    for table in (*_BY_DOCUMENT, *_BY_SESSION):
+        yield table, f"{table} AS held", _named(table)
+
+
+async def _told_columns(connection: BorrowedConnection, table: str) -> str:
+    """All columns but what people wrote, and what only machines can read."""
+    rows = await connection.fetch(_COLUMNS_OF, table)
+    hidden = {*fated(table, Fate.CONTENT), *_UNREADABLE} - _NAMES
+    told = [row["column_name"] for row in rows if row["column_name"] not in hidden]
+    return ", ".join(f'held."{column}"' for column in told)
+
+
+def _rows(done: str) -> int:
+    """How many rows a statement changed, as the database says it."""
+    return int(done.rpartition(" ")[2])

@@ -1,0 +1,116 @@
+"""Forgetting a person, beside rooms that are open.
+
+PRV-6 While an alias is put into a document, the document is out of memory: nothing there holds the
+      person, and nothing is stored in it. Its members reconnect.
+PRV-7 First the person's tokens are revoked and their sockets closed, and what is still to be
+      written down about them is; only then are they forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from crdt_docs.identifiers import DocumentName
+from persistence.audit_ports import AuditEntry, AuditEvent
+from persistence.ports import StorageUnavailable
+from persistence.privacy_ports import Counts, PrivacyStore
+from server.clock import Clock, utc_now
+
+FORGOTTEN = "privacy.forgotten"
+EXPORTED = "privacy.exported"
+
+ROUNDS = 5
+"""Somebody may be put into a document again while others are gone through, by a request that was
+under way."""
+
+Aside = Callable[[DocumentName], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was done.
+
+    Attributes:
+        rows: changed or removed, by table.
+        documents: in which an alias stands now.
+        mentioned_in: sessions in whose contents the person's id still is.
+    """
+
+    rows: Counts
+    documents: int
+    mentioned_in: tuple[UUID, ...]
+
+
+class Forgets(Protocol):
+    """Forgets persons."""
+
+    async def forget(self, user_id: UUID, event: AuditEvent) -> Forgotten:
+        """See `Forgetting.forget`."""
+
+
+def _at_rest(_: DocumentName) -> AbstractAsyncContextManager[None]:
+    """Where no server runs, every document is out of memory."""
+    return nullcontext()
+
+
+async def _nothing() -> None:
+    return
+
+
+class Forgetting:
+    """Takes one person after the other out of everything."""
+
+    def __init__(
+        self,
+        store: PrivacyStore,
+        *,
+        send_away: Callable[[UUID], Awaitable[None]],
+        aside: Aside = _at_rest,
+        write_down: Callable[[], Awaitable[None]] = _nothing,
+        clock: Clock = utc_now,
+    ) -> None:
+        """
+        Args:
+            send_away: revokes somebody's tokens, and closes their sockets.
+            aside: keeps a document out of memory (PRV-6).
+            write_down: returns when the trail and the book of visits are stored.
+        """
+        self._store = store
+        self._send_away = send_away
+        self._aside = aside
+        self._write_down = write_down
+        self._clock = clock
+
+    async def forget(self, user_id: UUID, event: AuditEvent) -> Forgotten:
+        """Forget somebody; to forget them again changes nothing more.
+
+        Args:
+            event: for the trail.
+
+        Raises:
+            StorageUnavailable: not all of it was done; it can be done again.
+        """
+        await self._send_away(user_id)
+        rows: Counter[str] = Counter()
+        documents = await self._rename(user_id, rows)
+        await self._write_down()
+        rows.update(await self._store.forget(user_id, AuditEntry(self._clock(), event)))
+        mentioned = await self._store.mentions(user_id)
+        return Forgotten(dict(rows), documents, tuple(mentioned))
+
+    async def _rename(self, user_id: UUID, rows: Counter[str]) -> int:
+        renamed: set[DocumentName] = set()
+        for _ in range(ROUNDS):
+            found = await self._store.documents_of(user_id)
+            if not found:
+                return len(renamed)
+            for document in found:
+                async with self._aside(document):
+                    rows.update(await self._store.forget_in(document, user_id))
+                renamed.add(document)
+        raise StorageUnavailable("the person is still at work: revoke what acts in their name")
