@@ -159,15 +159,24 @@ def _finite(number: str) -> float:
     return value
 
 
+def _whole(number: str) -> float:
+    """An integer; not one that has a sign bit to yrs, which then does not take the update."""
+    value = _finite(number)
+    if 2.0**63 <= value <= 2.0**64 and 2**63 <= int(number) < 2**64:
+        raise ValueError(number)
+    return value
+
+
 def _refuse(constant: str) -> float:
     """NaN and Infinity, which Python reads as numbers and JavaScript does not."""
     raise ValueError(constant)
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
-_CAREFUL = json.JSONDecoder(parse_float=_finite, parse_int=_finite, parse_constant=_refuse)
-"""The same, also for integers of so many digits that browsers read them as infinite."""
-_LONG = b"0" * 300
+_CAREFUL = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_refuse)
+"""The same, also for integers of so many digits that browsers read them as infinite, or yrs as
+negative."""
+_LONG = b"0" * 19
 _DIGITS = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
 _ESCAPES = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 """The escapes of a JSON text one after the other; halves without the other half are group 1."""

@@ -20,7 +20,7 @@ from crdt_docs.content_guard import (
     utf16_length,
 )
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
-from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
+from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_state_vector, walk_update
 from crdt_docs.varint import read_var_bytes
 from tests.helpers.raw_updates import (
     NULL,
@@ -149,6 +149,8 @@ def test_grd_6_lists_of_json_texts_are_malformed() -> None:
         "Infinity",
         "-Infinity",
         "1e999",
+        str(2**63),
+        f"[-1,{2**64 - 1}]",
         "9" * 400,
         '"\\ud83"',
         '"\x01"',
@@ -305,3 +307,14 @@ def test_arbitrary_bytes_as_values_are_refused_or_end_where_they_say(data: bytes
         assert 0 < count <= end <= len(data)
     except (Refusal, IndexError):
         pass
+
+
+@pytest.mark.parametrize(
+    "number", [2**63 - 1, -(2**63), -(2**63) - 1, 2**64, 10**30, "9223372036854775808.0", "1e19"]
+)
+def test_grd_8_other_long_numbers_are_read(number: int | str) -> None:
+    data = _of(embed(f'{{"x":{number}}}'))
+    walk_update(data)
+    doc: Doc[object] = Doc()
+    doc.apply_update(data)
+    assert walk_state_vector(doc.get_state()) == {7: 1}

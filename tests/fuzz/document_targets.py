@@ -64,7 +64,8 @@ def check_pieces(data: bytes, yrs: Yrs | None) -> None:
     assert whole.fault is None
     assert cut.fault is None
     assert walk_state_vector(cut.clocks) == walk_state_vector(whole.clocks)
-    assert cut.contents == whole.contents
+    # yrs keeps the attributes of an XML element in no order.
+    assert sorted(cut.contents) == sorted(whole.contents)
 
 
 def _cut(update: bytes, clocks: dict[int, int], size: int) -> list[bytes]:
