@@ -13,6 +13,7 @@ from pycrdt import Doc, Map, Text, TransactionEvent
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
+from crdt_docs.ownership import Entry
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Commit, Participant
 from server.rest.ports import Edited
