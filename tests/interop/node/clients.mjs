@@ -9,7 +9,7 @@
 //   until   {name, code, args, timeout}                          an expression, until it is truthy
 //   destroy {name}
 //
-// In `code`: Y, doc, provider, awareness, client, args, contents(), undo.
+// In `code`: Y, doc, provider, awareness, client, args, contents(), undo, tools.
 
 import { createInterface } from 'node:readline'
 import * as Y from 'yjs'
@@ -21,6 +21,7 @@ import * as hocuspocus3 from 'hocuspocus-provider-3'
 import * as hocuspocus4 from 'hocuspocus-provider-4'
 import { WebsocketProvider } from 'y-websocket'
 import { WebsocketProvider as Provider30 } from 'y-websocket-3.0'
+import * as ruled from './ruled.mjs'
 
 const providers = { 3.1: WebsocketProvider, '3.0': Provider30 }
 const hocuspocus = { 2: hocuspocus2, 3: hocuspocus3, 4: hocuspocus4 }
@@ -48,7 +49,7 @@ const compile = (code) => {
 const evaluate = (client, code, args) =>
   compile(code)(
     Y, client.doc, client.provider, client.awareness, client, args ?? {},
-    () => contents(client.doc), client.undo, { awarenessProtocol, complaints }
+    () => contents(client.doc), client.undo, { awarenessProtocol, complaints, ruled }
   )
 
 // The roots that the tests agree on, whoever created them.
