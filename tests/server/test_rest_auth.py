@@ -308,7 +308,7 @@ async def test_who_may_revoke(api: Api) -> None:
         assert refusal(answer) == (400, "INVALID_BODY"), wrong
 
 
-async def test_tok_3_and_tok_5_a_revocation_outlives_the_server(api: Api, tmp_path: Path) -> None:
+async def test_tok_3_a_revocation_outlives_the_server(api: Api, tmp_path: Path) -> None:
     issued = await minted(api.service())
     await revoke(api, issued["refresh_token"])
     again = Api(tmp_path, forge=api.forge, stored_tokens=api.stored_tokens)
@@ -320,6 +320,19 @@ async def test_tok_3_and_tok_5_a_revocation_outlives_the_server(api: Api, tmp_pa
     again.forge.clock.turn(16 * 60)
     await again.tokens.load()
     assert len(again.services.authenticator.revocations) == 0
+
+
+async def test_tok_5_what_could_not_be_stored_is_not_revoked(api: Api) -> None:
+    """Otherwise it would come back with the next start."""
+    issued = await minted(api.service())
+    store: Any = api.stored_tokens
+    store.fail_with = StorageUnavailable("gone")
+    answer = await api.client.post(REVOKE, json={"refresh_token": issued["refresh_token"]})
+    assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
+    answer = await api.service().post(REVOKE, json={"user_id": str(ANNA)})
+    assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
+    assert api.permissions.told == []
+    assert await api.services.authenticator.authenticate(issued["access_token"])
 
 
 async def test_a_forged_family_evades_no_revocation(api: Api) -> None:

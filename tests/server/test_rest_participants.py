@@ -311,3 +311,98 @@ async def test_people_over_postgresql(tmp_path: Path, pool: DatabasePool) -> Non
     assert changed.json()["data"] == {**joined, "role": "spectator"}
     left = await bert.post(at(session, "/leave"))
     assert left.json()["data"]["left_at"] == "2030-05-17T12:00:00Z"
+
+
+# Told to open sockets
+
+
+async def test_acc_11_what_changes_is_told_to_open_sockets(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    session = await anna.create(config={"default_role": "viewer"})
+    identifier = UUID(session["id"])
+    await join(session, bert)
+    await anna.call("PATCH", person(session, bert), json={"role": "editor"})
+    await bert.post(at(session, "/leave"))
+    await anna.post(at(session, "/pause"))
+    await anna.post(at(session, "/resume"))
+    await anna.delete(person(session, bert))
+    await anna.post(at(session, "/end"))
+    assert api.permissions.told == [
+        ("role", identifier, bert.user_id, Role.EDITOR),
+        ("away", identifier, bert.user_id, "you left the session"),
+        ("paused", identifier, True),
+        ("paused", identifier, False),
+        ("away", identifier, bert.user_id, "you were removed from this session"),
+        ("over", identifier),
+    ]
+
+
+async def test_what_was_refused_is_told_to_nobody(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    session = await anna.create(config={"default_role": "viewer"})
+    await join(session, bert)
+    await bert.call("PATCH", person(session, bert), json={"role": "host"})
+    await anna.call("PATCH", person(session, anna), json={"role": "viewer"})
+    await anna.delete(person(session, anna))
+    await bert.delete(person(session, anna))
+    await bert.post(at(session, "/pause"))
+    assert api.permissions.told == []
+
+
+# Removing
+
+
+async def test_who_was_removed_stays_out(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    session = await anna.create(config={"default_role": "editor"})
+    await join(session, bert)
+    for _ in range(2):
+        answer = await anna.delete(person(session, bert))
+        assert answer.json()["data"] == {
+            "user_id": str(bert.user_id),
+            "removed_at": "2030-05-17T12:00:00Z",
+        }
+        api.forge.clock.turn(60)
+    granted = api.caller(bert.user_id, grants={f"ocw/{session['id']}": "host"})
+    for somebody in (bert, granted):
+        assert refusal(await somebody.get(at(session))) == (403, "FORBIDDEN")
+        assert refusal(await somebody.post(at(session, "/join"))) == (403, "FORBIDDEN")
+    listed = await anna.get(at(session, "/participants"))
+    assert [item["user_id"] for item in listed.json()["data"]["items"]] == [str(anna.user_id)]
+
+
+async def test_who_never_joined_can_be_kept_out(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    session = await anna.create(config={"default_role": "editor"})
+    assert (await bert.get(at(session))).status_code == 200
+    assert (await anna.delete(person(session, bert))).status_code == 200
+    assert refusal(await bert.get(at(session))) == (403, "FORBIDDEN")
+
+
+async def test_only_a_host_removes_and_one_host_stays(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    session = await anna.create(config={"default_role": "editor"})
+    await join(session, bert)
+    assert refusal(await bert.delete(person(session, anna))) == (403, "FORBIDDEN")
+    assert refusal(await anna.delete(person(session, anna))) == (409, "LAST_HOST")
+    nobody = at(session, "/participants/nobody")
+    assert refusal(await anna.delete(nobody)) == (404, "PARTICIPANT_NOT_FOUND")
+    await anna.call("PATCH", person(session, bert), json={"role": "host"})
+    assert (await bert.delete(person(session, anna))).status_code == 200
+    assert refusal(await anna.get(at(session))) == (403, "FORBIDDEN")
+    answer = await api.service().delete(person(session, bert))
+    assert refusal(answer) == (409, "LAST_HOST")
+
+
+async def test_a_session_that_goes_meanwhile_is_not_found(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = api.caller()
+    session = await anna.create()
+
+    async def meanwhile(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(api.sessions, "remove", meanwhile)
+    answer = await anna.delete(person(session, api.caller()))
+    assert refusal(answer) == (404, "SESSION_NOT_FOUND")
