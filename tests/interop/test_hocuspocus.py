@@ -145,6 +145,34 @@ async def test_a_reader_is_told_and_refused(
 
 
 @each_version
+async def test_an_edit_that_is_taken_back_is_never_called_saved(
+    hocuspocus: HocuspocusClients, clients: NodeClients, session: LiveSession, version: int
+) -> None:
+    """HOC-5: its author's copy is put right, and a forced sync puts the count right."""
+    host = await clients.join("host", session.invite("host"))
+    await host.run(
+        "doc.getMap('objects').set('note',"
+        " new Y.Map([['object_type', 'sticky'], ['is_locked', true], ['layer', 1]]))"
+    )
+    await agree(session, host)
+    socket = await hocuspocus.socket(session.server.collab_url, version)
+    ada = await socket.enter("ada", session.invite())
+    await saved(ada)
+    await ada.run("client.syncStatuses.length = 0; client.unsynced.length = 0")
+    await ada.run("doc.getMap('objects').get('note').set('layer', 2)")
+    await ada.until("client.syncStatuses.length === 1 && client.stateless.length === 1")
+    assert await ada.field("syncStatuses") == [0]
+    assert "lock" in (await ada.field("stateless"))[0]["reason"]
+    await ada.until("doc.getMap('objects').get('note').get('layer') === 1")
+    await ada.run(SET, key="legal", value=1)
+    await ada.until("client.syncStatuses.length === 2")
+    assert await ada.field("unsynced") == [1, 2, 1]
+    await ada.run("provider.forceSync()")
+    await saved(ada)
+    await agree(session, host, ada)
+
+
+@each_version
 @pytest.mark.parametrize("token", ["rubbish", "expired", "for another session"])
 async def test_a_refused_token_is_reported(
     hocuspocus: HocuspocusClients, session: LiveSession, version: int, token: str
