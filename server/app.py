@@ -71,6 +71,7 @@ from server.limits.requests import RequestLimits, RequestRates
 from server.limits.users import SocketLimits, Users
 from server.live_documents import LiveRooms
 from server.live_permissions import LiveRoomPermissions
+from server.message_length import OneLength
 from server.origins import OriginCheck, Origins
 from server.pages import page_routes
 from server.permission_watch import PermissionWatch
@@ -230,7 +231,7 @@ class _Edged(Starlette):
         settings, counters = self._settings, self.state.counters
         origins = Origins(settings.origins, with_this_machine=settings.dev)
         app = origins.around(super().build_middleware_stack())
-        app = OriginCheck(app, origins, counters)
+        app = OneLength(OriginCheck(app, origins, counters))
         app = HandshakeLimit(app, settings.handshakes_per_minute, counters)
         if settings.proxies:
             app = ProxyHeadersMiddleware(app, list(settings.proxies))  # type: ignore[arg-type, assignment]  # uvicorn types ASGI more strictly
