@@ -1,0 +1,233 @@
+"""Somebody about whom much is held is told of it, and forgotten (PRV)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from persistence.personal_columns import COLUMNS, Fate
+from persistence.pool import DatabasePool, connect
+from persistence.privacy import PostgresPrivacyStore
+from tests.helpers.people import Person
+from tests.helpers.verifying import findings
+from tests.server.remembered import Town, live_together, somebody, town
+
+STAYS = {
+    (table, column)
+    for table, columns in COLUMNS.items()
+    for column, fate in columns.items()
+    if fate in {Fate.CONTENT, Fate.PASSING}
+}
+
+EXPECTED = {
+    ("audit_subjects", "user_id"),
+    ("document_authors", "user_id"),
+    ("document_snapshots", "created_by"),
+    ("document_updates", "user_id"),
+    ("kept_answers", "body"),
+    ("kept_answers", "caller_id"),
+    ("ocw_annotation_history", "changed_by"),
+    ("ocw_annotation_history", "contributors"),
+    ("ocw_annotations", "updated_by"),
+    ("ocw_object_history", "changed_by"),
+    ("ocw_object_history", "contributors"),
+    ("ocw_objects", "created_by"),
+    ("ocw_objects", "updated_by"),
+    ("ocw_participants", "user_id"),
+    ("ocw_sessions", "config"),
+    ("ocw_sessions", "host_user_id"),
+    ("token_families", "user_id"),
+    ("user_sessions", "user_id"),
+}
+"""Where Ana is before, at the least: otherwise there was nothing to be forgotten."""
+
+_COLUMNS = """
+    SELECT table_name, column_name, data_type FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name NOT LIKE 'audit\\_log\\_%'
+"""
+
+
+async def places(dsn: str, user: UUID) -> set[tuple[str, str]]:
+    """Every column of every table in which an id is, as a value or anywhere inside."""
+    connection = await connect(dsn)
+    found = set()
+    for table, column, kind in await connection.fetch(_COLUMNS):
+        if kind == "bytea":
+            text = f"position(convert_to($1, 'UTF8') IN {column}) > 0"
+            condition = f"{text} OR position({raw(user)} IN {column}) > 0"
+        else:
+            condition = f'strpos(lower("{column}"::text), $1) > 0'
+        if await connection.fetchval(
+            f"SELECT EXISTS (SELECT FROM {table} WHERE {condition})", str(user)
+        ):
+            found.add((table, column))
+    await connection.close()
+    return found
+
+
+def raw(user: UUID) -> str:
+    return f"'\\x{user.bytes.hex()}'::bytea"
+
+
+async def history(there: Town, user: UUID) -> list[dict[str, Any]]:
+    answer = await there.call(user, "GET", f"/ocw/sessions/{there.session_id}/history")
+    items: list[dict[str, Any]] = answer.json()["data"]["items"]
+    return items
+
+
+def renamed(items: list[dict[str, Any]], user: UUID, alias: str) -> list[dict[str, Any]]:
+    def put(value: Any) -> Any:
+        if isinstance(value, list):
+            return [put(each) for each in value]
+        return alias if value == str(user) else value
+
+    names = {"changed_by", "contributors", "relayed_by"}
+    return [{k: put(v) if k in names else v for k, v in item.items()} for item in items]
+
+
+@pytest.fixture
+def people() -> tuple[Person, Person]:
+    return somebody(1), somebody(2)
+
+
+async def forget(there: Town, user: UUID) -> Mapping[str, Any]:
+    answer = await there.call(uuid4(), "DELETE", f"/privacy/users/{user}", is_service=True)
+    data: Mapping[str, Any] = answer.json()["data"]
+    return data
+
+
+async def test_prv_1_somebody_is_in_no_column_any_more(
+    own_database: str, tmp_path: Path, people: tuple[Person, Person]
+) -> None:
+    ana, ben = people
+    a, b = ana.identity.user_id, ben.identity.user_id
+    async with town(own_database, tmp_path) as there:
+        await live_together(there, ana, ben, uuid4())
+        before = await places(own_database, a)
+        assert before >= EXPECTED - {("audit_subjects", "user_id"), ("user_sessions", "user_id")}
+        told = await history(there, b)
+        done = await forget(there, a)
+        assert done["documents"] == 1
+        assert done["mentioned_in"] == [str(there.session_id)]
+        assert set(done["rows"]) >= {table for table, _ in EXPECTED - STAYS}
+        assert await places(own_database, a) <= STAYS
+        # Whoever was there has to come again, and finds everything.
+        assert {seat.channel.closed for seat in there.seats} != {None}
+        there.clear()
+        await there.sit(ben)
+        await there.settle()
+        ben.edit(lambda objects: objects["one"].update({"layer": 9}))
+        await there.settle()
+        told_now = await history(there, b)
+        (alias,) = {
+            item["changed_by"] for item in told_now if item["changed_by"] not in (str(b), None)
+        }
+        assert alias != str(a)
+        assert renamed(told, a, alias) == told_now[-len(told) :]
+        again = await forget(there, a)
+        assert (again["documents"], set(again["rows"]) - {"audit_subjects"}) == (0, set())
+    assert await places(own_database, a) <= STAYS
+    assert await findings(own_database) == []
+
+
+async def test_prv_2_a_person_is_somebody_else_in_every_session(
+    own_database: str, tmp_path: Path, people: tuple[Person, Person]
+) -> None:
+    ana, ben = people
+    a = ana.identity.user_id
+    async with town(own_database, tmp_path) as there:
+        await live_together(there, ana, ben, uuid4())
+        await there.found(a, key="second")
+        await there.call(
+            a, "POST", f"/ocw/sessions/{there.session_id}/objects", json={"object_type": "sticky"}
+        )
+        assert (await forget(there, a))["documents"] == 2
+    connection = await connect(own_database)
+    hosts = await connection.fetch(
+        "SELECT session.host_user_id AS host, log.user_id = session.host_user_id AS is_same "
+        "FROM ocw_sessions AS session JOIN documents ON name = 'ocw/' || session.id "
+        "JOIN document_updates AS log ON log.document_id = documents.id "
+        "WHERE log.seq = 1"
+    )
+    await connection.close()
+    assert len({row["host"] for row in hosts} - {a}) == 2
+    assert {row["is_same"] for row in hosts} == {True}
+
+
+async def test_prv_4_the_trail_stays_and_names_nobody(
+    own_database: str, tmp_path: Path, people: tuple[Person, Person]
+) -> None:
+    ana, ben = people
+    a, service = ana.identity.user_id, uuid4()
+    async with town(own_database, tmp_path) as there:
+        await live_together(there, ana, ben, service)
+        await forget(there, a)
+        answer = await there.call(service, "GET", "/governance/audit?limit=100", is_service=True)
+        items = answer.json()["data"]["items"]
+        actions = {item["action"] for item in items}
+        assert actions >= {
+            "session.created",
+            "participant.joined",
+            "participant.role_changed",
+            "socket.joined",
+            "socket.left",
+            "snapshot.named",
+            "privacy.forgotten",
+        }
+        assert str(a) not in answer.text
+        (forgotten,) = (item for item in items if item["action"] == "privacy.forgotten")
+        created = next(item for item in items if item["action"] == "session.created")
+        assert forgotten["target"] == f"user/{created['actor']}"
+        assert created["actor"] not in created["persons"]
+        mine = await there.call(service, "GET", f"/governance/audit?user_id={a}", is_service=True)
+        assert mine.json()["data"]["items"] == []
+
+
+async def test_prv_5_all_that_is_held_can_be_read(
+    own_database: str, tmp_path: Path, people: tuple[Person, Person]
+) -> None:
+    ana, ben = people
+    a, service = ana.identity.user_id, uuid4()
+    async with town(own_database, tmp_path) as there:
+        await live_together(there, ana, ben, service)
+        path = f"/privacy/users/{a}"
+        await there.call(service, "GET", f"/governance/audit?user_id={a}", is_service=True)
+        held = (await there.call(service, "GET", path, is_service=True)).json()["data"]
+        assert held["user_id"] == str(a)
+        tables = {item["table"] for item in held["rows"]}
+        written_later = {"audit_log", "audit_subjects", "user_sessions"}
+        assert tables >= {table for table, _ in EXPECTED} - written_later
+        assert "from the train" not in str(held)
+        assert "why?" not in str(held)
+        assert str(ben.identity.user_id) not in str(
+            [item for item in held["rows"] if item["table"] == "ocw_participants"]
+        )
+        await forget(there, a)
+        after = (await there.call(service, "GET", path, is_service=True)).json()["data"]
+        assert {item["table"] for item in after["rows"]} <= {"revoked_tokens"}
+
+
+async def test_prv_7_their_tokens_prove_nothing_and_their_sockets_close(
+    own_database: str, tmp_path: Path, people: tuple[Person, Person]
+) -> None:
+    ana, ben = people
+    a = ana.identity.user_id
+    async with town(own_database, tmp_path) as there:
+        await live_together(there, ana, ben, uuid4())
+        token = there.token(a)
+        await forget(there, a)
+        assert all(seat.channel.closed is not None for seat in there.seats)
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await there.client.get("/api/ocw/sessions", headers=headers)
+        assert answer.status_code == 401
+
+
+async def test_somebody_who_is_not_known_is_forgotten_too(pool: DatabasePool) -> None:
+    store = PostgresPrivacyStore(pool)
+    assert await store.documents_of(uuid4()) == []
+    assert await store.mentions(uuid4()) == []
+    assert [row async for row in store.held(uuid4())] == []
