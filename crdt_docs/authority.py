@@ -161,7 +161,7 @@ class Authority:
         self._projector.catch_up()
         foreseen = ownership.foresee(update)
         forbidden = self._forbidden(ownership, facts, foreseen, user_id, role)
-        case = Case(foreseen, forbidden, self._suspects(foreseen))
+        case = Case(foreseen, forbidden, self._suspects(ownership, facts, foreseen))
         self._keep(case, ownership)
         return case
 
@@ -195,12 +195,16 @@ class Authority:
             raise NotUndone(Rule.PAUSED, PAUSED)
         found = self._faults(foreseen.written, user_id)
         others = self._faults(foreseen.deleted - found.keys(), user_id)
-        if len(others) > 1:
-            # Deletions that are known already, as in each first synchronisation, break nothing.
-            new = not_deleted_yet(facts.deletes, self._document.delete_set())
-            still = ownership.named_in(new)
-            others = {entry: fault for entry, fault in others.items() if entry in still}
-        return {**found, **others}
+        new = self._newly(set(others), ownership, facts)
+        return {**found, **{entry: others[entry] for entry in new}}
+
+    def _newly(self, deleted: set[Entry], ownership: Ownership, facts: UpdateFacts) -> set[Entry]:
+        """Of which of these objects something is deleted that was not: each first synchronisation
+        tells of all that ever was. One is not worth finding out."""
+        if len(deleted) <= 1:
+            return deleted
+        new = not_deleted_yet(facts.deletes, self._document.delete_set())
+        return {entry for entry in ownership.named_in(new) if entry in deleted}
 
     def _faults(self, entries: Iterable[Entry], user_id: UUID) -> dict[Entry, Fault]:
         return {
@@ -265,11 +269,12 @@ class Authority:
 
     # What is looked at after it was applied
 
-    def _suspects(self, foreseen: Foreseen) -> set[Entry]:
+    def _suspects(self, ownership: Ownership, facts: UpdateFacts, foreseen: Foreseen) -> set[Entry]:
         """Objects of which only what becomes of them tells whether they keep to the rules."""
         suspects: set[Entry] = set()
         if self.rules.strict_schema:
-            suspects |= foreseen.written | foreseen.deleted
+            deleted = foreseen.deleted - foreseen.written
+            suspects = foreseen.written | self._newly(deleted, ownership, facts)
         if self._bound <= self._max_objects:
             return suspects
         self._bound = 0

@@ -50,6 +50,8 @@ class Member:
         is_synced: its first step 1 was answered; before, edits of others would leave a gap in it.
         refusals: numbers of its messages that were refused since its last receipt.
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
+        is_stale: an edit of it was not applied although it may edit (RUL-6): what it sees differs,
+            and what it does may build on what nobody has.
         patience: how much of its edits may still be taken back (RUL-6).
         sender: the user id as 16 bytes.
         inbox: what came while it was busy: frames, and roles it was given between them.
@@ -70,6 +72,7 @@ class Member:
     debt: Debt | None = None
     walking: PendingWalk | None = None
     applying: PendingPieces | None = None
+    is_stale: bool = False
     patience: Patience = field(default_factory=Patience)
     inbox: deque[bytes | Role] | None = None
     is_synced: bool = False

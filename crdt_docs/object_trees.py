@@ -48,7 +48,7 @@ class SharedText(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """One value, JSON or bytes."""
+    """One value, JSON or bytes, or JSON with bytes in it."""
 
     value: Any
 
@@ -100,7 +100,7 @@ def _tree(value: Any, allowance: Allowance) -> Tree:
                 raise NotKept("a shared list in it is too long to be put back")
             allowance.take(0)
             return SharedList([_tree(item, allowance) for item in value])
-        case dict() | list() | str() | bytes() | int() | float() | None:
+        case dict() | list() | str() | bytearray() | int() | float() | None:
             allowance.take(_size(value))
             return Plain(value)
         case _:
@@ -113,7 +113,7 @@ def _size(value: Any) -> int:
             return sum(len(key) + 8 + _size(item) for key, item in value.items())
         case list():
             return sum(8 + _size(item) for item in value)
-        case str() | bytes():
+        case str() | bytearray():
             return len(value)
         case _:
             return 8

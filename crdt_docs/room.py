@@ -76,6 +76,7 @@ MERGED_AT_ONCE = 1000
 
 READ_ONLY = "you may read this document but not edit it; ask its host for the editor role"
 FULL = "the document has reached its size limit; delete something, or start another session"
+STALE = "it builds on an edit that was refused; reload to see what the others see"
 _PRESENCE = bytes((messages.MessageType.AWARENESS,))
 
 BEHIND = "the database is behind and takes no more edits now; reconnect in a moment"
@@ -431,7 +432,8 @@ class Room:
                 update, facts = part, walk_update(part, self._limits.guard)
         self._size += len(update)
         if self._is_long(facts):
-            pieces = Pieces(update, facts.deletes, outline.clocks)
+            is_strict = self.authority is not None and self.authority.rules.strict_schema
+            pieces = Pieces(update, facts.deletes, outline.clocks, whole_entries=is_strict)
             member.applying = PendingPieces(pieces, FIRST_PIECE, len(update))
             self._applying.append(member)
         else:
@@ -454,7 +456,13 @@ class Room:
             if not self.is_broken:
                 self._apply_judged(authority, member, update, facts)
             return
-        introduced = self._admit(member, facts)
+        try:
+            introduced = self._admit(member, facts)
+        except Refusal:
+            if not member.is_stale:
+                raise
+            self._refuse(member, facts, Rule.STALE, STALE)
+            return
         group = self._pending[-1] if self._pending else None
         if group is None or group.member is not member or is_step2 or group.is_step2:
             group = _Group(member, is_step2)
@@ -494,7 +502,13 @@ class Room:
             introduced = self._admit(member, facts)
             applied = authority.carry_out(case, update, member.sender)
         except NotUndone as error:
+            member.is_stale = True
             self._refuse(member, facts, error.rule, str(error))
+            return
+        except Refusal:
+            if not member.is_stale:
+                raise
+            self._refuse(member, facts, Rule.STALE, STALE)
             return
         except DocumentBroken:
             self._break(member)
@@ -817,6 +831,10 @@ class Room:
     def _apply_piece(self, member: Member, piece: bytes) -> None:
         facts = walk_update(piece, self._limits.guard)
         self._check_poison(member, piece, facts)
+        if not self.document.outline.connects(facts):
+            # A piece before it was not applied (RUL-6): its sender is asked for the rest again.
+            self._set_aside(member, facts, is_step2=False)
+            return
         self._queue(member, piece, facts, is_step2=True)
         self._apply_pending()
 

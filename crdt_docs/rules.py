@@ -18,6 +18,7 @@ class Rule(StrEnum):
     NOT_OWN = "not_own"
     SCHEMA = "schema"
     TOO_MANY = "too_many_objects"
+    STALE = "stale"
 
 
 class RuleBroken(Exception):  # noqa: N818 - says what is the case

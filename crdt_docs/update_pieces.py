@@ -15,6 +15,9 @@ from crdt_docs.update_guard import ClockRanges
 PIECE_BYTES = 64 * 1024
 """A piece is closed at this size too, however few structs it holds."""
 
+STRETCH = 8
+"""How many times as long a piece may be, so that an object is not cut in two (RUL-3)."""
+
 LOOKED_AT_ONCE = 500
 """Structs that are looked at without a pause."""
 
@@ -31,14 +34,33 @@ class Pieces:
         is_whole: once it is done, whether all of its structs connected.
     """
 
-    __slots__ = ("_clocks", "_cutting", "_deletes", "_structs", "_update", "is_done", "is_whole")
+    __slots__ = (
+        "_clocks",
+        "_cutting",
+        "_deletes",
+        "_stretch",
+        "_structs",
+        "_update",
+        "is_done",
+        "is_whole",
+    )
 
-    def __init__(self, update: bytes, deletes: ClockRanges, clocks: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        update: bytes,
+        deletes: ClockRanges,
+        clocks: Mapping[int, int],
+        *,
+        whole_entries: bool = False,
+    ) -> None:
         """
         Args:
             deletes: what the update deletes, from its `UpdateFacts`.
             clocks: of the document, as they are at any time: not a copy.
+            whole_entries: cut before what begins an entry of a root map, unless a piece would be
+                `STRETCH` times as long as it should.
         """
+        self._stretch = STRETCH if whole_entries else 1
         self._update = update
         self._deletes = deletes
         self._clocks = clocks
@@ -66,9 +88,13 @@ class Pieces:
         for cursor, is_new in in_order(cursors, reached, self._clocks):
             looked += 1
             if is_new:
+                if runs.structs >= self._structs and _begins_entry(self._update, cursor.begin):
+                    yield assemble(self._update, runs, deletes)
+                    runs, deletes = Runs(), {}
+                    looked = 0
                 runs.add(cursor)
                 _add_deleted(deletes, cursor, spans)
-                if runs.structs >= self._structs or runs.size >= PIECE_BYTES:
+                if runs.structs >= self._structs * self._stretch or runs.size >= PIECE_BYTES:
                     yield assemble(self._update, runs, deletes)
                     runs, deletes = Runs(), {}
                     looked = 0
@@ -89,6 +115,12 @@ class Pieces:
                 start += len(part)
                 cut = [(first, min(last, known)) for first, last in part if first < known]
                 yield assemble(self._update, Runs(), {client: cut})
+
+
+def _begins_entry(update: bytes, begin: int) -> bool:
+    """Whether a struct names a root map and a key in it."""
+    info = update[begin]
+    return info & 0xE0 == 0x20 and update[begin + 1] == 1
 
 
 class _Spans:

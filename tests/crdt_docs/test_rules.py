@@ -230,6 +230,55 @@ def test_rul_3_a_strict_session_refuses_what_is_not_as_it_should_be(
     assert room.take() == []
 
 
+def test_rul_3_an_object_is_not_cut_in_two_when_a_long_update_is_applied_in_pieces() -> None:
+    """Half of an object would be refused."""
+    room, ada, _, eve = _room(rules=SessionRules(strict_schema=True))
+    eve.set_many({f"n{number}": sticky(f"text {number}") for number in range(300)})
+    eve.edit(lambda o: o["b"].update({"layer": 1}))
+    room.settle()
+    assert len(room.json()) == 302
+    assert not eve.denials
+    assert ada.json() == eve.json() == room.reopened()
+
+
+def test_rul_6_what_follows_on_an_edit_that_was_not_applied_closes_nobody() -> None:
+    """GRD-24: a character between one that is there and one that never came."""
+    room, _, _, eve = _room()
+    eve.member.patience.used = 10**9
+    for number in range(4):
+        eve.edit(lambda o, n=number: o["a"]["properties"]["text"].insert(2 + n, "x"))
+    eve.edit(lambda o: o["b"].update({"layer": 8}))
+    room.settle()
+    room.authority.locked.clear()
+    eve.edit(lambda o: o["a"]["properties"]["text"].insert(6, "y"))
+    room.settle()
+    assert not eve.closed
+    assert room.json()["a"]["properties"]["text"] == "hello"
+    assert room.json()["b"]["layer"] == 8
+    assert "reload" in eve.denials[-1]
+
+
+def test_rul_6_long_edits_that_are_not_applied_do_not_leave_gaps() -> None:
+    room, ada, _, eve = _room()
+    eve.member.patience.used = 10**9
+
+    def change(objects: Map[Any]) -> None:
+        for number in range(200):
+            objects["a"]["properties"]["parts"].append(Map({"n": number}))
+        for number in range(200):
+            objects[f"n{number}"] = Map({"object_type": "shape"})
+
+    eve.edit(change)
+    room.settle()
+    assert room.json()["a"] == ada.json()["a"]
+    assert len(ada.json()["a"]["properties"]["parts"]) == 1
+    eve.edit(lambda o: o["b"].update({"layer": 8}))
+    room.settle()
+    assert ada.json()["b"]["layer"] == 8
+    assert not eve.closed
+    assert room.reopened() == room.json() == ada.json()
+
+
 def test_rul_3_what_was_wrong_before_may_be_mended_step_by_step() -> None:
     room, _, _, eve = _room()
     eve.set("w", Map({"object_type": "bomb", "layer": "x"}))
@@ -289,6 +338,26 @@ def test_rul_6_what_could_not_be_put_back_is_not_applied() -> None:
     assert "doc" in ben.objects["x"].keys()  # noqa: SIM118 - no dict
     assert ben.objects["b"]["layer"] == 1
     assert len(eve.denials) == 1
+
+
+def test_rul_5_bytes_are_put_back() -> None:
+    """Of which the binding gives what it does not take."""
+    room, ada, ben, eve = _room()
+    ada.set("x", sticky(is_locked=True, raw=b"one", inner=[b"two", {"three": b"three"}]))
+    room.settle()
+    before = shown(ada.doc, "objects", "x")
+    for breaks in (
+        lambda o: o["x"].update({"raw": 1, "inner": 1}),
+        lambda o: o["x"].update({"raw": b"SECRET"}),
+        lambda o: o["x"].update({"layer": 1}),
+        lambda o: o.pop("x"),
+    ):
+        eve.edit(breaks)
+        room.settle()
+        for person in (ada, ben, eve):
+            assert shown(person.doc, "objects", "x") == before
+    assert before["x"]["inner"] == [b"two", {"three": b"three"}]
+    assert len(eve.denials) == 4
 
 
 def test_rul_7_where_nobody_knows_what_belongs_to_what_nothing_is_applied() -> None:
