@@ -134,8 +134,6 @@ def writable(value: Any) -> Any:
     """The same value as it is handed to yrs: integers of 2^53 and more would become BigInts there,
     of which browsers make no JSON. Of bytes it gives a bytearray, but takes only bytes."""
     match value:
-        case bool():
-            return value
         case bytearray():
             return bytes(value)
         case int() if abs(value) >= EXACT:
