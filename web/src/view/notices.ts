@@ -22,7 +22,7 @@ export class Notices {
   /** An edit was refused; stays until dismissed, the latest reason only. */
   deny(reason: string): void {
     this.#denial.textContent =
-      `Not accepted: ${reason}. What you see differs from what the others see; reload to see theirs.`
+      `Not accepted: ${reason}. Should you now see something else than the others, reload.`
     if (this.#denied !== null) return
     const reload = make('button', 'wide', 'Reload')
     reload.addEventListener('click', () => location.reload())
