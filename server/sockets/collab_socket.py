@@ -25,6 +25,7 @@ from crdt_docs.sync_statuses import SyncStatuses
 from server.authentication import token_from_scope
 from server.channels import Channel
 from server.frames import OutgoingFrame
+from server.limits.message_budget import MessageBudget, Rates
 from server.limits.metered import TOO_FAST
 from server.limits.users import Passage
 from server.room_host import RoomHost
@@ -51,6 +52,8 @@ FOR_GOOD = frozenset(
 )
 """Reasons that coming back does not change: they end one document, not the socket (HOC-11)."""
 
+STRANGER = Rates(messages=50, bytes=256 * 1024, burst=5.0)
+
 TOKEN_NEEDED = "a token is needed: the provider's `token`, or ?token= in the address"  # noqa: S105 - says so
 
 
@@ -66,6 +69,7 @@ class CollabLimits:
         empty_seconds: how long a socket may be without a document.
         renewal_seconds: how long before a token ends a new one is asked for.
         look_seconds: how often to look at all of these.
+        stranger: what may be sent before anybody has proved who they are.
     """
 
     documents: int = 64
@@ -75,6 +79,7 @@ class CollabLimits:
     empty_seconds: float = 60.0
     renewal_seconds: float = 60.0
     look_seconds: float = 5.0
+    stranger: Rates = STRANGER
 
 
 @dataclass(slots=True)
@@ -149,6 +154,8 @@ class CollabSocket:
         self._kept_messages = 0
         self._kept_bytes = 0
         self._empty_since = time.monotonic()
+        self._stranger = MessageBudget(limits.stranger)
+        self._failures = 0
         self._passage: Passage | None = None
         self._user: object = None
         self._socket: SharedSocket | None = None
@@ -178,7 +185,7 @@ class CollabSocket:
 
     def on_control(self, size: int) -> None:
         """A ping or a pong of the WebSocket itself."""
-        if self._passage is not None and not self._passage.take(size):
+        if not self._may_take(size):
             self._expel(CloseCode.TRY_LATER, TOO_FAST)
 
     def on_text(self) -> None:
@@ -199,12 +206,20 @@ class CollabSocket:
             self._passage.leave()
 
     def _may_come(self, message: Message, size: int) -> bool:
-        """LIM-2, LIM-3. Who has not said yet who it is has the queue's limits."""
+        """LIM-2, LIM-3, HOC-13."""
+        passage = self._passage
+        if (
+            passage is not None
+            and isinstance(message, hocuspocus.Relayed)
+            and is_step2(message.frame)
+        ):
+            return passage.take_step2(size)
+        return self._may_take(size)
+
+    def _may_take(self, size: int) -> bool:
         passage = self._passage
         if passage is None:
-            return True
-        if isinstance(message, hocuspocus.Relayed) and is_step2(message.frame):
-            return passage.take_step2(size)
+            return self._stranger.take(size, time.monotonic())
         return passage.take(size)
 
     def _take(self, address: bytes, message: Message, size: int) -> None:
@@ -371,7 +386,10 @@ class CollabSocket:
         tell(self._services.audit, turned, session_id, self._visitor)
         self._release(waiting)
         self._places[address] = _Refused()
-        if turned.code in FOR_GOOD or self._has_others:
+        self._failures += turned.code == CloseCode.UNAUTHENTICATED
+        if self._failures > self._limits.documents:  # HOC-13: it is guessing
+            self._expel(CloseCode.UNAUTHENTICATED, "too many tokens were refused")
+        elif turned.code in FOR_GOOD or self._has_others:
             self._deny(address, turned.reason)
         else:  # a stock provider comes back only when its socket was closed
             self._expel(turned.code, turned.reason)

@@ -238,6 +238,29 @@ async def test_hoc_3_a_token_is_not_awaited_for_ever(hasty: Served) -> None:
         await wire.enter(late, hasty.token(user))
 
 
+async def test_hoc_13_a_stranger_may_not_flood(server: Served) -> None:
+    async with await CollabWire.open(server.port) as wire:
+        for _ in range(300):
+            await wire.socket.send(b"\x0a")
+        assert (await wire.closed())[0] == CloseCode.TRY_LATER
+    async with await CollabWire.open(server.port) as wire:
+        await wire.enter(named(await server.session()), server.token())
+        for _ in range(300):
+            await wire.socket.send(b"\x0a")
+        await wire.socket.send(b"\x09")
+        assert await wire.next() == (None, b"\x0a")
+
+
+async def test_hoc_13_nor_guess_tokens(hasty: Served) -> None:
+    address = named(await hasty.session())
+    async with await CollabWire.open(hasty.port) as wire:
+        for number in range(3):
+            await wire.send(address, token_message(f"guess {number}"))
+            assert (await wire.hear(address))[:2] == b"\x02\x01"
+        await wire.send(address, token_message("guess 4"))
+        assert (await wire.closed())[0] == CloseCode.UNAUTHENTICATED
+
+
 async def test_hoc_12_so_many_documents_may_be_open(hasty: Served) -> None:
     user = uuid4()
     names = [named(await hasty.session()) for _ in range(4)]
