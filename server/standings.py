@@ -8,7 +8,7 @@ together it is a handful.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from persistence.ports import SessionStore, Standing, StorageUnavailable
@@ -31,6 +31,7 @@ class StandingReader:
         self._waiting: list[tuple[tuple[UUID, UUID], asyncio.Future[Standing]]] = []
         self._asker: asyncio.Task[None] | None = None
         self._last: dict[tuple[UUID, UUID], Standing] = {}
+        self._changes = 0
 
     async def read(self, session_id: UUID, user_id: UUID) -> Standing:
         """The session and the user's row in it, as they are after this call began; while the
@@ -40,6 +41,7 @@ class StandingReader:
             StorageUnavailable: they could not be read, and never were.
         """
         pair = (session_id, user_id)
+        changes = self._changes
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 standing = await self._read(pair)
@@ -48,10 +50,7 @@ class StandingReader:
             if known is None:
                 raise StorageUnavailable("it is not known who may come in") from None
             return known
-        self._last.pop(pair, None)
-        self._last[pair] = standing
-        if len(self._last) > REMEMBERED:
-            del self._last[next(iter(self._last))]
+        self._remember({pair: standing}, changes)
         return standing
 
     async def read_all(self, pairs: Sequence[tuple[UUID, UUID]]) -> list[Standing]:
@@ -60,15 +59,28 @@ class StandingReader:
         Raises:
             StorageUnavailable: not all of them could be read.
         """
+        changes = self._changes
         found: list[Standing] = []
         for begin in range(0, len(pairs), AT_ONCE):
             asked = pairs[begin : begin + AT_ONCE]
             found += await self._sessions.standings(asked)
+        self._remember(dict(zip(pairs, found, strict=True)), changes)
         return found
+
+    def _remember(self, found: Mapping[tuple[UUID, UUID], Standing], changes: int) -> None:
+        """Keep the answers, unless something was changed after they were asked for."""
+        if changes != self._changes:
+            return
+        for pair, standing in found.items():
+            self._last.pop(pair, None)
+            self._last[pair] = standing
+        while len(self._last) > REMEMBERED:
+            del self._last[next(iter(self._last))]
 
     def forget(self, session_id: UUID, user_id: UUID | None = None) -> None:
         """A session has changed, or one person's row in it: what was read before counts no more,
         also while the database is away."""
+        self._changes += 1
         for pair in [pair for pair in self._last if pair[0] == session_id]:
             if user_id is None or pair[1] == user_id:
                 del self._last[pair]

@@ -128,9 +128,9 @@ async def read_session(opened: Reader, reply: Reply) -> Response:
 @router.post("/ocw/sessions/{session_id}/pause", response_model=Envelope[SessionView])
 @refuses(SESSION_ENDED)
 async def pause_session(opened: Host, services: ServicesOf, reply: Reply) -> Response:
-    """Pause it: nothing is changed by requests until it goes on; it can be read and joined.
+    """Pause it: until it goes on, requests change nothing, and on open sockets only hosts edit.
 
-    Pausing a paused session changes nothing and succeeds.
+    It can be read and joined. Pausing a paused session changes nothing and succeeds.
     """
     return reply(await _set_paused(opened, services, is_paused=True))
 

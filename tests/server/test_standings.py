@@ -79,3 +79,32 @@ async def test_those_who_were_in_may_come_back_while_the_database_is_away(
     store.pause()
     assert await reader.read(*pairs[2]) == Standing(None, None)
     store.resume()
+
+
+async def test_many_are_read_at_once_and_remembered() -> None:
+    store = Counting()
+    reader = StandingReader(store)
+    pairs = [(uuid4(), uuid4()) for _ in range(AT_ONCE + 1)]
+    assert await reader.read_all(pairs) == [Standing(None, None)] * (AT_ONCE + 1)
+    assert store.asked == [AT_ONCE, 1]
+    assert await reader.read_all([]) == []
+    store.fail_with = StorageUnavailable("gone")
+    assert await reader.read(*pairs[0]) == Standing(None, None)
+    with pytest.raises(StorageUnavailable):
+        await reader.read_all(pairs)
+
+
+async def test_acc_11_what_was_changed_meanwhile_is_not_remembered() -> None:
+    """The answer may be from before the change; later, in an outage, it would count."""
+    store = Counting()
+    reader = StandingReader(store)
+    session, user = uuid4(), uuid4()
+    store.pause()
+    asking = asyncio.create_task(reader.read(session, user))
+    await store.until_called()
+    reader.forget(session, user)
+    store.resume()
+    await asking
+    store.fail_with = StorageUnavailable("gone")
+    with pytest.raises(StorageUnavailable):
+        await reader.read(session, user)
