@@ -10,14 +10,30 @@ from __future__ import annotations
 
 import socket
 from http import HTTPStatus
-from typing import Any, Protocol
+from types import GeneratorType
+from typing import Any, Protocol, runtime_checkable
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, or else in Python
+from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: in C, else in Python
+    Frame,
+    apply_mask,
+)
 from websockets.http11 import Request
+from websockets.streams import StreamReader
 
+from crdt_docs.messages import CloseCode
 from server.channels import fitting_reason
 from server.frames import FINAL_BINARY, OutgoingFrame
+from server.limits.connections import (
+    CONTROL_FRAMES,
+    MOST_FRAGMENTS,
+    ConnectionGuard,
+    GuardedState,
+    Place,
+)
+from server.limits.message_budget import MessageBudget
+from server.limits.names import Limit
+from server.limits.stalling import StallWatch
 
 EXTENSION = "collab.direct"
 """Key in the scope's extensions under which an endpoint finds the protocol."""
@@ -40,6 +56,9 @@ FRAMES_AT_ONCE = 64
 GOODBYE_SECONDS = 5.0
 """How long a closing handshake may take before the connection is cut."""
 
+_BETWEEN_FRAMES = StreamReader.at_eof.__code__
+"""Where the general parser waits when it has taken all of a frame and nothing of the next."""
+
 _MASKED = 0x80
 _TWO_BYTES = 126  # a length of two more bytes follows (RFC 6455, 5.2)
 
@@ -58,6 +77,14 @@ class Receiver(Protocol):
 
     def on_lost(self) -> None:
         """The connection is gone."""
+
+
+@runtime_checkable
+class ControlReceiver(Protocol):
+    """A receiver that also wants to know of pings and pongs."""
+
+    def on_control(self, size: int) -> None:
+        """One came, of so many bytes."""
 
 
 class _Nowhere:
@@ -87,6 +114,18 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._receiver: Receiver | None = None
         self._waiting = b""
         self._is_paused = False
+        self._is_unread = False  # what was written has not gone out
+        self._is_amid = True  # the general parser has something of a message, or of the handshake
+        self._received = 0  # by the general parser
+        self._message: StallWatch | None = None
+        self._controls: MessageBudget | None = None
+        self._control_receiver: ControlReceiver | None = None
+        self.place: Place | None = None
+        """What the connection takes of the server's; given back when it is gone."""
+        state = _state_among(args, options)
+        self._guard = state.guard if isinstance(state, GuardedState) else None
+        if self._guard is not None:
+            self.conn.max_message_size = self._guard.early_message_bytes
 
     def handle_connect(self, event: Request) -> None:
         """Offer itself to the endpoint in the scope's extensions."""
@@ -98,6 +137,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def attach(self, receiver: Receiver) -> None:
         """Hand the connection over; the endpoint must return then without another word."""
         self._receiver = receiver
+        self._control_receiver = receiver if isinstance(receiver, ControlReceiver) else None
+        self.conn.max_message_size = self.config.ws_max_size
         queue, self.queue = self.queue, _NOWHERE
         self.writable = _NOWHERE
         self.close_timer = _NOWHERE  # without a timer, uvicorn closes when the endpoint returns
@@ -133,15 +174,53 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Hand on what arrived."""
         receiver = self._receiver
-        if receiver is None or self.conn.reader.buffer or self.conn.current_size is not None:
-            super().data_received(data)
+        if receiver is None or self._is_amid:
+            self._parse(data)
             return
         if self._waiting:
             self._waiting += data  # a transport may still deliver what it had when it was paused
             return
         rest = self._take_small_frames(data, receiver)
         if rest:
-            super().data_received(rest)
+            self._parse(rest)
+
+    def _parse(self, data: bytes) -> None:
+        """Give the general parser what is not for the fast path; watch what it begins (CON-3)."""
+        self._received += len(data)
+        super().data_received(data)
+        conn = self.conn
+        self._is_amid = conn.current_size is not None or not _is_between_frames(conn.parser)
+        if not self._is_amid or not self.handshake_complete:
+            if self._message is not None:
+                self._message.stop()
+        elif self._guard is not None and not self.transport.is_closing():
+            self._watch_message(self._guard)
+
+    def _watch_message(self, guard: ConnectionGuard) -> None:
+        if self._message is None:
+            self._message = StallWatch(
+                self.loop,
+                seconds=guard.patience.stall,
+                least_per_second=guard.patience.least,
+                amount=lambda: self._received,
+                on_stall=self._on_stall,
+                is_excused=lambda: self._is_paused or self.read_paused,
+            )
+        self._message.start()
+
+    def _on_stall(self) -> None:
+        self._refuse(Limit.SLOW_MESSAGE, CloseCode.TRY_LATER, "a message came too slowly")
+
+    def _refuse(self, limit: Limit, code: CloseCode, reason: str) -> None:
+        """End the connection for what it does."""
+        if self.is_closing:
+            return
+        if self._guard is not None:
+            self._guard.count(limit)
+        if self._receiver is None:
+            self.cut()
+        else:
+            self.close(code, reason)
 
     def _take_small_frames(self, data: bytes, receiver: Receiver) -> bytes:
         """Hand over whole, final, masked binary frames of up to 64 KiB from the front of `data`;
@@ -185,6 +264,41 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if not self._waiting and not self._is_paused:
             self.resume_reading()
 
+    def handle_cont(self, event: Frame) -> None:
+        """A further fragment (CON-5)."""
+        if self.is_closing:
+            self.frames = []
+        elif len(self.frames) >= MOST_FRAGMENTS:
+            self.frames = []
+            reason = f"a message may come in {MOST_FRAGMENTS} fragments"
+            self._refuse(Limit.FRAGMENTS, CloseCode.TOO_BIG, reason)
+        else:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Answer, unless nobody reads it (CON-5): RFC 6455 (5.5.3) asks for the latest alone."""
+        if self._is_unread or self.is_closing:
+            self.conn.data_to_send()
+        else:
+            super().handle_ping()
+        self._count_control(0)
+
+    def handle_pong(self, event: Frame) -> None:
+        """A pong, asked for or not."""
+        super().handle_pong(event)
+        self._count_control(len(event.data))
+
+    def _count_control(self, size: int) -> None:
+        if self.is_closing:
+            return
+        if self._controls is None:
+            self._controls = MessageBudget(CONTROL_FRAMES)
+        if not self._controls.take(size, self.loop.time()):
+            reason = f"more than {CONTROL_FRAMES.messages:.0f} pings or pongs a second"
+            self._refuse(Limit.CONTROL_FRAMES, CloseCode.TRY_LATER, reason)
+        elif self._control_receiver is not None:
+            self._control_receiver.on_control(size)
+
     def send_receive_event_to_app(self) -> None:
         """A whole message from the general parser."""
         receiver = self._receiver
@@ -203,7 +317,12 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
         super().connection_lost(exc)
+        if self._message is not None:
+            self._message.stop()
+        if self.place is not None:
+            self.place.leave()
         receiver, self._receiver = self._receiver, None
+        self._control_receiver = None
         if receiver is not None:
             self.is_closing = True
             receiver.on_lost()
@@ -236,6 +355,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         """The transport holds more than it should."""
+        self._is_unread = True
         if self._receiver is None:
             super().pause_writing()
         else:
@@ -243,6 +363,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def resume_writing(self) -> None:
         """The transport has drained."""
+        self._is_unread = False
         if self._receiver is None:
             super().resume_writing()
         else:
@@ -278,3 +399,18 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return
         super().keepalive_timeout()
         self.transport.abort()
+
+
+def _state_among(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """uvicorn's `server_state`, by name or in its place."""
+    return options["server_state"] if "server_state" in options else args[1]
+
+
+def _is_between_frames(parser: object) -> bool:
+    """Whether a parser of websockets waits for the first byte of a frame.
+
+    Its buffer does not tell: it is empty also after a header, before the payload.
+    """
+    while isinstance(parser, GeneratorType) and parser.gi_yieldfrom is not None:
+        parser = parser.gi_yieldfrom
+    return isinstance(parser, GeneratorType) and parser.gi_code is _BETWEEN_FRAMES

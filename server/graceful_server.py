@@ -18,6 +18,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from server.counters import Counters
+from server.http_protocol import GuardedHttpProtocol
+from server.limits.connections import ConnectionGuard, GuardedState
 from server.settings import Settings
 from server.tls import Certificate
 
@@ -73,7 +76,7 @@ def uvicorn_config(
         app,
         interface="asgi3",
         lifespan="on",
-        http="h11",
+        http=GuardedHttpProtocol,
         ws=ws,
         # A step 2 may be as large as a document; smaller frames are the endpoint's to judge.
         ws_max_size=settings.max_document_bytes + 64,
@@ -102,8 +105,11 @@ class GracefulServer(uvicorn.Server):
         *,
         stop_seconds: float,
         on_ready: Callable[[], None],
+        guard: ConnectionGuard | None = None,
     ) -> None:
+        """`guard`: of its connections; one with the usual limits if none is given."""
         super().__init__(config)
+        self.server_state = GuardedState(guard or ConnectionGuard(Counters()))
         self._stop_seconds = stop_seconds
         self._on_ready = on_ready
         self.is_clean = True

@@ -29,7 +29,9 @@ from persistence.errors import DatabaseInUse
 from persistence.ports import StorageUnavailable
 from server.applying_note import ApplyingNote
 from server.complaints import reason_of
+from server.counters import Counters
 from server.graceful_server import GracefulServer, LifespanWitness, uvicorn_config
+from server.limits.connections import ConnectionGuard
 from server.logs import configure_logging
 from server.settings import ENV_PREFIX, Settings
 from server.tls import Certificate, UnusableCertificate
@@ -149,6 +151,12 @@ class Heartbeat:
             self._timer.cancel()
 
 
+def counters_of(app: Starlette) -> Counters:
+    """What an application counts with; counters of their own where it has none."""
+    counters: Counters = getattr(app.state, "counters", None) or Counters()
+    return counters
+
+
 def leave() -> NoReturn:
     """End at once: without a supervisor nobody looks after the database, or after us."""
     os._exit(ExitStatus.FAILED)
@@ -177,6 +185,7 @@ class Worker:
             uvicorn_config(settings, self._witness, ws, self._certificate),
             stop_seconds=settings.shutdown_seconds * SHARE_OF_WORKER,
             on_ready=self._on_ready,
+            guard=ConnectionGuard.of(settings, counters_of(self._app)),
         )
 
     def stop(self) -> None:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -23,12 +22,17 @@ from persistence.ports import Session, SessionStatus, SessionType
 from server.app import Stores, create_app, memory_stores
 from server.authentication import mint
 from server.direct_channel import DirectProtocol
+from server.graceful_server import GracefulServer, uvicorn_config
+from server.limits.connections import ConnectionGuard
 from server.room_directory import RoomDirectory
 from server.settings import Settings
 from tests.helpers.lifted_limits import LIFTED
 
 SECRET = "a secret for tests, long enough for HS256"
-WS_CLASSES = {"asgi": "websockets-sansio", "direct": DirectProtocol}
+WS_CLASSES: dict[str, type[asyncio.Protocol] | str] = {
+    "asgi": "websockets-sansio",
+    "direct": DirectProtocol,
+}
 
 
 @dataclass(slots=True)
@@ -103,17 +107,12 @@ async def served(
     )
     app = create_app(given, open_stores=open_stores)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app,
-        ws=WS_CLASSES[channel],  # type: ignore[arg-type]  # uvicorn takes a class as well
-        ws_max_size=given.max_document_bytes,
-        ws_per_message_deflate=False,
-        log_config=None,
-        lifespan="on",
-        access_log=False,
-        proxy_headers=False,
+    server = GracefulServer(
+        uvicorn_config(given, app, WS_CLASSES[channel]),
+        stop_seconds=5.0,
+        on_ready=lambda: None,
+        guard=ConnectionGuard.of(given, app.state.counters),
     )
-    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
@@ -123,5 +122,5 @@ async def served(
     try:
         yield Served(app, listener.getsockname()[1], documents, sessions)
     finally:
-        server.should_exit = True
+        server.stop()
         await serving

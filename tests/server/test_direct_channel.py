@@ -13,6 +13,7 @@ from websockets.frames import Frame, Opcode
 
 from server.direct_channel import EXTENSION, FRAMES_AT_ONCE, DirectProtocol
 from server.frames import OutgoingFrame
+from server.limits.connections import CONTROL_FRAMES, MOST_FRAGMENTS
 
 HANDSHAKE = (
     b"GET /ws?token=x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -326,3 +327,62 @@ async def test_a_refused_handshake_offers_nothing() -> None:
     assert transport.written.startswith(b"HTTP/1.1 400")
     line.may_attach.set()
     await line.attached.wait()
+
+
+# What one connection may do (CON-5)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 4, 5, 6, 8])
+async def test_a_payload_that_looks_like_a_frame_is_none(cut: int) -> None:
+    """A header may come alone; what follows is its payload, whatever it begins with."""
+    line = await Line().ready()
+    payload = masked(b"no frame") * 20
+    stream = b"\x82\xfe" + len(payload).to_bytes(2) + bytes(4) + payload
+    line.feed(stream[:cut])
+    line.feed(stream[cut:])
+    line.feed(masked(b"next"))
+    assert line.witness.frames == [payload, b"next"]
+
+
+async def test_a_message_in_too_many_fragments_ends_the_connection() -> None:
+    """CON-5"""
+    line = await Line().ready()
+    line.feed(masked(b"x", fin=False))
+    line.feed(masked(b"", Opcode.CONT, fin=False) * (MOST_FRAGMENTS - 1))
+    assert line.transport.take() == b""
+    line.feed(masked(b"", Opcode.CONT, fin=False))
+    assert int.from_bytes(line.transport.take()[2:4]) == 1009
+    line.feed(masked(b"", Opcode.CONT, fin=False) * 10)
+    assert line.protocol.frames == []
+
+
+async def test_pings_that_come_faster_than_answers_are_read_are_not_answered() -> None:
+    """CON-5"""
+    line = await Line().ready()
+    line.protocol.pause_writing()
+    line.feed(masked(b"one", Opcode.PING))
+    assert line.transport.take() == b""
+    line.protocol.resume_writing()
+    line.feed(masked(b"two", Opcode.PING))
+    assert line.transport.take() == Frame(Opcode.PONG, b"two").serialize(mask=False)
+
+
+async def test_a_flood_of_pings_ends_the_connection() -> None:
+    """CON-5"""
+    line = await Line().ready()
+    line.feed(masked(b"", Opcode.PING) * 1000)
+    sent = line.transport.take()
+    pongs, _, close = sent.partition(b"\x88")
+    assert pongs.count(b"\x8a\x00") < 2 * CONTROL_FRAMES.messages * CONTROL_FRAMES.burst
+    assert int.from_bytes(close[1:3]) == 4503
+
+
+async def test_a_flood_of_pings_before_anybody_is_known_cuts_the_connection() -> None:
+    """CON-5"""
+    line = Line(attach_at_once=False)
+    line.feed(masked(b"", Opcode.PONG) * 1000)
+    assert line.transport.aborted
+    line.protocol.connection_lost(None)
+    line.may_attach.set()
+    await line.attached.wait()
+    assert line.witness.lost == 1
