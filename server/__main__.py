@@ -1,5 +1,5 @@
 """The command line: `collab serve`, `token`, `migrate`, `verify`, `rebuild`, `export`,
-`import`, `version`.
+`import`, `personal-data`, `forget`, `version`.
 
 Wrong input ends with one line on standard error and status 2, never with a traceback.
 """
@@ -332,6 +332,56 @@ def import_command(
 def _transferred(done: Transferred) -> str:
     numbers = ", ".join(f"{kind} {count}" for kind, count in done.counts.items() if count)
     return f"session {done.session_id} ({numbers})"
+
+
+_person = click.argument("user", type=_UuidType())
+
+
+@cli.command("personal-data")
+@_person
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write instead of standard output; one that is there is replaced.",
+)
+@_data_dir
+@_database_url
+def personal_data(user: UUID, output: Path | None, **flags: Any) -> None:
+    """Print all that is held about a USER as JSON, less what they wrote. A server may run."""
+    from server import privacy_commands  # noqa: PLC0415 - see migrate
+
+    settings = _settings(**flags)
+    configure_logging(settings)
+    with (
+        _reported(settings, *_database_faults()),
+        _database_beside(settings) as dsn,
+        ExitStack() as stack,
+    ):
+        file = stack.enter_context(output.open("wb")) if output else sys.stdout.buffer
+        asyncio.run(privacy_commands.write_personal_data(dsn, user, file.write))
+        file.flush()
+
+
+@cli.command()
+@_person
+@_data_dir
+@_database_url
+def forget(user: UUID, **flags: Any) -> None:
+    """Forget a USER: take them out of everything but what they wrote.
+
+    The server must be stopped; one that runs does it for DELETE /api/privacy/users/USER.
+    """
+    from server import privacy_commands  # noqa: PLC0415 - see migrate
+
+    settings = _settings(**flags)
+    configure_logging(settings)
+    tokens_for = timedelta(days=settings.refresh_token_days)
+    with _reported(settings, *_database_faults()), _existing_database(settings) as dsn:
+        done = asyncio.run(privacy_commands.forget_person(dsn, user, tokens_for=tokens_for))
+    rows = ", ".join(f"{table} {count}" for table, count in sorted(done.rows.items()))
+    click.echo(f"forgotten in {done.documents} documents ({rows or 'nothing was held'})")
+    for session_id in done.mentioned_in:
+        click.echo(f"what people wrote in session {session_id} names them still")
 
 
 @cli.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
@@ -21,6 +22,19 @@ class PersonalDataBusy(Exception):  # noqa: N818 - says what is the case
     """Somebody's data is being read already: one at a time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is about to be read of a person.
+
+    Attributes:
+        is_empty: nothing is held.
+        chunks: items of a JSON array, without its brackets. May raise StorageUnavailable.
+    """
+
+    is_empty: bool
+    chunks: AsyncIterator[bytes]
+
+
 class PersonalData:
     """Reads what is held about persons, one person at a time."""
 
@@ -29,12 +43,12 @@ class PersonalData:
         self._longest = longest_seconds
         self._is_reading = False
 
-    async def begin(self, user_id: UUID) -> AsyncIterator[bytes]:
-        """The rows as items of a JSON array, without its brackets, in chunks.
+    async def begin(self, user_id: UUID) -> Reading:
+        """The rows of a person; they must be read to the end, or let go of.
 
         Raises:
             PersonalDataBusy: somebody else's are being read.
-            StorageUnavailable: they cannot be read now. Later, the iterator may raise it, too.
+            StorageUnavailable: they cannot be read now.
         """
         if self._is_reading:
             raise PersonalDataBusy
@@ -45,7 +59,7 @@ class PersonalData:
         except BaseException:
             self._is_reading = False
             raise
-        return self._chunks(first, rows)
+        return Reading(first is None, self._chunks(first, rows))
 
     async def _chunks(
         self, first: HeldRow | None, rows: AsyncGenerator[HeldRow]

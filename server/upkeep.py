@@ -129,7 +129,7 @@ async def rebuild_sessions(
     """
     counts = RebuildCounts()
     async with (
-        _only_server(dsn),
+        only_server(dsn),
         _inspection(dsn) as inspection,
         aclosing(_names(inspection, sessions)) as names,
     ):
@@ -152,7 +152,7 @@ async def rebuild_sessions(
 
 
 @asynccontextmanager
-async def _only_server(dsn: str) -> AsyncIterator[None]:
+async def only_server(dsn: str) -> AsyncIterator[None]:
     """Keep servers off the database; what is done within ends if one takes it all the same.
 
     Raises:

@@ -101,13 +101,16 @@ async def read_personal_data(
     an answer that breaks off is not complete.
     """
     try:
-        rows = await services.personal_data.begin(person)
+        reading = await services.personal_data.begin(person)
     except PersonalDataBusy:
         raise unavailable(PRIVACY_BUSY) from None
-    target = f"{USER_TARGET}{person}"
-    services.audit.record(event_of(request.scope, EXPORTED, target=target))
+    if not reading.is_empty:  # of somebody unknown, the trail would be all that is held
+        target = f"{USER_TARGET}{person}"
+        services.audit.record(event_of(request.scope, EXPORTED, target=target))
     frame = reply({"user_id": person, "rows": []})
-    return StreamingResponse(_framed(bytes(frame.body), rows), media_type="application/json")
+    return StreamingResponse(
+        _framed(bytes(frame.body), reading.chunks), media_type="application/json"
+    )
 
 
 async def _framed(answer: bytes, rows: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
