@@ -104,7 +104,7 @@ export const BREAKS = {
   'formats it': (o, key) => words(o, key).format(1, 4, { bold: null, color: 'SECRET' }),
   'replaces its text': (o, key) => properties(o, key).set('text', new Y.Text('SECRET')),
   'makes its text a string': (o, key) => properties(o, key).set('text', 'SECRET'),
-  'adds to its list': (o, key) => properties(o, key).get('points').insert(1, ['SECRET']),
+  'adds to its list': (o, key) => properties(o, key).get('points').unshift(['SECRET']),
   'empties its list': (o, key) =>
     properties(o, key).get('points').delete(0, properties(o, key).get('points').length),
   'changes a part': (o, key) => properties(o, key).get('parts').get(0).set('a', 'SECRET'),
