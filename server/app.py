@@ -88,7 +88,8 @@ from server.room_rules import StoredRules
 from server.security_headers import SecurityHeaders
 from server.settings import Settings
 from server.signing_keys import shared_secret
-from server.sockets.collab_socket import CollabLimits, collab_socket_route
+from server.sockets.collab_places import CollabLimits
+from server.sockets.collab_socket import collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
 from server.standings import StandingReader

@@ -15,7 +15,7 @@ from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import KEEPALIVE, CloseCode
 from persistence.ports import StorageUnavailable
 from server.authentication import mint
-from server.sockets.collab_socket import CollabLimits
+from server.sockets.collab_places import CollabLimits
 from tests.helpers.collab_wire import REFUSED, STORED, CollabWire, token_message
 from tests.helpers.waiting import until
 from tests.helpers.yjs_peer import YjsPeer, awareness, step1, step2, sync_update, var_bytes
