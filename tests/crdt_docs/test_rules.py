@@ -69,6 +69,10 @@ def test_rul_1_a_locked_object_stays_what_it_is(breaks: Break) -> None:
     assert len(eve.denials) == 1
 
 
+def _typing(at: int) -> Break:
+    return lambda objects: objects["a"]["properties"]["text"].insert(at, "x")
+
+
 def _everything(person: Person) -> Any:
     return ObjectReader(person.doc).read("objects", "a")
 
@@ -161,7 +165,7 @@ def test_rul_5_what_follows_on_a_refused_edit_is_refused_or_taken_and_nobody_is_
     """Two characters typed before the first refusal arrives."""
     room, ada, _, eve = _room()
     for number in range(5):
-        eve.edit(lambda o, n=number: o["a"]["properties"]["text"].insert(2 + n, "x"))
+        eve.edit(_typing(2 + number))
     eve.edit(lambda o: o["a"]["properties"].update({"inner": Map({"deep": Map()})}))
     eve.edit(lambda o: o["a"]["properties"]["inner"]["deep"].update({"x": 1}))
     eve.edit(lambda o: o["b"].update({"layer": 8}))
@@ -246,7 +250,7 @@ def test_rul_6_what_follows_on_an_edit_that_was_not_applied_closes_nobody() -> N
     room, _, _, eve = _room()
     eve.member.patience.used = 10**9
     for number in range(4):
-        eve.edit(lambda o, n=number: o["a"]["properties"]["text"].insert(2 + n, "x"))
+        eve.edit(_typing(2 + number))
     eve.edit(lambda o: o["b"].update({"layer": 8}))
     room.settle()
     room.authority.locked.clear()

@@ -15,6 +15,7 @@ from crdt_docs.update_surgery import (
     brings_news,
     connecting_part,
     is_deleted_already,
+    not_deleted_yet,
     placeholder,
     read_delete_set,
 )
@@ -250,3 +251,43 @@ def test_what_is_in_the_document_is_no_news(seed: int) -> None:
             assert (server.contents(), server.outline.clocks) == before
         assert not brings_news(facts, server.outline.clocks, server.deletes())
     assert not brings_news(walk_update(whole), server.outline.clocks, server.deletes())
+
+
+# What is not deleted yet
+
+_SPANS = st.lists(st.integers(0, 40), max_size=10, unique=True).map(
+    lambda clocks: [(clock, clock + 1) for clock in sorted(clocks)]
+)
+_RANGES = st.dictionaries(st.integers(1, 3), _SPANS.filter(bool), max_size=3)
+
+
+def _joined(ranges: ClockRanges) -> ClockRanges:
+    """With ranges that touch joined, as encoders write some of them."""
+    joined: ClockRanges = {}
+    for client, spans in ranges.items():
+        for start, end in spans:
+            known = joined.setdefault(client, [])
+            if known and known[-1][1] == start:
+                known[-1] = (known[-1][0], end)
+            else:
+                known.append((start, end))
+    return joined
+
+
+def _clocks(ranges: ClockRanges) -> set[tuple[int, int]]:
+    return {
+        (client, clock)
+        for client, spans in ranges.items()
+        for start, end in spans
+        for clock in range(start, end)
+    }
+
+
+@given(_RANGES, _RANGES)
+def test_what_is_not_deleted_yet(deletes: ClockRanges, known: ClockRanges) -> None:
+    """RUL-5: of what a first synchronisation says again, the new part."""
+    for one in (deletes, _joined(deletes)):
+        for other in (known, _joined(known)):
+            new = not_deleted_yet(one, other)
+            assert _clocks(new) == _clocks(deletes) - _clocks(known)
+            assert all(spans == sorted(spans) for spans in new.values())
