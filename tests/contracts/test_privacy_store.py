@@ -1,0 +1,219 @@
+"""What every `privacy_ports.PrivacyStore` keeps, in memory and in PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from crdt_docs.gestures import Author, ChangeKind, Step
+from crdt_docs.identifiers import ActorKind, DocumentKind, document_name
+from crdt_docs.object_changes import ObjectChange, ObjectRoot
+from crdt_docs.projection import project_object
+from persistence.answer_ports import AnswerStore, KeptAnswer, RequestName, Reservation, Reserved
+from persistence.audit_log import PostgresAuditStore
+from persistence.audit_ports import AuditEntry, AuditEvent, AuditFilter, AuditStore
+from persistence.kept_answers import PostgresAnswerStore
+from persistence.lookup_ports import ObjectLookup
+from persistence.memory_answers import MemoryAnswerStore
+from persistence.memory_audit import MemoryAuditStore
+from persistence.memory_privacy import MemoryPrivacyStore
+from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_tokens import MemoryTokenStore
+from persistence.memory_visits import MemoryVisitStore
+from persistence.object_lookup import PostgresObjectLookup
+from persistence.object_ports import HistoryFilter
+from persistence.pool import DatabasePool
+from persistence.ports import (
+    Commit,
+    DocumentStore,
+    Session,
+    SessionStatus,
+    SessionStore,
+    SessionType,
+)
+from persistence.privacy import PostgresPrivacyStore
+from persistence.privacy_ports import PrivacyStore
+from persistence.sessions import PostgresSessionStore
+from persistence.token_ports import NextToken, Refused, TokenFamily, TokenStore
+from persistence.tokens import PostgresTokenStore
+from persistence.update_log import PostgresDocumentStore
+from persistence.visit_ports import Visit, VisitStore
+from persistence.visits import PostgresVisitStore
+from tests.helpers.commits import ANA, BEN
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BOARD, OTHER = UUID(int=1), UUID(int=2)
+DOCUMENT = document_name(DocumentKind.OCW, BOARD)
+DIGEST = b"d" * 32
+FORGOTTEN = AuditEvent("privacy.forgotten", None, None, target=f"user/{ANA}")
+
+
+@dataclass
+class Memories:
+    """Everything that is kept, in memory."""
+
+    documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
+    sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
+
+    def __post_init__(self) -> None:
+        self.objects: ObjectLookup = self.documents.objects
+        self.answers = MemoryAnswerStore()
+        self.audit = MemoryAuditStore(self.sessions.workspace_of)
+        self.visits = MemoryVisitStore(self.sessions.note_seen)
+        self.tokens = MemoryTokenStore()
+        self.privacy: PrivacyStore = MemoryPrivacyStore(
+            self.documents,
+            self.sessions,
+            answers=self.answers,
+            audit=self.audit,
+            visits=self.visits,
+            tokens=self.tokens,
+        )
+
+
+class Tables:
+    """The same in PostgreSQL."""
+
+    def __init__(self, pool: DatabasePool) -> None:
+        self.documents: DocumentStore = PostgresDocumentStore(pool)
+        self.sessions: SessionStore = PostgresSessionStore(pool)
+        self.objects: ObjectLookup = PostgresObjectLookup(pool)
+        self.answers: AnswerStore = PostgresAnswerStore(pool)
+        self.audit: AuditStore = PostgresAuditStore(pool)
+        self.visits: VisitStore = PostgresVisitStore(pool)
+        self.tokens: TokenStore = PostgresTokenStore(pool)
+        self.privacy: PrivacyStore = PostgresPrivacyStore(pool)
+
+
+Kept = Memories | Tables
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def kept(request: pytest.FixtureRequest) -> Kept:
+    if request.param == "memory":
+        return Memories()
+    return Tables(request.getfixturevalue("pool"))
+
+
+async def fill(kept: Kept) -> None:
+    """A board of Ana's, on which she and Ben draw, and what else is held about her."""
+    for session_id, host in ((BOARD, ANA), (OTHER, BEN)):
+        await kept.sessions.create(
+            Session(
+                id=session_id,
+                workspace_id=uuid4(),
+                session_type=SessionType.WHITEBOARD,
+                host_user_id=host,
+                status=SessionStatus.ACTIVE,
+                config={"moderators": [str(host)]},
+                max_participants=5,
+                is_recording=False,
+                started_at=NOON,
+            )
+        )
+    await kept.documents.commit(
+        [
+            Commit(DOCUMENT, 1, b"first", ANA, introduced=(7,), changes=(_drawn(ANA, ANA),)),
+            Commit(DOCUMENT, 2, b"then", BEN, introduced=(8,), changes=(_drawn(ANA, ANA, BEN),)),
+        ]
+    )
+    await kept.visits.put([Visit(uuid4(), BOARD, ANA, ActorKind.USER, "firefox", NOON)])
+    for caller, body in ((ANA, b"{}"), (BEN, f'{{"to":"{ANA}"}}'.encode()), (BEN, b"{}")):
+        held = Reservation(
+            RequestName(caller, body.ljust(32)[:32]), b"", datetime.now(UTC), NOON + HOUR
+        )
+        await kept.answers.claim(held, kept_since=NOON - HOUR)
+        await kept.answers.keep(held, KeptAnswer(200, (), body))
+    family = TokenFamily(uuid4(), ANA, uuid4(), {}, NOON)
+    await kept.tokens.begin(family, NextToken(DIGEST, NOON + HOUR, NOON + HOUR))
+    await kept.audit.add([AuditEntry(NOON, AuditEvent("a.a", ANA, ActorKind.USER))])
+
+
+def _drawn(author: UUID, *contributors: UUID) -> ObjectChange:
+    """Somebody draws the box, which says whose it is."""
+    starts = len(contributors) == 1
+    kind = ChangeKind.CREATE if starts else ChangeKind.UPDATE
+    step = Step(starts, kind, Author(author), contributors, None)
+    state = project_object({"object_type": "sticky", "created_by": str(ANA)})
+    return ObjectChange(ObjectRoot.OBJECTS, "box", state, Author(contributors[-1]), step, 10)
+
+
+async def test_prv_2_an_alias_stands_in_a_document_and_its_rows(kept: Kept) -> None:
+    await fill(kept)
+    assert await kept.privacy.documents_of(ANA) == [DOCUMENT]
+    assert await kept.privacy.forget_in(DOCUMENT, ANA)
+    assert await kept.privacy.documents_of(ANA) == []
+    session = await kept.sessions.get(BOARD)
+    assert session is not None
+    alias = session.host_user_id
+    assert alias not in {ANA, BEN}
+    assert session.config == {"moderators": [str(alias)]}
+    log = await kept.documents.read_log(DOCUMENT)
+    assert [entry.user_id for entry in log] == [alias, BEN]
+    assert [entry.update for entry in log] == [b"first", b"then"]
+    assert (await kept.documents.load(DOCUMENT)).authors == {7: alias, 8: BEN}
+    (row,) = (await kept.objects.history(BOARD, ObjectRoot.OBJECTS, HistoryFilter(), limit=9)).items
+    assert (row.changed_by.user_id, row.contributors) == (alias, (alias, BEN))
+    assert await kept.privacy.forget_in(DOCUMENT, ANA) == {}
+    other = await kept.sessions.get(OTHER)
+    assert other is not None
+    assert other.host_user_id == BEN
+
+
+async def test_prv_4_all_else_goes_with_the_pseudonym(kept: Kept) -> None:
+    await fill(kept)
+    (before,) = (await kept.audit.find(AuditFilter(), limit=9)).items
+    counts = await kept.privacy.forget(ANA, AuditEntry(NOON + HOUR, FORGOTTEN))
+    assert counts == {
+        "audit_subjects": 1,
+        "kept_answers": 2,
+        "ocw_participants": 1,
+        "token_families": 1,
+        "user_sessions": 1,
+    }
+    assert await kept.sessions.participant(BOARD, ANA) is None
+    assert await kept.sessions.participant(OTHER, BEN) is not None
+    assert await kept.visits.of_user(ANA) == []
+    following = NextToken(b"e" * 32, NOON + HOUR, NOON + HOUR)
+    assert await kept.tokens.rotate(DIGEST, following, NOON) == Refused()
+    later, first = (await kept.audit.find(AuditFilter(), limit=9)).items
+    assert (later.action, later.target) == ("privacy.forgotten", f"user/{before.actor}")
+    assert (first.actor, first.persons) == (before.actor, {})
+    again = await kept.privacy.forget(ANA, AuditEntry(NOON + 2 * HOUR, FORGOTTEN))
+    assert set(again) <= {"audit_subjects"}
+    wanted = Reservation(RequestName(ANA, b"{}".ljust(32)), b"", NOON, NOON + HOUR)
+    assert await kept.answers.claim(wanted, kept_since=NOON - HOUR) == Reserved()
+
+
+async def test_prv_5_what_is_held_is_told_and_nothing_that_was_written(kept: Kept) -> None:
+    await fill(kept)
+    held = [row async for row in kept.privacy.held(ANA)]
+    tables = {row.table for row in held}
+    assert tables >= {
+        "audit_log",
+        "audit_subjects",
+        "document_updates",
+        "ocw_participants",
+        "ocw_sessions",
+        "user_sessions",
+    }
+    assert "sticky" not in str(held)
+    assert [row async for row in kept.privacy.held(uuid4())] == []
+
+
+async def test_sessions_whose_contents_name_somebody_are_told(kept: Kept) -> None:
+    await fill(kept)
+    assert await kept.privacy.mentions(ANA) == [BOARD]
+    await kept.privacy.forget_in(DOCUMENT, ANA)
+    assert await kept.privacy.mentions(ANA) == [BOARD]
+    assert await kept.privacy.mentions(BEN) == []
+
+
+async def test_a_document_that_is_not_there_is_no_matter(kept: Kept) -> None:
+    assert await kept.privacy.forget_in(DOCUMENT, ANA) == {}
+    assert await kept.privacy.documents_of(ANA) == []
