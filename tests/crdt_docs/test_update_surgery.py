@@ -255,10 +255,10 @@ def test_what_is_in_the_document_is_no_news(seed: int) -> None:
 
 # What is not deleted yet
 
-_SPANS = st.lists(st.integers(0, 40), max_size=10, unique=True).map(
+_FEW_SPANS = st.lists(st.integers(0, 40), max_size=10, unique=True).map(
     lambda clocks: [(clock, clock + 1) for clock in sorted(clocks)]
 )
-_RANGES = st.dictionaries(st.integers(1, 3), _SPANS.filter(bool), max_size=3)
+_FEW_RANGES = st.dictionaries(st.integers(1, 3), _FEW_SPANS.filter(bool), max_size=3)
 
 
 def _joined(ranges: ClockRanges) -> ClockRanges:
@@ -283,7 +283,7 @@ def _clocks(ranges: ClockRanges) -> set[tuple[int, int]]:
     }
 
 
-@given(_RANGES, _RANGES)
+@given(_FEW_RANGES, _FEW_RANGES)
 def test_what_is_not_deleted_yet(deletes: ClockRanges, known: ClockRanges) -> None:
     """RUL-5: of what a first synchronisation says again, the new part."""
     for one in (deletes, _joined(deletes)):
