@@ -397,11 +397,21 @@ class Room:
             member.role is Role.VIEWER
             and self.authority is not None
             and facts.struct_count <= ANNOTATED_AT_ONCE
+            and all(self._is_own(member, client) for client, _, _ in facts.ranges)
             and self._follows(member, facts)
             and self.authority.may_annotate(update, facts, member.identity.user_id)
         ):
             return None
         return Rule.READ_ONLY, READ_ONLY
+
+    def _is_own(self, member: Member, client: int) -> bool:
+        """Whether a reader may write as this client id: with somebody else's it would use up clocks
+        of edits that are still to come."""
+        if client in self.authors:
+            return self.authors[client] == member.identity.user_id
+        if member.own_client is None and self._awareness.holder(client) is None:
+            member.own_client = client
+        return client == member.own_client
 
     def _follows(self, member: Member, facts: UpdateFacts) -> bool:
         """Whether a reader's update connects, if need be once what it was refused is filled in."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pycrdt import Array, Map, Text, UndoManager, XmlElement, XmlFragment
+from pycrdt import Array, Doc, Map, Text, UndoManager, XmlElement, XmlFragment
 
+from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.room import RoomLimits
@@ -431,6 +432,28 @@ def test_acc_6_a_viewer_annotates_and_changes_nothing_else() -> None:
     del mine["hers"]
     room.settle()
     assert shown(ben.doc, "annotations", "hers")["hers"] is None
+
+
+@pytest.mark.parametrize("has_written", [True, False])
+def test_acc_6_a_viewer_does_not_write_as_somebody_else(*, has_written: bool) -> None:
+    """The clocks of an editor are for the editor's edits, also of one who has not edited yet."""
+    room, _, ben, _ = _room()
+    if has_written:
+        ben.set("n", 1)
+        room.settle()
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    forger: Doc[Any] = Doc(client_id=ben.client_id)
+    forger.apply_update(room.room.document.full_state())
+    state = forger.get_state()
+    forger.get("annotations", type=Map)["n"] = Map({"annotation_type": "comment"})
+    room.send(vera, messages.sync_update(forger.get_update(state)))
+    room.settle()
+    assert shown(ben.doc, "annotations", "n")["n"] is None
+    ben.set("m", 2)
+    room.settle()
+    assert room.json()["m"] == 2
 
 
 def test_acc_6_a_viewer_comes_back_with_all_that_it_has() -> None:
