@@ -11,6 +11,7 @@ class Counters:
 
     Attributes:
         closes: sockets closed by the server, by close code.
+        failed_permission_checks: looks at who may be where that came to nothing (ACC-12).
         refused_documents: of Hocuspocus sockets, that were not opened.
         ignored_stateless: messages for an application on the server, which has none.
         limited: what was refused or cut off for being too much, by the limit's name.
@@ -21,6 +22,7 @@ class Counters:
     refused_edits: int = 0
     failed_loads: int = 0
     failed_projections: int = 0
+    failed_permission_checks: int = 0
     refused_documents: int = 0
     ignored_stateless: int = 0
     closes: dict[int, int] = field(default_factory=dict)

@@ -92,8 +92,13 @@ class PermissionWatch:
                 due = self._clock() + self._every
             try:
                 await self._look_at_all() if is_due else await self.look(names)
-            except (StorageUnavailable, TimeoutError):
+            except StorageUnavailable:
                 log.warning("storage is not available; permissions are looked at again later")
+                self._directory.counters.failed_permission_checks += 1
+            except Exception:
+                # What one row says must not end the watch over all others.
+                log.exception("permissions could not be looked at")
+                self._directory.counters.failed_permission_checks += 1
 
     async def _look_at_all(self) -> None:
         if self._reload is not None:

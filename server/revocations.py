@@ -66,7 +66,8 @@ class Revocations:
 
     def _is_before_cut(self, credentials: Credentials) -> bool:
         """Times of issue are whole seconds. In the second of the revocation itself a token of a
-        family counts: families from before are revoked by their id."""
+        family counts: families from before are revoked by their id. An issuer whose clock is
+        ahead signs tokens that look later than they are: those are revoked by their `jti`."""
         cut = self._users.get(credentials.identity.user_id)
         if cut is None:
             return False

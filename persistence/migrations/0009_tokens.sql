@@ -33,6 +33,7 @@ CREATE TABLE revoked_tokens (
     key   text        NOT NULL,
     at    timestamptz NOT NULL,
     until timestamptz NOT NULL,
+    CHECK (kind = 'token' OR key::uuid IS NOT NULL),
     -- A thing is revoked once, or later again.
     PRIMARY KEY (kind, key)
 );

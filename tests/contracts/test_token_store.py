@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from persistence.memory_tokens import MemoryTokenStore
+from persistence.pool import DatabasePool
 from persistence.token_ports import (
     NextToken,
     Refused,
@@ -139,3 +141,14 @@ async def test_what_has_ended_is_removed_in_portions(store: TokenStore) -> None:
     assert await store.forget_before(end) == 0
     assert await use(store, "t0", "x", NOON) == Refused()
     assert await use(store, "kept", "x", NOON) == Rotated(family(9))
+
+
+async def test_a_revocation_by_sql_names_what_it_is_about(pool: DatabasePool) -> None:
+    """A backend may write them as well; what cannot be read would end the server's start."""
+    insert = "INSERT INTO revoked_tokens (kind, key, at, until) VALUES ($1, $2, now(), $3)"
+    async with pool.borrow() as connection:
+        await connection.execute(insert, "user", str(ANA).upper(), NOON + DAY)
+        with pytest.raises(asyncpg.PostgresError):
+            await connection.execute(insert, "family", "no id", NOON + DAY)
+    found = await PostgresTokenStore(pool).revocations(NOON)
+    assert [(each.kind, UUID(each.key)) for each in found] == [(RevokedKind.USER, ANA)]

@@ -345,6 +345,8 @@ async def test_acc_12_it_looks_again_and_again_also_after_an_outage(place: Place
         reloaded.append(1)
         if len(reloaded) == 1:
             raise StorageUnavailable("gone")
+        if len(reloaded) == 2:
+            raise ValueError("a row that says nonsense")
 
     watch = PermissionWatch(
         place.house.directory, place.standings, every=0.001, soon=0, reload=reload
@@ -354,6 +356,7 @@ async def test_acc_12_it_looks_again_and_again_also_after_an_outage(place: Place
     watching = asyncio.create_task(watch.run())
     await until(lambda: seat.member.role is Role.VIEWER)
     await until(lambda: len(reloaded) > 2)
+    assert place.house.counters.failed_permission_checks == 2
     watching.cancel()
 
 

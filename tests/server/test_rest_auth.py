@@ -71,7 +71,7 @@ async def test_a_service_mints_a_token_for_a_person(api: Api) -> None:
     assert credentials.identity.user_id == ANNA
     assert credentials.identity.name == "Anna É"
     assert credentials.identity.kind is ActorKind.USER
-    assert credentials.workspaces == {workspace}
+    assert credentials.workspaces == frozenset({workspace})
     assert credentials.grants == {DocumentName(f"ocw/{session}"): Role.VIEWER}
     assert credentials.family is not None
     assert not credentials.is_service
