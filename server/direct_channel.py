@@ -87,6 +87,15 @@ class ControlReceiver(Protocol):
         """One came, of so many bytes."""
 
 
+@runtime_checkable
+class Stranger(Protocol):
+    """A receiver that learns only from messages who sends them."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has; until then no large message is taken (CON-6)."""
+
+
 class _Nowhere:
     """Takes what uvicorn's protocol still says to the endpoint that has gone."""
 
@@ -120,6 +129,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._message: StallWatch | None = None
         self._controls: MessageBudget | None = None
         self._control_receiver: ControlReceiver | None = None
+        self._stranger: Stranger | None = None
         self.place: Place | None = None
         """What the connection takes of the server's; given back when it is gone."""
         state = _state_among(args, options)
@@ -138,7 +148,9 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         """Hand the connection over; the endpoint must return then without another word."""
         self._receiver = receiver
         self._control_receiver = receiver if isinstance(receiver, ControlReceiver) else None
-        self.conn.max_message_size = self.config.ws_max_size
+        self._stranger = receiver if isinstance(receiver, Stranger) else None
+        if self._stranger is None:
+            self.conn.max_message_size = self.config.ws_max_size
         queue, self.queue = self.queue, _NOWHERE
         self.writable = _NOWHERE
         self.close_timer = _NOWHERE  # without a timer, uvicorn closes when the endpoint returns
@@ -187,6 +199,9 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def _parse(self, data: bytes) -> None:
         """Give the general parser what is not for the fast path; watch what it begins (CON-3)."""
         self._received += len(data)
+        if self._stranger is not None and self._stranger.is_known:
+            self._stranger = None
+            self.conn.max_message_size = self.config.ws_max_size
         super().data_received(data)
         conn = self.conn
         self._is_amid = conn.current_size is not None or not _is_between_frames(conn.parser)
@@ -322,7 +337,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if self.place is not None:
             self.place.leave()
         receiver, self._receiver = self._receiver, None
-        self._control_receiver = None
+        self._control_receiver = self._stranger = None
         if receiver is not None:
             self.is_closing = True
             receiver.on_lost()

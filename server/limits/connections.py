@@ -7,6 +7,7 @@
 - CON-4: a head has at most 16 KiB.
 - CON-5: a message comes in at most so many fragments; a connection sends control frames at most at
   a rate; and those that come faster than they are read are not answered.
+- CON-6: until it is known whose a socket is, a message has at most the size of an ordinary frame.
 """
 
 from __future__ import annotations

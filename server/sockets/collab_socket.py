@@ -85,6 +85,11 @@ class CollabSocket:
         self._socket = SharedSocket(channel)
         self._timer = self._loop.call_later(self._limits.look_seconds, self._look)
 
+    @property
+    def is_known(self) -> bool:
+        """Somebody has proved who they are."""
+        return self._user.is_known
+
     # What arrives
 
     def on_frame(self, frame: bytes) -> None:

@@ -87,14 +87,14 @@ class Scene:
             writer.transport.abort()
 
     @asynccontextmanager
-    async def socket(self, *, extensions: str = "", token: str | None = "") -> AsyncIterator[Line]:
-        """A new WebSocket in the room; its owner speaks frames by hand."""
-        given = self.server.token() if token == "" else token
-        url = urlsplit(self.server.url(self.session, given))
+    async def socket(self, *, extensions: str = "", path: str = "") -> AsyncIterator[Line]:
+        """A new WebSocket, in the room unless it is elsewhere; frames are spoken by hand."""
+        url = urlsplit(self.server.url(self.session, self.server.token()))
+        target = path or f"{url.path}?{url.query}"
         key = base64.b64encode(os.urandom(16)).decode()
         async with self.line() as line:
             await line.say(
-                f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+                f"GET {target} HTTP/1.1\r\nHost: {url.netloc}\r\n"
                 f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                 f"Sec-WebSocket-Key: {key}\r\n{extensions}\r\n".encode()
             )
@@ -383,7 +383,7 @@ async def test_compression_is_not_agreed_to(scene: Scene) -> None:
 async def test_who_is_not_known_yet_may_send_no_large_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """CON-5"""
+    """CON-6"""
     async with scene_with(max_frame_bytes=10_000) as scene:
         gate = asyncio.Event()
         with monkeypatch.context() as patch:
@@ -398,3 +398,30 @@ async def test_who_is_not_known_yet_may_send_no_large_message(
                 await line.say(b"\x82\xff" + (1_000_000).to_bytes(8) + b"mask")
                 assert close_code(await line.rest()) == 1009
             gate.set()
+
+
+async def test_who_has_brought_no_token_may_send_no_large_message() -> None:
+    """CON-6"""
+    async with (
+        scene_with(max_frame_bytes=10_000) as scene,
+        scene.socket(path="/api/collab") as line,
+    ):
+        await line.say(b"\x82\xff" + (1_000_000).to_bytes(8) + b"mask")
+        assert close_code(await line.rest()) == 1009
+
+
+async def test_an_answer_that_is_not_read_is_cut(scene: Scene) -> None:
+    """CON-3"""
+    for number in range(8):
+        scene.ada.objects[f"large{number}"] = os.urandom(1_000_000).hex()
+    await scene.ben.until(lambda: "large7" in scene.ben.objects)
+    reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port, limit=1024)
+    path = f"/api/ocw/sessions/{scene.session}/state?format=yjs"
+    token = scene.server.token()
+    await Line(reader, writer).say(
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(PATIENCE):
+        while "slow_body" not in scene.limited:
+            await scene.goes_on()
+    writer.transport.abort()
