@@ -30,7 +30,7 @@ from crdt_docs.object_trees import (
     mend,
     tree_at,
 )
-from crdt_docs.ownership import Entry, Foreseen, Ownership
+from crdt_docs.ownership import Entry, Foreseen, Ownership, Span
 from crdt_docs.projector import Projector
 from crdt_docs.rules import ORDINARY, Rule, SessionRules
 from crdt_docs.update_guard import UpdateFacts
@@ -39,9 +39,15 @@ from crdt_docs.update_surgery import not_deleted_yet
 KEPT_BYTES: Final = 2 * 1024 * 1024
 """Of objects that one update may make us put back."""
 
-MAY_LOCK: Final = (b"is_locked", b"\x01x")
-"""One of these is in every update that locks an object: the name of the field, or, where the field
-was there before, a value of its own that is true."""
+LOCK: Final = b"is_locked"
+"""In every update that gives an object this field. Where the field was there before, its name is
+not said again; the value is, and only if it is true does it lock."""
+
+FEW_STRUCTS: Final = 32
+"""In an update that is worth being looked at struct by struct."""
+
+FEW_WRITERS: Final = 1000
+"""Whose newest clocks are known before they are read."""
 
 PAUSED = "the session is paused: only a host may edit now"
 UNKNOWN = "it cannot be checked now whether this edit keeps to the rules; try again later"
@@ -124,6 +130,8 @@ class Authority:
             if self._reader.is_locked(ObjectRoot.OBJECTS, key)
         }
         self._is_strict = False
+        self._seen: tuple[int, Span] | None = None
+        self._beyond: dict[int, Span] = {}
         # No root map holds more than this.
         self._bound = max(len(projector.present(root)) for root in ObjectRoot)
 
@@ -131,18 +139,55 @@ class Authority:
     def _ownership(self) -> Ownership | None:
         return self._document.ownership
 
-    def concerns(self, update: bytes, structs: int) -> bool:
+    def concerns(self, update: bytes, facts: UpdateFacts) -> bool:
         """Whether a rule may apply to an update, whoever sent it. Asked for every one.
 
-        Args:
-            structs: how many it has: no more objects than that can be new.
+        Then it is to be examined; otherwise `went_in` is to be told when it was accepted.
         """
-        self._bound += structs
-        if self.locked or self.is_paused or self._is_strict:
+        structs = facts.struct_count
+        self._bound += structs  # no more objects than that can be new
+        self._seen = None
+        if self.is_paused or self._is_strict:
             return True
-        if self._document.ownership is None:
-            return False
-        return self._bound > self._max_objects or MAY_LOCK[1] in update or MAY_LOCK[0] in update
+        ownership = self._document.ownership
+        if ownership is None:
+            return bool(self.locked)
+        if self._bound > self._max_objects or facts.may_say_true or LOCK in update:
+            return True
+        return bool(self.locked) and (
+            structs > FEW_STRUCTS or self._may_be_locked(ownership, facts)
+        )
+
+    def _may_be_locked(self, ownership: Ownership, facts: UpdateFacts) -> bool:
+        """Whether a short update may touch what is locked."""
+        owners = ownership.owners_in(facts, self._beyond)
+        if owners is None:
+            self._projector.catch_up()
+            owners = ownership.owners_in(facts, self._beyond)
+            if owners is None:
+                return True
+        entries, locked = ownership.entries, self.locked
+        for owner in owners:
+            if entries[owner].key in locked:
+                return True
+        if facts.struct_count == 1 and len(owners) == 1:
+            [(client, start, end)] = facts.ranges
+            if start == self._document.outline.clocks.get(client, 0):
+                self._seen = (client, Span(start, end, owner))
+        return False
+
+    def went_in(self) -> None:
+        """What was not concerned was accepted: it will be in the document at the end of the turn.
+        Until that is read, it is known whose it is."""
+        if self._seen is None:
+            return
+        client, span = self._seen
+        before = self._beyond.get(client)
+        if before is not None and before.end == span.start and before.owner == span.owner:
+            span = span._replace(start=before.start)
+        elif len(self._beyond) > FEW_WRITERS:
+            self._beyond.clear()
+        self._beyond[client] = span
 
     def obey(self, rules: SessionRules) -> None:
         """From now on these are the session's rules."""

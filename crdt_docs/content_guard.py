@@ -34,6 +34,7 @@ _SHARED_TYPES: Final = frozenset((ARRAY_TYPE, 1, 2, XML_ELEMENT_TYPE, XML_FRAGME
 """Also map, text and XML text. Not 5, a hook, nor yrs' own weak links."""
 
 ANY_STRING: Final = 119
+ANY_TRUE: Final = 120
 UNENDING: Final = 1 << 62
 """A budget that is never used up: the walk does not pause."""
 

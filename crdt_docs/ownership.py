@@ -19,6 +19,8 @@ import orjson
 from crdt_docs.content_guard import COLLECTED, SKIPPED
 from crdt_docs.content_length import content_length
 from crdt_docs.errors import Malformed
+from crdt_docs.placement import ABSENT, ROOT
+from crdt_docs.update_guard import UpdateFacts
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_bytes, var_uint
 
 NOBODY: Final = 0
@@ -27,6 +29,9 @@ NOBODY: Final = 0
 STRUCTS_AT_ONCE = 1000
 """Structs or deleted ranges that are read without a pause: some milliseconds."""
 
+FEW_RANGES: Final = 16
+"""Deleted ranges of a client that are worth being looked up one by one."""
+
 _WITHOUT_PLACE: Final = frozenset((COLLECTED, SKIPPED))
 _AHEAD: Final = 1 << 31
 """A number with this bit stands for the owner of a struct that comes later in the same update."""
@@ -34,6 +39,8 @@ _BITS: Final = 32
 _NUMBER: Final = (1 << _BITS) - 1
 _NO_RUNS: Final = array("Q")
 _VERSION: Final = 1
+_UNKNOWN: Final = -1
+_NO_SPAN: Final = (0, 0, _UNKNOWN)
 
 
 Absorbed: TypeAlias = list[tuple[int | None, set[int]]]
@@ -49,6 +56,14 @@ class Entry(NamedTuple):
 
     root: str
     key: str
+
+
+class Span(NamedTuple):
+    """Clocks of one client that belong to one owner."""
+
+    start: int
+    end: int
+    owner: int
 
 
 class Foreseen(NamedTuple):
@@ -160,6 +175,44 @@ class Ownership:
             return self._named(absorbed)
         finally:
             self._take_back(begun, known)
+
+    def owners_in(self, facts: UpdateFacts, beyond: Mapping[int, Span]) -> set[int] | None:
+        """Owners of what an update would touch, from what the guard has learnt of it: for most of
+        them that tells, at a fraction of the cost of reading them. None: it does not.
+
+        Args:
+            beyond: by client the newest clocks that this was not told of, and whose they are.
+        """
+        owners: set[int] = set()
+        if facts.continues and not facts.placements:
+            client, start, _ = facts.ranges[0]
+            owners.add(self._owner_at(client, start - 1, beyond))
+        for placement in facts.placements:
+            if placement.shape & ROOT:
+                return None
+            client = placement.left_client
+            if client != ABSENT:
+                owners.add(self._owner_at(client, placement.left_clock, beyond))
+            elif placement.right_client != ABSENT:
+                clock = placement.right_clock
+                owners.add(self._owner_at(placement.right_client, clock, beyond))
+        for client, ranges in facts.deletes.items():
+            if len(ranges) > FEW_RANGES:
+                return None
+            for start, end in ranges:
+                if end - start == 1:
+                    owners.add(self._owner_at(client, start, beyond))
+                elif end <= self._clocks.get(client, 0):
+                    _add_owners(self._runs[client], start, end, owners)
+                else:
+                    return None
+        return None if _UNKNOWN in owners else owners
+
+    def _owner_at(self, client: int, clock: int, beyond: Mapping[int, Span]) -> int:
+        if clock < self._clocks.get(client, 0):
+            return _at(self._runs[client], clock)
+        start, end, owner = beyond.get(client, _NO_SPAN)
+        return owner if start <= clock < end else _UNKNOWN
 
     def named_in(self, spans: Mapping[int, Iterable[tuple[int, int]]]) -> set[Entry | None]:
         """The objects to which clocks belong; None: some belong to none."""

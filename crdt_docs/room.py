@@ -461,7 +461,7 @@ class Room:
         """An update that connects is applied at the end of the turn, in order of arrival; at once
         where a rule may apply."""
         authority = self.authority
-        if authority is not None and authority.concerns(update, facts.struct_count):
+        if authority is not None and authority.concerns(update, facts):
             self._apply_pending()
             if not self.is_broken:
                 self._apply_judged(authority, member, update, facts)
@@ -473,6 +473,8 @@ class Room:
                 raise
             self._refuse(member, facts, Rule.STALE, STALE)
             return
+        if authority is not None:
+            authority.went_in()
         group = self._pending[-1] if self._pending else None
         if group is None or group.member is not member or is_step2 or group.is_step2:
             group = _Group(member, is_step2)
