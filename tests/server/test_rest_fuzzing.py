@@ -37,6 +37,7 @@ from crdt_docs.identifiers import DocumentKind, document_name
 from server.app import OpenStores, create_app, open_memory, open_postgres
 from server.authentication import mint
 from server.settings import Settings
+from tests.helpers.lifted_limits import LIFTED
 from tests.helpers.proving import few_or_many
 from tests.server.described import described
 from tests.server.served import SECRET
@@ -137,6 +138,9 @@ class Platform:
         case.validate_response(answer, checks=CHECKS)
 
 
+_LIFTED: dict[str, Any] = dict(LIFTED)
+
+
 @contextmanager
 def platform(settings: Settings, open_stores: OpenStores) -> Iterator[Platform]:
     """The application, started."""
@@ -151,7 +155,7 @@ def platform(settings: Settings, open_stores: OpenStores) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     directory = tmp_path_factory.mktemp("fuzzed")
-    settings = Settings(data_dir=directory, jwt_secret=SecretStr(SECRET), dev=False)
+    settings = Settings(data_dir=directory, jwt_secret=SecretStr(SECRET), dev=False, **_LIFTED)
     with platform(settings, open_memory) as opened:
         yield opened
 
@@ -172,6 +176,7 @@ def test_every_operation_keeps_to_the_document_over_postgresql(
         data_dir=tmp_path,
         jwt_secret=SecretStr(SECRET),
         database_url=own_database,
+        **_LIFTED,
     )
     with platform(settings, open_postgres) as opened:
         for label in described().operations:
