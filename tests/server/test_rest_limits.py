@@ -14,10 +14,11 @@ from starlette.responses import Response
 from server.counters import Counters
 from server.limits.requests import RequestLimits, RequestRates
 from server.rest.application import RestApplication
+from server.rest.auth import REFRESH_REFUSED
 from server.rest.callers import CallerOf
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Reply
-from server.rest.errors import unauthenticated
+from server.rest.errors import ApiError
 from server.rest.routes import rest_routes
 from tests.server.rest_client import Api, Caller, refusal
 
@@ -164,7 +165,7 @@ def with_tokens_in_bodies(api: LimitedApi) -> httpx.AsyncClient:
     @router.post("/auth/try")
     async def attempt(good: bool, reply: Reply) -> Response:  # noqa: FBT001 - a parameter of HTTP
         if not good:
-            raise unauthenticated("no", token_given=True)
+            raise ApiError(REFRESH_REFUSED)
         return reply({})
 
     @router.post("/auth/mine")
