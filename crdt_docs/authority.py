@@ -114,6 +114,7 @@ class Authority:
 
     Attributes:
         rules: what the session says; they are set with `obey`.
+        seen: what the last update that no rule applied to brings, if that is worth knowing.
     """
 
     def __init__(self, document: Document, projector: Projector, max_objects: int) -> None:
@@ -130,7 +131,7 @@ class Authority:
             if self._reader.is_locked(ObjectRoot.OBJECTS, key)
         }
         self._is_strict = False
-        self._seen: tuple[int, Span] | None = None
+        self.seen: tuple[int, Span] | None = None
         self._beyond: dict[int, Span] = {}
         # No root map holds more than this.
         self._bound = max(len(projector.present(root)) for root in ObjectRoot)
@@ -142,11 +143,17 @@ class Authority:
     def concerns(self, update: bytes, facts: UpdateFacts) -> bool:
         """Whether a rule may apply to an update, whoever sent it. Asked for every one.
 
-        Then it is to be examined; otherwise `went_in` is to be told when it was accepted.
+        If so, it is to be examined; otherwise `went_in` is to be told if it was accepted and
+        something was `seen`.
         """
-        structs = facts.struct_count
-        self._bound += structs  # no more objects than that can be new
-        self._seen = None
+        self.seen = None
+        self._bound += facts.struct_count  # no more objects than that can be new
+        if self.locked or self.is_paused or self._is_strict or self._bound > self._max_objects:
+            return self._concerns_much(update, facts)
+        # Where nobody knows what belongs to what, nothing is locked.
+        return (facts.may_say_true or LOCK in update) and self._document.ownership is not None
+
+    def _concerns_much(self, update: bytes, facts: UpdateFacts) -> bool:
         if self.is_paused or self._is_strict:
             return True
         ownership = self._document.ownership
@@ -154,9 +161,7 @@ class Authority:
             return bool(self.locked)
         if self._bound > self._max_objects or facts.may_say_true or LOCK in update:
             return True
-        return bool(self.locked) and (
-            structs > FEW_STRUCTS or self._may_be_locked(ownership, facts)
-        )
+        return facts.struct_count > FEW_STRUCTS or self._may_be_locked(ownership, facts)
 
     def _may_be_locked(self, ownership: Ownership, facts: UpdateFacts) -> bool:
         """Whether a short update may touch what is locked."""
@@ -173,15 +178,12 @@ class Authority:
         if facts.struct_count == 1 and len(owners) == 1:
             [(client, start, end)] = facts.ranges
             if start == self._document.outline.clocks.get(client, 0):
-                self._seen = (client, Span(start, end, owner))
+                self.seen = (client, Span(start, end, owner))
         return False
 
-    def went_in(self) -> None:
-        """What was not concerned was accepted: it will be in the document at the end of the turn.
-        Until that is read, it is known whose it is."""
-        if self._seen is None:
-            return
-        client, span = self._seen
+    def went_in(self, client: int, span: Span) -> None:
+        """What was `seen` was accepted: it will be in the document at the end of the turn. Until
+        that is read, it is known whose it is."""
         before = self._beyond.get(client)
         if before is not None and before.end == span.start and before.owner == span.owner:
             span = span._replace(start=before.start)

@@ -473,8 +473,8 @@ class Room:
                 raise
             self._refuse(member, facts, Rule.STALE, STALE)
             return
-        if authority is not None:
-            authority.went_in()
+        if authority is not None and authority.seen is not None:
+            authority.went_in(*authority.seen)
         group = self._pending[-1] if self._pending else None
         if group is None or group.member is not member or is_step2 or group.is_step2:
             group = _Group(member, is_step2)
