@@ -197,7 +197,7 @@ def create_app(
     """The application of one worker; its lifespan opens and closes all it works with.
 
     Once started, `app.state.ready_lines` holds what the operator is to be told, and
-    `app.state.directory` the rooms.
+    `app.state.directory` the rooms, `app.state.audit` the trail.
     """
 
     counters = Counters()
@@ -354,6 +354,7 @@ async def _build(
         ]
     )
     app.state.directory = directory
+    app.state.audit = audit
     app.state.ready_lines = await _demo(stores.sessions, settings) if settings.dev else []
 
 

@@ -43,6 +43,7 @@ class Served:
     port: int
     documents: MemoryDocumentStore
     sessions: MemorySessionStore
+    stores: Stores
 
     @property
     def directory(self) -> RoomDirectory:
@@ -120,7 +121,7 @@ async def served(
     assert isinstance(documents, MemoryDocumentStore)
     assert isinstance(sessions, MemorySessionStore)
     try:
-        yield Served(app, listener.getsockname()[1], documents, sessions)
+        yield Served(app, listener.getsockname()[1], documents, sessions, stores)
     finally:
         server.stop()
         await serving
