@@ -3,15 +3,18 @@
 A provider counts what is not stored: it sets the count to one when it sends a step 1, adds one
 with each update it sends, and takes one away with each status that says *stored*. The step 2 with
 which it answers a step 1 of ours is not added. So of those only the answer to the question that
-follows its own step 1 may be acknowledged, or the count would reach zero too early.
+follows its own step 1 may be acknowledged, or the count would reach zero too early. Nor may an
+update that was made without a connection: it was counted before that step 1, and comes after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from crdt_docs.errors import Malformed
 from crdt_docs.hocuspocus import is_step1
 from crdt_docs.number_ranges import add_number, join_ranges
+from crdt_docs.varint import read_var_bytes, read_var_uint
 
 _UPDATES = (b"\x00\x01", b"\x00\x02")
 _STEP2 = _UPDATES[0]
@@ -26,6 +29,7 @@ class SyncStatuses:
         "_answers_before",
         "_is_answer_awaited",
         "_is_asked",
+        "_question",
         "_received",
         "_refused",
         "_said",
@@ -42,6 +46,7 @@ class SyncStatuses:
         # Step 2s to come, in order: some that answer older questions of ours, perhaps the one
         # that answers the question behind the client's last step 1, and some after that.
         self._is_asked = False
+        self._question = b""
         self._answers_before = 0
         self._is_answer_awaited = False
         self._answers_after = 0
@@ -52,19 +57,27 @@ class SyncStatuses:
     def hear(self, frame: bytes) -> None:
         """The client sent this y-protocols frame."""
         if is_step1(frame):
-            self._begin_anew()
+            self._begin_anew(frame)
         elif frame.startswith(_UPDATES):
             self._received += 1
             if frame.startswith(_STEP2):
                 self._take_answer()
+            elif self._is_open and _is_in(frame, self._question):
+                add_number(self._silent, self._received)
 
-    def _begin_anew(self) -> None:
+    @property
+    def _is_open(self) -> bool:
+        """The client's last step 1 has not come back as a step 2 yet."""
+        return self._is_asked or self._is_answer_awaited
+
+    def _begin_anew(self, question: bytes) -> None:
         """HOC-6: the client has set its count to one. What it sent before is covered by the
         step 2 to come; a status for it would be one too many."""
         self._answers_before += self._is_answer_awaited + self._answers_after
         self._answers_after = 0
         self._is_answer_awaited = False
         self._is_asked = True
+        self._question = question
         self._silent = [range(1, self._received + 1)] if self._received else []
 
     def _take_answer(self) -> None:
@@ -75,6 +88,7 @@ class SyncStatuses:
             self._is_answer_awaited = False
             self._answers_before, self._answers_after = self._answers_after, 0
             self._answer = self._received
+            self._question = b""
 
     def say(self, frame: bytes) -> None:
         """The room sends the client this y-protocols frame."""
@@ -99,7 +113,7 @@ class SyncStatuses:
 
     def due(self) -> Iterator[bool]:
         """What is to be said now, in order: whether a message is stored, or was refused."""
-        if self._is_asked or self._is_answer_awaited or self._settled < self._answer:
+        if self._is_open or self._settled < self._answer:
             return
         while self._said < self._settled:
             self._said += 1
@@ -107,6 +121,33 @@ class SyncStatuses:
                 yield False
             elif not _is_next(self._silent, self._said):
                 yield True
+
+
+def _is_in(update: bytes, question: bytes) -> bool:
+    """Whether a sync frame's update is older than the step 1 of its sender. Its first struct tells:
+    what was made later begins where the state vector ends. One that only deletes does not say."""
+    try:
+        payload, _ = read_var_bytes(update, 2)
+        clients, at = read_var_uint(payload, 0)
+        if not clients:
+            return False
+        _, at = read_var_uint(payload, at)
+        client, at = read_var_uint(payload, at)
+        clock, _ = read_var_uint(payload, at)
+        return clock < _clock_of(client, question)
+    except Malformed:
+        return False  # its room closes the socket for it
+
+
+def _clock_of(client: int, question: bytes) -> int:
+    payload, _ = read_var_bytes(question, 2)
+    count, at = read_var_uint(payload, 0)
+    for _ in range(count):
+        found, at = read_var_uint(payload, at)
+        clock, at = read_var_uint(payload, at)
+        if found == client:
+            return clock
+    return 0
 
 
 def _is_next(ranges: list[range], number: int) -> bool:
