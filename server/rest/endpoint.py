@@ -151,7 +151,8 @@ async def _attempt(limits: RequestLimits, request: Request, answer: Answering) -
     try:
         return await answer(request)
     except ApiError as error:
-        if error.status == UNAUTHENTICATED.status:
+        # Of a token in a header `identify` has counted it.
+        if error.status == UNAUTHENTICATED.status and error.kind is not UNAUTHENTICATED:
             limits.fail(address)
         raise
 
