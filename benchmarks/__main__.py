@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    attacks,
     comparison,
     echoes,
     fanout,
@@ -49,6 +50,7 @@ SECTIONS: dict[str, Section] = {
     "loading": loading.measure,
     "past": past.measure,
     "search": searching.measure,
+    "attacks": attacks.measure,
     "peers": comparison.measure,
 }
 ON_REQUEST = {"peers"}

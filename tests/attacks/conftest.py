@@ -14,7 +14,9 @@ from tests.helpers.server_process import ServerProcess, running_server
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     """Settings of a module are its `SETTINGS`."""
     settings: dict[str, str] = getattr(request.module, "SETTINGS", {})
-    with running_server(database_url=None, **settings) as process:
+    with running_server(
+        database_url=None, has_limits=True, certificate=None, **settings
+    ) as process:
         yield process
 
 

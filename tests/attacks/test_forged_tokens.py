@@ -183,7 +183,9 @@ async def test_two_tokens_are_not_more_than_one(
 @pytest.fixture(scope="module")
 def keyed_server() -> Iterator[ServerProcess]:
     settings = {**SETTINGS, "COLLAB_JWT_JWKS": json.dumps({"keys": [JWK]}), "COLLAB_JWT_SECRET": ""}
-    with running_server(database_url=None, **settings) as process:
+    with running_server(
+        database_url=None, has_limits=True, certificate=None, **settings
+    ) as process:
         yield process
 
 
