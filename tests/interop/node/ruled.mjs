@@ -95,13 +95,19 @@ export const watch = (client, places) => {
 const properties = (objects, key) => objects.get(key).get('properties')
 const words = (objects, key) => properties(objects, key).get('text')
 
+// Editors do not cut characters in two.
+const hasEmoji = (text) => text.toString().includes('😀')
+const within = (text) => (hasEmoji(text) ? text.toString().indexOf('😀') + 2 : 1)
+
 // What may not be done with a locked object, by name.
 export const BREAKS = {
   'moves it': (o, key) => o.get(key).set('position', { x: 9, y: 9 }),
   'types in it': (o, key) => words(o, key).insert(2, 'SECRET'),
-  'types emoji in it': (o, key) => words(o, key).insert(0, '😀SECRET'),
-  'deletes of its text': (o, key) => words(o, key).delete(1, 3),
-  'formats it': (o, key) => words(o, key).format(1, 4, { bold: null, color: 'SECRET' }),
+  'types emoji in it': (o, key) =>
+    words(o, key).insert(0, hasEmoji(words(o, key)) ? 'SECRET' : '😀SECRET'),
+  'deletes of its text': (o, key) => words(o, key).delete(within(words(o, key)), 3),
+  'formats it': (o, key) =>
+    words(o, key).format(within(words(o, key)), 3, { bold: null, color: 'SECRET' }),
   'replaces its text': (o, key) => properties(o, key).set('text', new Y.Text('SECRET')),
   'makes its text a string': (o, key) => properties(o, key).set('text', 'SECRET'),
   'adds to its list': (o, key) => properties(o, key).get('points').unshift(['SECRET']),
@@ -173,7 +179,8 @@ const untilTrue = (doc, condition, what) => new Promise((resolve, reject) => {
 export const back = (client, root, keys, before, deed) => untilTrue(
   client.doc,
   () => shown(client.doc, root, keys) === before,
-  () => `after "${deed}" it has ${shown(client.doc, root, keys)} and not ${before}`
+  () => `after "${deed}" it has ${shown(client.doc, root, keys)} and not ${before}; it was told ` +
+    JSON.stringify([client.denials, client.stateless, client.closes].map((all) => all?.slice(-3)))
 )
 
 // Break one rule, and wait until it is taken back.
