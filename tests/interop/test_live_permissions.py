@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,8 @@ import httpx
 import pytest
 
 from crdt_docs.varint import var_string
-from tests.helpers.node_clients import NodeClient, NodeClients
+from tests.helpers.hocuspocus_clients import VERSIONS, HocuspocusClients
+from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
 from tests.helpers.server_process import Invitation, LiveSession, ServerProcess
 from tests.interop.agreement import agree
 
@@ -185,6 +187,40 @@ async def test_auth_a_renewal_gives_no_more_than_a_new_socket_would(
     await ben.run("doc.getMap('objects').set('refused', 1)")
     await ben.until("client.denials.length > 0")
     assert "refused" not in (await session.state())["objects"]
+
+
+@pytest.fixture
+async def hocuspocus(node_process: NodeProcess) -> AsyncIterator[HocuspocusClients]:
+    """Sockets of stock Hocuspocus providers, closed when the test ends."""
+    async with HocuspocusClients(node_process) as made:
+        yield made
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_auth_hocuspocus_clients_meet_the_same(
+    hocuspocus: HocuspocusClients, clients: NodeClients, session: LiveSession, version: int
+) -> None:
+    host, guest = session.invite("host"), session.invite()
+    ada = await clients.join("ada", host)
+    socket = await hocuspocus.socket(session.server.collab_url, version)
+    ben = await socket.enter("ben", guest)
+    await call(session, guest, "POST", "/join")
+    await ben.run("doc.getMap('objects').set('before', 1)")
+    await ada.until("doc.getMap('objects').get('before') === 1")
+    await set_role(session, host, guest, "viewer")
+    await ben.run("doc.getMap('objects').set('refused', 1)")
+    await ben.until("client.syncStatuses.includes(0)")
+    await set_role(session, host, guest, "editor")
+    await ben.run("doc.getMap('objects').set('again', 1)")
+    await ada.until("doc.getMap('objects').get('again') === 1")
+    assert set((await session.state())["objects"]) == {"before", "again"}
+    assert await ben.run("return client.shared.sockets") == 1
+    await call(session, host, "DELETE", f"/participants/{guest.user_id}")
+    await ben.until("client.closes.length + client.refusals.length > 0")
+    await ben.run("doc.getMap('objects').set('removed', 1)")
+    await ada.run("doc.getMap('objects').set('last', 1)")
+    await agree(session, ada)
+    assert set((await session.state())["objects"]) == {"before", "again", "last"}
 
 
 @pytest.fixture
