@@ -48,8 +48,12 @@ class MessageBudget:
         self._messages_until = -math.inf
         self._bytes_until = -math.inf
 
-    def take(self, size: int, now: float) -> bool:
-        """Spend one message of so many bytes; False, and nothing is spent, if it is too much."""
+    def take(self, size: int, now: float, cost: float = 1.0) -> bool:
+        """Spend one message of so many bytes; False, and nothing is spent, if it is too much.
+
+        Args:
+            cost: as how many messages it counts.
+        """
         # Written out: `max` takes twice as long as all the rest of this.
         until = self._messages_until
         messages = until if until > now else now
@@ -57,7 +61,7 @@ class MessageBudget:
         until = size * self._byte_seconds + (until if until > now else now)
         if messages - now > self._messages_ahead or until - now > self._bytes_ahead:
             return False
-        self._messages_until = messages + self._message_seconds
+        self._messages_until = messages + self._message_seconds * cost
         self._bytes_until = until
         return True
 

@@ -14,33 +14,28 @@ TOO_FAST = "more messages or bytes than a user may send (messages a second, over
 class Metered:
     """A `direct_channel.Receiver`, and `ControlReceiver`, around another one."""
 
-    __slots__ = ("_is_over", "_is_step2", "_let_go", "_passage", "_receiver")
+    __slots__ = ("_is_over", "_let_go", "_passage", "_receiver")
 
     def __init__(
         self,
         receiver: Receiver,
         passage: Passage,
         *,
-        is_step2: Callable[[bytes], bool],
         let_go: Callable[[CloseCode, str], None],
     ) -> None:
         """
         Args:
             passage: of the user; left when the socket is gone.
-            is_step2: whether a message is the answer to a step 1.
             let_go: closes the socket, with a code and a reason.
         """
         self._receiver = receiver
         self._passage = passage
-        self._is_step2 = is_step2
         self._let_go = let_go
         self._is_over = False
 
     def on_frame(self, frame: bytes) -> None:
         """A binary message."""
-        passage = self._passage
-        size = len(frame)
-        if passage.take_step2(size) if self._is_step2(frame) else passage.take(size):
+        if self._passage.take_frame(frame, len(frame)):
             self._receiver.on_frame(frame)
         else:
             self._end()

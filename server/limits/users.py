@@ -3,7 +3,8 @@ rooms they enter.
 
 - LIM-1: a user has at most so many sockets at once; there are at most so many sockets in all.
 - LIM-2: messages, control frames among them, and their bytes come at most at a rate, over all of
-  a user's sockets, with a burst. Leaving and coming back gives nobody a new budget.
+  a user's sockets, with a burst. Leaving and coming back gives nobody a new budget. Four messages
+  of presence count as one: stock y-websocket clients send back all presence that they are told.
 - LIM-3: step 2 messages are exempt from LIM-2, up to so many a minute on one socket: they are as
   large as documents, and come when somebody connects and not again.
 - LIM-4: a user enters at most so many rooms a minute.
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from crdt_docs.messages import MessageType, SyncType
 from server.counters import Counters
 from server.limits.message_budget import MessageBudget, Rates
 from server.limits.names import Limit
@@ -27,6 +29,10 @@ MOST_QUIET_USERS = 20_000
 """Users without a socket whose budgets are remembered."""
 
 STEP2_PER_MINUTE = 60
+PRESENCE_COST = 0.25
+
+_STEP2 = bytes((MessageType.SYNC, SyncType.STEP2))
+_PRESENCE = int(MessageType.AWARENESS)
 MINUTE = 60.0
 
 
@@ -180,8 +186,22 @@ class Passage:
         if self._budget is not None:
             self._users.enter_room(self._user_id)
 
+    def take_frame(self, frame: bytes, size: int) -> bool:
+        """Whether a message of y-protocols may come (LIM-2, LIM-3).
+
+        Args:
+            size: of all that came, in bytes.
+        """
+        budget = self._budget
+        if budget is None:
+            return True
+        if frame[:2] == _STEP2:
+            return self.take_step2(size)
+        is_presence = frame and frame[0] == _PRESENCE
+        return budget.take(size, self._clock(), PRESENCE_COST if is_presence else 1.0)
+
     def take(self, size: int) -> bool:
-        """Whether a message of so many bytes may come (LIM-2)."""
+        """Whether any other message of so many bytes may come (LIM-2)."""
         budget = self._budget
         return budget is None or budget.take(size, self._clock())
 

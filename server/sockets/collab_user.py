@@ -22,7 +22,6 @@ from server.sockets.admission import (
     tell,
 )
 from server.sockets.collab_places import CollabLimits
-from server.sockets.seat import is_step2
 from server.sockets.services import SocketServices
 from server.witness import Visitor
 
@@ -72,12 +71,8 @@ class CollabUser:
     def may_send(self, message: Message, size: int) -> bool:
         """Whether a message may come (LIM-2, LIM-3, HOC-13)."""
         passage = self._passage
-        if (
-            passage is not None
-            and isinstance(message, hocuspocus.Relayed)
-            and is_step2(message.frame)
-        ):
-            return passage.take_step2(size)
+        if passage is not None and isinstance(message, hocuspocus.Relayed):
+            return passage.take_frame(message.frame, size)
         return self.may_take(size)
 
     def may_take(self, size: int) -> bool:

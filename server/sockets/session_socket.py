@@ -33,7 +33,7 @@ from server.sockets.admission import (
     tell,
 )
 from server.sockets.attachment import attach
-from server.sockets.seat import Seat, is_step2
+from server.sockets.seat import Seat
 from server.sockets.services import SocketServices
 from server.witness import visitor_of
 
@@ -100,4 +100,4 @@ def _session_id(text: str) -> UUID:
 
 
 def _metered(seat: Seat, passage: Passage) -> Metered:
-    return Metered(seat, passage, is_step2=is_step2, let_go=seat.expel)
+    return Metered(seat, passage, let_go=seat.expel)

@@ -58,3 +58,8 @@ def test_it_is_full_again_when_nothing_is_felt_any_more() -> None:
 
 def test_a_clock_of_any_age_gives_the_same_burst() -> None:
     assert burst(MessageBudget(RATES), 1, 4e8) == 900
+
+
+def test_what_counts_less_may_come_more_often() -> None:
+    budget = MessageBudget(RATES)
+    assert next(n for n in range(100_000) if not budget.take(1, 0.0, 0.25)) in range(3_590, 3_604)

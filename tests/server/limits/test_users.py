@@ -150,3 +150,19 @@ def test_services_are_exempt() -> None:
         for _ in range(10):
             socket.enter_room()
     assert crowd.counters.limited == {}
+
+
+def test_presence_counts_a_quarter() -> None:
+    """LIM-2"""
+    socket = Crowd().enter()
+    frame = b"\x01\x01\x00"
+    taken = next(n for n in range(1000) if not socket.take_frame(frame, 3))
+    assert taken == 37  # the last one begins before the burst is spent
+
+
+def test_messages_are_told_apart_by_their_beginning() -> None:
+    """LIM-2, LIM-3"""
+    socket = Crowd().enter()
+    assert all(socket.take_frame(b"\x00\x01\x02\x00\x00", 5) for _ in range(STEP2_PER_MINUTE))
+    taken = next(n for n in range(1000) if not socket.take_frame(b"\x00\x02\x02\x00\x00", 5))
+    assert taken == 10
