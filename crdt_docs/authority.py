@@ -41,7 +41,7 @@ KEPT_BYTES: Final = 2 * 1024 * 1024
 
 LOCK: Final = b"is_locked"
 """In every update that gives an object this field. Where the field was there before, its name is
-not said again; the value is, and only if it is true does it lock."""
+not said again; the value is, alone in its struct (GRD-22), and only if it is true does it lock."""
 
 FEW_STRUCTS: Final = 32
 """In an update that is worth being looked at struct by struct."""
@@ -151,7 +151,7 @@ class Authority:
         if self.locked or self.is_paused or self._is_strict or self._bound > self._max_objects:
             return self._concerns_much(update, facts)
         # Where nobody knows what belongs to what, nothing is locked.
-        return (facts.may_say_true or LOCK in update) and self._document.ownership is not None
+        return (facts.says_true or LOCK in update) and self._document.ownership is not None
 
     def _concerns_much(self, update: bytes, facts: UpdateFacts) -> bool:
         if self.is_paused or self._is_strict:
@@ -159,7 +159,7 @@ class Authority:
         ownership = self._document.ownership
         if ownership is None:
             return bool(self.locked)
-        if self._bound > self._max_objects or facts.may_say_true or LOCK in update:
+        if self._bound > self._max_objects or facts.says_true or LOCK in update:
             return True
         return facts.struct_count > FEW_STRUCTS or self._may_be_locked(ownership, facts)
 

@@ -199,13 +199,13 @@ class Ownership:
         for client, ranges in facts.deletes.items():
             if len(ranges) > FEW_RANGES:
                 return None
+            known = self._clocks.get(client, 0)
             for start, end in ranges:
-                if end - start == 1:
-                    owners.add(self._owner_at(client, start, beyond))
-                elif end <= self._clocks.get(client, 0):
+                if end <= known:
                     _add_owners(self._runs[client], start, end, owners)
-                else:
-                    return None
+                    continue
+                first, until, owner = beyond.get(client, _NO_SPAN)
+                owners.add(owner if first <= start and end <= until else _UNKNOWN)
         return None if _UNKNOWN in owners else owners
 
     def _owner_at(self, client: int, clock: int, beyond: Mapping[int, Span]) -> int:

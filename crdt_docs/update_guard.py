@@ -115,7 +115,7 @@ class UpdateFacts(NamedTuple):
         roots: names of the root types it mentions.
         mends: where its JSON spells half of a surrogate pair: see `mended`, whose result is to be
             applied in its place.
-        may_say_true: one of its structs is the value true, or several values.
+        says_true: one of its structs is the value true (or several, of which the first is).
     """
 
     ranges: list[tuple[int, int, int]]
@@ -128,7 +128,7 @@ class UpdateFacts(NamedTuple):
     struct_count: int
     roots: frozenset[str]
     mends: Sequence[int]
-    may_say_true: bool
+    says_true: bool
 
     @property
     def has_deletes(self) -> bool:
@@ -228,7 +228,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
     contents: ContentWalk | None = None
     client_bytes = b"\x00"
     client_size = client = struct_count = shape = 0
-    crosses = placed = may_say_true = False
+    crosses = placed = says_true = False
 
     for _ in range(clients):
         structs = data[position]
@@ -436,10 +436,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 if contents is None:
                     contents = ContentWalk(data, limits.contents)
                 if kind == ANY:
-                    may_say_true = may_say_true or data[position + 1] == ANY_TRUE
+                    says_true = says_true or data[position + 1] == ANY_TRUE
                     length, position = yield from contents.values(position, budget)
                     shape |= SEVERAL if length > 1 else SINGLE
-                    may_say_true = may_say_true or length > 1
                 elif kind == SUBDOCUMENT:
                     shape |= SINGLE
                     length, position = yield from contents.subdocument(position, budget)
@@ -540,7 +539,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         struct_count,
         _NO_ROOTS if roots is None else frozenset(roots.values()),
         () if contents is None else contents.mends,
-        may_say_true,
+        says_true,
     )
 
 
