@@ -128,7 +128,7 @@ async def read_session(opened: Reader, reply: Reply) -> Response:
 @router.post("/ocw/sessions/{session_id}/pause", response_model=Envelope[SessionView])
 @refuses(SESSION_ENDED)
 async def pause_session(opened: Host, services: ServicesOf, reply: Reply) -> Response:
-    """Pause it: until it goes on, requests change nothing, and on open sockets only hosts edit.
+    """Pause it: until it goes on, only hosts edit, by requests and on open sockets.
 
     It can be read and joined. Pausing a paused session changes nothing and succeeds.
     """
