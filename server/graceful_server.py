@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.counters import Counters
@@ -76,7 +77,7 @@ def uvicorn_config(
         app,
         interface="asgi3",
         lifespan="on",
-        http=GuardedHttpProtocol,
+        http=GuardedHttpProtocol,  # as `GracefulServer` makes them
         ws=ws,
         # A step 2 may be as large as a document; smaller frames are the endpoint's to judge.
         ws_max_size=settings.max_document_bytes + 64,
@@ -109,7 +110,8 @@ class GracefulServer(uvicorn.Server):
     ) -> None:
         """`guard`: of its connections; one with the usual limits if none is given."""
         super().__init__(config)
-        self.server_state = GuardedState(guard or ConnectionGuard(Counters()))
+        self._guard = guard or ConnectionGuard(Counters())
+        self.server_state = GuardedState(self._guard)
         self._stop_seconds = stop_seconds
         self._on_ready = on_ready
         self.is_clean = True
@@ -136,13 +138,33 @@ class GracefulServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, accept, say so.
+        """Start the application, accept on these sockets, say so.
+
+        The method replaced gives nobody a time for the handshake of TLS (CON-2).
 
         Raises:
             SystemExit: the application did not start.
         """
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            raise SystemExit(STARTUP_FAILURE)
+        loop = asyncio.get_running_loop()
+        seconds = None if self.config.ssl is None else self._guard.patience.head
+        self.servers = [
+            await loop.create_server(
+                self._connection,
+                sock=listener,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=seconds,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
         self._on_ready()
+
+    def _connection(self) -> asyncio.Protocol:
+        return GuardedHttpProtocol(self.config, self.server_state, self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more; finish requests; end the application; close what is left with 1012."""

@@ -144,6 +144,13 @@ async def test_the_lines_fit_ipv6_and_a_token_from_elsewhere(
     assert "None" not in text
 
 
+async def test_the_lines_say_https_and_wss_under_tls(forge: Forge, settings: Settings) -> None:
+    session = await ensure_demo_session(MemorySessionStore(), settings, clock=forge.clock)
+    secured = settings.model_copy(update={"ssl_certfile": Path("both.pem")})
+    text = "\n".join(demo_lines(secured, session, "the-token"))
+    assert set(re.findall(r"\w+://", text)) == {"https://", "wss://"}
+
+
 # The guard
 
 

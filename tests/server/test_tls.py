@@ -10,9 +10,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 
+from server.counters import Counters
+from server.graceful_server import GracefulServer, uvicorn_config
+from server.limits.connections import ConnectionGuard
+from server.listener import open_listener, port_of
+from server.settings import Settings
 from server.tls import Certificate, UnusableCertificate
+from server.worker import status_of
+from server.worker_channel import ExitStatus
 from tests.helpers.certificates import key_pem, new_certificate, write_certificate
 from tests.helpers.server_process import ServerProcess, running_server
 from tests.helpers.yjs_peer import YjsPeer
@@ -150,6 +158,34 @@ async def test_renewed_files_that_cannot_be_used_are_not_taken(
             assert await asyncio.to_thread(shown_at, port) == before
         await asyncio.to_thread(write_certificate, both)
         assert await certificate.renew()
+
+
+# Handshakes, and what becomes of a worker
+
+
+async def test_a_handshake_that_is_not_begun_is_cut(certificate: Certificate) -> None:
+    """CON-2"""
+    settings = Settings(header_seconds=0.3)
+    ready = asyncio.Event()
+    server = GracefulServer(
+        uvicorn_config(settings, Starlette(), "websockets-sansio", certificate),
+        stop_seconds=2.0,
+        on_ready=ready.set,
+        guard=ConnectionGuard.of(settings, Counters()),
+    )
+    listener = open_listener("127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await asyncio.wait_for(ready.wait(), 10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(listener))
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    server.stop()
+    await serving
+
+
+def test_a_worker_without_its_certificate_may_be_started_again() -> None:
+    """TLS-3"""
+    assert status_of(UnusableCertificate("half of it")) is ExitStatus.FAILED
 
 
 # The whole server
