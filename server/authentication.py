@@ -34,7 +34,7 @@ from crdt_docs.identifiers import (
     parse_uuid,
 )
 from server.clock import Clock, utc_now
-from server.revocations import Revocations
+from server.revocations import REVOKED, Revocations
 from server.settings import Settings
 from server.signing_keys import KeySource, UnknownKey, key_source
 
@@ -195,7 +195,7 @@ class Authenticator:
         self._check_times(claims)
         credentials = _credentials(claims)
         if self.revocations.covers(credentials):
-            raise RevokedToken("the token was revoked")
+            raise RevokedToken(REVOKED)
         return credentials
 
     async def _claims(self, token: str) -> _Claims:

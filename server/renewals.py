@@ -18,6 +18,7 @@ from server.access_decision import Allowed, Denied, Ended, NotFound, decide_acce
 from server.authentication import Authenticator, Credentials, InvalidToken
 from server.clock import Clock, utc_now
 from server.leases import Lease
+from server.revocations import REVOKED
 from server.room_host import RoomHost
 from server.rulings import Closed, Rulings
 from server.signing_keys import KeysUnavailable
@@ -95,7 +96,7 @@ class Renewals:
             raise _Unusable(Closed(CloseCode.UNAUTHENTICATED, reason))
         role = await self._role(host, credentials)
         if self._authenticator.revocations.covers(credentials):
-            raise _Unusable(Closed(CloseCode.UNAUTHENTICATED, "the token was revoked"))
+            raise _Unusable(Closed(CloseCode.UNAUTHENTICATED, REVOKED))
         role = self._rulings().role_since(host.name, credentials.identity, since) or role
         lasts = (credentials.expires_at - self._clock()).total_seconds()
         host.take_lease(member, Lease(credentials, host.now + lasts), role)

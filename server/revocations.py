@@ -12,6 +12,8 @@ from persistence.token_ports import Revocation, RevokedKind
 if TYPE_CHECKING:
     from server.authentication import Credentials
 
+REVOKED = "the token was revoked: sign in again"
+
 
 class Revocations:
     """What `TokenStore.revocations` gives, as sets."""

@@ -31,7 +31,7 @@ from server.breath import advance
 from server.counters import Counters
 from server.heavy_work import heavy_work
 from server.poison_list import OPENING, READING, SHOWING
-from server.revocations import Revocations
+from server.revocations import REVOKED, Revocations
 from server.room_host import HostSettings, Renewing, RoomHost
 from server.room_rules import NoRules, RulesReader
 from server.rulings import Rulings
@@ -435,7 +435,7 @@ class RoomDirectory:
         for host in self.hosts():
             for member, credentials in host.tokens().items():
                 if self.revocations.covers(credentials):
-                    host.expel(member, CloseCode.UNAUTHENTICATED, "the token was revoked")
+                    host.expel(member, CloseCode.UNAUTHENTICATED, REVOKED)
                     closed += 1
         return closed
 

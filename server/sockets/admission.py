@@ -16,6 +16,7 @@ from server.access_decision import Allowed, Denied, Ended, NotFound, decide_acce
 from server.audit import AuditTrail
 from server.authentication import Authenticator, Credentials, InvalidToken
 from server.limits.users import OverLimit, Passage, Users
+from server.revocations import REVOKED
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
@@ -172,6 +173,6 @@ def _catch_up(admitted: Admitted, directory: RoomDirectory, since: float) -> Non
     if closed is not None:
         raise TurnedAway(*closed)
     if directory.revocations.covers(admitted.credentials):
-        raise TurnedAway(CloseCode.UNAUTHENTICATED, "the token was revoked")
+        raise TurnedAway(CloseCode.UNAUTHENTICATED, REVOKED)
     admitted.role = rulings.role_since(name, identity, since) or admitted.role
     directory.set_paused(name, is_paused=admitted.is_paused, at=since)

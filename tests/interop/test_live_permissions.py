@@ -267,6 +267,6 @@ async def test_auth_a_revocation_outlives_the_server(
     await asyncio.to_thread(server.start)
     again = await clients.create("again", session.invite_with(issued["access_token"]))
     close = await closed(again, 4401)
-    assert close["reason"] == "the token was revoked"
+    assert close["reason"] == "the token was revoked: sign in again"
     assert issued["access_token"] not in server.log()
     assert issued["refresh_token"] not in server.log()

@@ -531,7 +531,10 @@ async def test_acc_15_revocation_closes_the_sockets_of_a_token(place: Place) -> 
     place.permissions.close_revoked()
     await asyncio.sleep(0)
     for seat in (by_token, by_family):
-        assert seat.channel.closed == (CloseCode.UNAUTHENTICATED, "the token was revoked")
+        assert seat.channel.closed == (
+            CloseCode.UNAUTHENTICATED,
+            "the token was revoked: sign in again",
+        )
         place.house.seats.remove(seat)
     assert stays.channel.closed is None
 
