@@ -92,7 +92,8 @@ def uvicorn_config(
         server_header=False,
         log_config=None,
         # Above info: there uvicorn logs each WebSocket's target, with the token in its query.
-        log_level="warning",
+        # Above warning: there it logs every request that is none, for whoever likes to send them.
+        log_level="error",
         access_log=False,
     )
 

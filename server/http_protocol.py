@@ -126,7 +126,8 @@ class GuardedHttpProtocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """As inherited, with the headers that every answer has (HDR-1)."""
+        """As inherited, with the headers that every answer has (HDR-1); counted, not logged."""
+        self._guard.count(Limit.BAD_HEAD)
         headers = [
             *plain_headers(is_secure=self.scheme == "https"),
             (b"content-type", b"text/plain; charset=utf-8"),

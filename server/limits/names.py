@@ -19,6 +19,7 @@ class Limit(StrEnum):
     ROOMS = "rooms"
     FRAGMENTS = "fragments"
     CONTROL_FRAMES = "control_frames"
+    BAD_HEAD = "bad_head"
     SLOW_HEAD = "slow_head"
     SLOW_BODY = "slow_body"
     SLOW_MESSAGE = "slow_message"

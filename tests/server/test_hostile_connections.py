@@ -238,11 +238,14 @@ async def test_a_body_that_stops_is_cut(scene: Scene) -> None:
     ],
     ids=["target", "header", "headers", "noise", "lengths", "smuggling", "version", "tls"],
 )
-async def test_a_head_that_is_none_is_refused(scene: Scene, head: bytes) -> None:
+async def test_a_head_that_is_none_is_refused(
+    scene: Scene, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """CON-4, HDR-1"""
     async with scene.line() as line:
         await line.say(head)
         heard = await line.rest()
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
     if heard:  # the rest of what was sent may have cut the answer off
         assert heard.startswith((b"HTTP/1.1 400", b"HTTP/1.1 503", b"HTTP/1.1 200"))
         assert b"x-content-type-options: nosniff" in heard
