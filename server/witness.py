@@ -140,6 +140,13 @@ def turned_away(
     )
 
 
+def expelled(user_id: UUID | None, code: int, visitor: Visitor) -> AuditEvent:
+    """The event of a socket that is closed for what it sent outside of any room (WIT-2)."""
+    return AuditEvent(
+        "socket.expelled", user_id, None, details={"code": int(code)}, origin=visitor.origin
+    )
+
+
 def _event(
     action: str,
     document: DocumentName,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from crdt_docs.access import Role
 from crdt_docs.identifiers import ActorKind
 from persistence.audit_ports import AuditEvent, AuditFilter, StoredEntry
 from persistence.ports import InvalidCursor
+from persistence.pseudonyms import pseudonyms_in
 from server.rest.auditing import event_of
 from server.rest.callers import Caller, CallerOf, open_session
 from server.rest.descriptions import described
@@ -74,7 +76,7 @@ class ListAudit(PageQuery):
 class AuditView(TypedDict):
     """An entry of the trail. Persons stand in it by pseudonyms; `persons` says whom they mean, as
     long as they are not forgotten. `identity_id` is what `X-Identity-ID` said, which nobody has
-    checked; `network` is the address, less its last part."""
+    checked; `network` is the address, less its last part: both, and `request_id`, for services."""
 
     id: UUID
     at: datetime
@@ -119,7 +121,9 @@ async def list_audit(
         raise ApiError(INVALID_CURSOR) from None
     if query.cursor is None:
         services.audit.record(_reading(request, query))
-    return reply(page([audit_view(entry) for entry in found.items], found.next_cursor))
+    is_service = caller.credentials.is_service
+    shown = [audit_view(entry, with_origin=is_service) for entry in found.items]
+    return reply(page(shown, found.next_cursor))
 
 
 async def _workspaces(
@@ -147,8 +151,16 @@ def _reading(request: Request, query: ListAudit) -> AuditEvent:
     )
 
 
-def audit_view(entry: StoredEntry) -> AuditView:
-    """An entry as REST shows it."""
+def audit_view(entry: StoredEntry, *, with_origin: bool) -> AuditView:
+    """An entry as REST shows it.
+
+    Args:
+        with_origin: also where it came from: hosts need not know that of their guests.
+    """
+    persons = entry.persons
+    if not with_origin:
+        entry = replace(entry, request_id=None, identity_id=None, network=None)
+        persons = {name: each for name, each in persons.items() if name in pseudonyms_in(entry)}
     return AuditView(
         id=entry.id,
         at=entry.at,
@@ -162,5 +174,5 @@ def audit_view(entry: StoredEntry) -> AuditView:
         identity_id=entry.identity_id,
         network=entry.network,
         details=entry.details,
-        persons={str(name): person for name, person in entry.persons.items()},
+        persons={str(name): person for name, person in persons.items()},
     )

@@ -308,6 +308,7 @@ class CollabSocket:
         if self._is_open:
             self._services.counters.count_close(code)
             log.info("socket closed", code=int(code), why=reason)
+            self._user.note_expulsion(code)
             self._close(code, reason)
 
     def _close(self, code: int, reason: str) -> None:

@@ -23,7 +23,7 @@ from server.sockets.admission import (
 )
 from server.sockets.collab_places import CollabLimits
 from server.sockets.services import SocketServices
-from server.witness import Visitor
+from server.witness import MISBEHAVIOUR, Visitor, expelled
 
 TOKEN_NEEDED = "a token is needed: the provider's `token`, or ?token= in the address"  # noqa: S105 - says so
 
@@ -114,6 +114,11 @@ class CollabUser:
         self._failures += turned.code == CloseCode.UNAUTHENTICATED
         identifier = hocuspocus.document_of(address).partition("/")[2]
         tell(self._services.audit, turned, identifier, self._visitor)
+
+    def note_expulsion(self, code: CloseCode) -> None:
+        """Their socket is closed: leave a trail, if it is for what they sent (WIT-2)."""
+        if code in MISBEHAVIOUR:
+            self._services.audit.tally(expelled(self._user_id, code, self._visitor))
 
 
 def _session_of(address: bytes) -> UUID:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from websockets.asyncio.client import connect
 
 from persistence.personal_columns import COLUMNS, Fate
-from persistence.pool import DatabasePool, connect
+from persistence.pool import DatabasePool
+from persistence.pool import connect as connect_to_database
 from persistence.privacy import PostgresPrivacyStore
+from server.authentication import mint
 from tests.helpers.people import Person
 from tests.helpers.verifying import findings
-from tests.server.remembered import Town, live_together, somebody, town
+from tests.server.remembered import SECRET, Town, live_together, somebody, town
+from tests.server.served import served
 
 STAYS = {
     (table, column)
@@ -53,7 +60,7 @@ _COLUMNS = """
 
 async def places(dsn: str, user: UUID) -> set[tuple[str, str]]:
     """Every column of every table in which an id is, as a value or anywhere inside."""
-    connection = await connect(dsn)
+    connection = await connect_to_database(dsn)
     found = set()
     for table, column, kind in await connection.fetch(_COLUMNS):
         if kind == "bytea":
@@ -146,7 +153,7 @@ async def test_prv_2_a_person_is_somebody_else_in_every_session(
             a, "POST", f"/ocw/sessions/{there.session_id}/objects", json={"object_type": "sticky"}
         )
         assert (await forget(there, a))["documents"] == 2
-    connection = await connect(own_database)
+    connection = await connect_to_database(own_database)
     hosts = await connection.fetch(
         "SELECT session.host_user_id AS host, log.user_id = session.host_user_id AS is_same "
         "FROM ocw_sessions AS session JOIN documents ON name = 'ocw/' || session.id "
@@ -231,3 +238,29 @@ async def test_somebody_who_is_not_known_is_forgotten_too(pool: DatabasePool) ->
     assert await store.documents_of(uuid4()) == []
     assert await store.mentions(uuid4()) == []
     assert [row async for row in store.held(uuid4())] == []
+
+
+@pytest.mark.parametrize("channel", ["asgi", "direct"])
+async def test_prv_7_an_open_socket_is_closed_for_good(channel: str) -> None:
+    async with served(channel) as server:
+        session, user = await server.session(), uuid4()
+        service = mint(
+            SECRET.encode(),
+            uuid4(),
+            lifetime=timedelta(minutes=5),
+            now=datetime.now(UTC),
+            is_service=True,
+        )
+        async with connect(server.url(session, server.token(user))) as socket:
+            await socket.recv()
+            async with httpx.AsyncClient() as client:
+                answer = await client.delete(
+                    f"http://127.0.0.1:{server.port}/api/privacy/users/{user}",
+                    headers={"Authorization": f"Bearer {service}"},
+                )
+            assert answer.status_code == 200, answer.text
+            async with asyncio.timeout(5):
+                await socket.wait_closed()
+        assert socket.close_code == 4401
+        visits = await server.stores.visits.of_user(user)
+        assert visits == []

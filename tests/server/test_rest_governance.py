@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from crdt_docs.identifiers import ActorKind
-from persistence.audit_ports import AuditEntry, AuditEvent
+from persistence.audit_ports import AuditEntry, AuditEvent, Origin
 from persistence.memory_audit import MemoryAuditStore
 from tests.server.rest_client import Api, Caller, refusal
 
@@ -141,6 +141,20 @@ async def test_persons_stand_by_pseudonyms_that_mean_somebody(api: Api) -> None:
     (later,) = (await api.service().get(AUDIT)).json()["data"]["items"]
     assert later["actor"] == item["actor"]
     assert later["persons"] == {target: str(ben)}
+
+
+async def test_hosts_are_not_told_where_their_guests_are(api: Api) -> None:
+    host, guest, identity = api.caller(), uuid4(), uuid4()
+    session = await host.create()
+    origin = Origin("request", identity, "192.0.2.0/24")
+    await trail(api, event("socket.joined", guest, session, origin=origin))
+    params = {"session_id": session["id"]}
+    (full,) = (await api.service().get(AUDIT, params=params)).json()["data"]["items"]
+    assert (full["request_id"], full["network"]) == ("request", "192.0.2.0/24")
+    assert set(full["persons"].values()) == {str(guest), str(identity)}
+    (item,) = (await host.get(AUDIT, params=params)).json()["data"]["items"]
+    assert (item["request_id"], item["identity_id"], item["network"]) == (None, None, None)
+    assert item["persons"] == {item["actor"]: str(guest)}
 
 
 async def test_whoever_reads_the_trail_is_in_it_once(api: Api) -> None:

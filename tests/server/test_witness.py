@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from websockets.asyncio.client import connect
 
 from crdt_docs.identifiers import Identity
 from crdt_docs.messages import CloseCode
+from persistence.audit_ports import AuditFilter
 from persistence.memory_visits import MemoryVisitStore
 from persistence.visit_ports import Visit
 from server.audit import AuditEvent
@@ -18,6 +21,7 @@ from server.witness import SOMEBODY, Recorder, turned_away, visitor_of
 from tests.helpers.audit import RecordedTrail
 from tests.server.clocks import NOON, HandClock
 from tests.server.rooms import NAME, House, Person, viewer
+from tests.server.served import served
 
 SESSION = UUID(NAME.partition("/")[2])
 
@@ -154,3 +158,17 @@ def test_of_a_visitor_the_device_and_the_network_are_known() -> None:
 )
 def test_a_device_is_a_word_of_ours(user_agent: str | None, device: str) -> None:
     assert device_of(user_agent) == device
+
+
+@pytest.mark.parametrize("channel", ["asgi", "direct"])
+async def test_wit_2_a_hocuspocus_socket_that_sends_rubbish_is_told(channel: str) -> None:
+    async with served(channel) as server:
+        async with connect(f"ws://127.0.0.1:{server.port}/api/collab") as socket:
+            await socket.send(b"\xff")
+            async with asyncio.timeout(5):
+                await socket.wait_closed()
+        await server.app.state.audit.flush()
+        (told,) = (await server.stores.audit.find(AuditFilter(), limit=9)).items
+    assert (told.action, told.actor) == ("socket.expelled", None)
+    assert told.details == {"code": 4400, "count": 1}
+    assert told.network == "127.0.0.0/24"
