@@ -6,18 +6,21 @@ thinking of it. What the session holds and who is in it must not show in any ans
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidHandshake
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.attacks.neighbours import Neighbours
 from tests.attacks.sockets import ending
 from tests.helpers.server_process import LiveSession, ServerProcess, mint
-from tests.helpers.yjs_peer import YjsPeer, step1, step2
+from tests.helpers.yjs_peer import YjsPeer, step1, step2, var_bytes
 from tests.server.described import described
 
 SETTINGS = {
@@ -160,6 +163,8 @@ async def test_operations_beside_sessions_give_nothing_away(
         for label in ELSEWHERE:
             answer = await _sent(server, label, victim.ids, token)
             assert answer.status_code < 500 or answer.status_code in (501, 503), (who, label)
+            if "/privacy/" in label or "/governance/" in label:
+                assert answer.status_code in (400, 401, 403), (who, label)
             assert _says(answer, victim) == [], (who, label)
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
             for path, query in (
@@ -198,6 +203,42 @@ async def test_no_socket_is_open_to_others(
         assert closed.code in (4401, 4403, 4404), who
         assert closed.frames == (), who
         assert CANARY not in closed.reason, who
+    assert await victim.session.state() == victim.before
+
+
+async def _heard(server: ServerProcess, frames: list[bytes]) -> list[bytes]:
+    """What a socket for many documents sends to somebody who says all this."""
+    heard: list[bytes] = []
+    address = server.socket_base.removesuffix("/ocw/sessions") + "/collab"
+    async with connect(address, compression=None, ping_interval=None) as connection:
+        with suppress(ConnectionClosed, TimeoutError):
+            for frame in frames:
+                await connection.send(frame)
+            while True:
+                heard.append(await asyncio.wait_for(connection.recv(decode=False), 0.3))
+    return heard
+
+
+async def test_no_address_of_a_hocuspocus_socket_is_open_to_others(
+    server: ServerProcess, neighbours: Neighbours, victim: Victim, own: LiveSession
+) -> None:
+    """Also not behind one that is open: each is asked for by itself."""
+    session = victim.session.id
+    mine = mint(uuid4(), grants={f"ocw/{own.id}": "host"})
+    for address in (f"ocw/{session}", f"ocw/{session}\0one", f"ocw/{session.upper()}"):
+        head = var_bytes(address.encode())
+        asked = [head + step1(b"\x00"), head + b"\x03", head + step2(b"\x00\x00")]
+        for token in (mine, mint(uuid4(), is_service=True, workspaces=[])):
+            said = [head + b"\x02\x00" + var_bytes(token.encode())]
+            own_head = var_bytes(f"ocw/{own.id}".encode())
+            opened = [own_head + b"\x02\x00" + var_bytes(mine.encode())]
+            for frames in ([*said, *asked], [*asked, *said], [*opened, *said, *asked]):
+                for frame in await _heard(server, frames):
+                    assert CANARY.encode() not in frame
+                    if frame.startswith(head):
+                        kind, sub = frame[len(head) : len(head) + 2]
+                        assert kind in (2, 7, 8), frame
+                        assert kind != 2 or sub != 2, "it was let in"
     assert await victim.session.state() == victim.before
 
 

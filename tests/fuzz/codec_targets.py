@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pycrdt import Doc, Map
 
-from crdt_docs import messages
+from crdt_docs import hocuspocus, messages
 from crdt_docs.access import Role
 from crdt_docs.awareness import AwarenessTable
 from crdt_docs.content_guard import mended
@@ -30,7 +30,7 @@ from crdt_docs.messages import (
 )
 from crdt_docs.state_vector import encode_state_vector
 from crdt_docs.update_guard import walk_state_vector, walk_update
-from crdt_docs.varint import var_bytes
+from crdt_docs.varint import var_bytes, var_string
 from tests.fuzz.document_targets import Yrs, check_life
 from tests.fuzz.life import pack, unpack
 from tests.helpers.raw_updates import item, section, update
@@ -72,6 +72,31 @@ def _check_payload(payload: bytes) -> list[AwarenessEntry]:
         return []
     assert messages.awareness_payload(entries) == payload
     return entries
+
+
+def check_hocuspocus_frame(data: bytes) -> None:
+    """The target: one frame of a Hocuspocus client (HOC-1)."""
+    try:
+        address, message = hocuspocus.parse(data)
+    except Refusal:
+        return
+    if address is None:
+        assert len(data) == 1
+        return
+    assert len(address) <= hocuspocus.MAX_ADDRESS_BYTES
+    head = var_bytes(address)
+    assert data.startswith(head)
+    match message:
+        case hocuspocus.Relayed(frame):
+            kind = data[len(head)]
+            assert frame[1:] == data[len(head) + 1 :]
+            assert frame[0] == (0 if kind == hocuspocus.MessageType.SYNC_REPLY else kind)
+            check_frame(frame)
+        case hocuspocus.Token(token, version):
+            written = head + b"\x02\x00" + var_string(token)
+            assert data == written + (b"" if version is None else var_string(version))
+        case _:
+            assert len(data) > len(head)
 
 
 class _Onlooker:

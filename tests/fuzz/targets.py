@@ -11,7 +11,14 @@ from functools import partial
 from crdt_docs import messages
 from crdt_docs.messages import AwarenessEntry
 from crdt_docs.state_vector import encode_state_vector
-from tests.fuzz.codec_targets import check_frame, check_json, check_presence, check_state_vector
+from crdt_docs.varint import var_string
+from tests.fuzz.codec_targets import (
+    check_frame,
+    check_hocuspocus_frame,
+    check_json,
+    check_presence,
+    check_state_vector,
+)
 from tests.fuzz.document_targets import Yrs, check_life, check_pieces
 from tests.fuzz.life import LONGEST, pack
 from tests.fuzz.mutation import JSON, crossed, mutated
@@ -56,6 +63,7 @@ def targets(yrs: Yrs | None) -> dict[str, Target]:
         "pieces": lives(lambda data: check_pieces(data, yrs)),
         "json": Target(lambda data: check_json(data, yrs), _json_texts, longest=512),
         "frame": Target(check_frame, _frames),
+        "hocuspocus": Target(check_hocuspocus_frame, _addressed),
         "presence": Target(check_presence, _conversations),
         "state_vector": Target(check_state_vector, _state_vectors, longest=256),
     }
@@ -86,6 +94,19 @@ def _frames() -> Iterator[bytes]:
         for sent in recording.updates[:4]:
             yield messages.sync_update(sent)
             yield messages.sync_step2(sent)
+
+
+def _addressed() -> Iterator[bytes]:
+    name = "ocw/6f1c2f7e-0d4b-4c53-9e1a-2b1f6f2f7c11"
+    for address in (name, f"{name}\0session", ""):
+        head = var_string(address)
+        for frame in _frames():
+            yield head + frame[:200]
+        yield head + b"\x02\x00" + var_string("a.b.c")
+        yield head + b"\x02\x00" + var_string("a.b.c") + var_string("4.8.0")
+        yield head + b"\x05" + var_string("{}")
+        yield from (head + ending for ending in (b"\x07", b"\x07\x01x", b"\x09", b"\x0a"))
+    yield from (b"\x09", b"\x0a")
 
 
 def _payloads() -> Iterator[bytes]:

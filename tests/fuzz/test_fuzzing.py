@@ -15,10 +15,11 @@ from tests.fuzz.targets import targets
 from tests.helpers.proving import is_proving, missing
 
 SHARES = {
-    "life": 0.5,
+    "life": 0.45,
     "pieces": 0.15,
     "json": 0.1,
     "frame": 0.05,
+    "hocuspocus": 0.05,
     "presence": 0.15,
     "state_vector": 0.05,
 }
@@ -29,6 +30,7 @@ RUNS = {
     "pieces": 100,
     "json": 500,
     "frame": 2_000,
+    "hocuspocus": 2_000,
     "presence": 500,
     "state_vector": 1_000,
 }
