@@ -8,15 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from statistics import quantiles
+from typing import Any
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from tests.helpers.hocuspocus_clients import HocuspocusClients
 from tests.helpers.node_clients import NodeClients, NodeProcess
 from tests.helpers.proving import few_or_many
-from tests.helpers.rule_breakers import KINDS, RuledSession, refusals
+from tests.helpers.rule_breakers import KINDS, LOCKED, RuledSession, refusals
 from tests.helpers.server_process import LiveSession, ServerProcess
+from tests.helpers.verifying import findings
 from tests.interop.agreement import agree
+from tests.server.test_upkeep_commands import Command
 
 BACK_MS = 2000
 """An author's copy is to be the server's within 200 ms; a test must not fail for a busy machine."""
@@ -179,3 +184,153 @@ async def test_rul_5_undoing_everything_brings_nothing_back(board: RuledSession,
         )
     await agree(board.session, ada, ben, eve)
     await board.nothing_was_seen()
+
+
+@each_kind
+async def test_acc_6_a_viewer_annotates_and_does_nothing_else(
+    board: RuledSession, kind: str
+) -> None:
+    ada = await board.furnished()
+    await ada.run("tools.ruled.annotate(doc, 'theirs')")
+    ben, user = await board.enter("ben"), uuid4()
+    vera = await board.enter("vera", "viewer", kind, user_id=user)
+    await agree(board.session, ada, ben, vera)
+    everything = ["l1", "l2", "l3", "o1", "o2", "o3", "forged"]
+    await board.watch(ada, ben, places=[["objects", everything], ["annotations", ["theirs"]]])
+    count = "return doc.getMap('objects').size + doc.getMap('annotations').size"
+    for note in ("hers", "hers again"):
+        await vera.run("tools.ruled.vandalize(doc, args.note)", note=note)
+        for person in (ada, ben):
+            words = "doc.getMap('annotations').get(args.note)?.get('content')?.toString()"
+            await person.until(f"{words} === 'I think, therefore'", note=note)
+        await vera.run("await tools.ruled.offline(client); await tools.ruled.online(client)")
+    await vera.run("doc.getMap('annotations').get('hers').set('resolved', true)")
+    await ben.until("doc.getMap('annotations').get('hers').get('resolved') === true")
+    await agree(board.session, ada, ben)
+    await board.nothing_was_seen()
+    assert await ben.run(count) == 9
+    told = await vera.run(f"return {refusals(kind)}")
+    assert told
+    assert all("edit" in reason for reason in told)
+
+    rows = await _annotations(board.session)
+    assert [(row["id"], row["resolved"], row["changed_by"] == user) for row in rows] == [
+        ("hers", True, True),
+        ("hers again", False, True),
+        ("theirs", False, False),
+    ]
+    assert {row["content"] for row in rows} == {"I think, therefore"}
+    again = await board.enter("vera again", "viewer", kind, user_id=user)
+    await agree(board.session, ada, ben, again)
+    assert await again.run(f"return {refusals(kind)}") == []
+
+
+async def _annotations(session: LiveSession) -> list[Any]:
+    """The rows, with who created them."""
+    connection = await asyncpg.connect(session.server.database_dsn(), timeout=10)
+    try:
+        rows: list[Any] = await connection.fetch(
+            "SELECT a.id, content, resolved, changed_by FROM ocw_annotations a"
+            " JOIN ocw_annotation_history h ON h.session_id = a.session_id AND h.object_id = a.id"
+            " WHERE a.session_id = $1 AND a.deleted_at IS NULL AND h.version = 1 ORDER BY a.id",
+            session.id,
+        )
+    finally:
+        await connection.close()
+    return rows
+
+
+@each_kind
+async def test_rul_2_editors_change_only_what_they_created(
+    own_board: RuledSession, kind: str
+) -> None:
+    board = own_board
+    ada = await board.furnished()
+    ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
+    await ben.run("doc.getMap('objects').set('bens', tools.ruled.sticky('mine'))")
+    await eve.run("doc.getMap('objects').set('eves', tools.ruled.sticky('mine'))")
+    await agree(board.session, ada, ben, eve)
+    await board.watch(ada, ben, places=[["objects", ["o1", "bens"]]])
+    for key in ("o1", "bens"):
+        for name in ("moves it", "types in it", "deletes it", "replaces it", "unlocks it"):
+            await eve.run(BREAK_ONE, deeds="BREAKS", name=name, key=key)
+    await eve.run("doc.getMap('objects').get('eves').set('layer', 4)")
+    await ben.until("doc.getMap('objects').get('eves').get('layer') === 4")
+    told = await eve.run(f"return {refusals(kind)}")
+    assert len(told) == 10
+    assert all("somebody else's" in reason for reason in told)
+    await agree(board.session, ada, ben, eve)
+    await board.nothing_was_seen()
+
+
+@each_kind
+async def test_rul_8_a_pause_holds_on_open_sockets(board: RuledSession, kind: str) -> None:
+    ada = await board.furnished()
+    eve = await board.enter("eve", kind=kind)
+    await agree(board.session, ada, eve)
+    await board.request("POST", "/pause")
+    before = await board.watch(ada)
+    for name in ("moves it", "types in it", "deletes it", "replaces it"):
+        await eve.run(BREAK_ONE, deeds="BREAKS", name=name, key="o1")
+    told = await eve.run(f"return {refusals(kind)}")
+    assert len(told) == 4
+    assert all("paused" in reason for reason in told)
+    await ada.run("doc.getMap('objects').get('o2').set('layer', 2)")
+    await eve.until("doc.getMap('objects').get('o2').get('layer') === 2")
+    await board.request("POST", "/resume")
+    await eve.run("doc.getMap('objects').get('o1').set('layer', 3)")
+    await ada.until("doc.getMap('objects').get('o1').get('layer') === 3")
+    await agree(board.session, ada, eve)
+    assert before
+    await board.nothing_was_seen()
+    sockets = "client.shared.sockets" if kind.startswith("hocuspocus") else "client.sockets"
+    assert await eve.run(f"return {sockets}") == 1
+
+
+@pytest.mark.timeout(180)
+async def test_rul_5_history_says_nothing_of_it_and_all_of_it_outlives_a_crash(
+    board: RuledSession,
+) -> None:
+    server, session = board.session.server, board.session
+    ada, culprit = await board.furnished(), uuid4()
+    eve = await board.enter("eve", user_id=culprit)
+    await agree(session, ada, eve)
+    [before] = (await board.watch(ada)).values()
+
+    async def misbehave(seed: int) -> None:
+        await eve.run(
+            "return tools.ruled.misbehave(client, args)",
+            name="eve",
+            seed=seed,
+            rounds=few_or_many(8, 50),
+            before=before,
+        )
+
+    async def is_clean() -> None:
+        await agree(session, ada, eve)
+        await board.nothing_was_seen()
+        for key in LOCKED:
+            versions = await board.request("GET", f"/objects/{key}/history")
+            people = [
+                {version["changed_by"], version["relayed_by"], *version["contributors"]}
+                for version in versions["items"]
+            ]
+            assert people
+            assert not any(str(culprit) in each for each in people), key
+        assert await findings(server.database_dsn(), session.id) == []
+
+    await misbehave(1)
+    await is_clean()
+    busy = asyncio.create_task(misbehave(2))
+    await asyncio.sleep(0.1)
+    server.worker().kill()
+    await busy
+    await is_clean()
+    await asyncio.to_thread(server.kill, everything=True)
+    told = await Command(server.data_dir).run("rebuild", session.id, "--whole-log")
+    assert "0 of them rebuilt" in told
+    await asyncio.to_thread(server.start)
+    await eve.until("provider.synced")
+    await is_clean()
+    await misbehave(3)
+    await is_clean()

@@ -270,3 +270,30 @@ export const misbehave = async (client, { name, seed, rounds, before }) => {
   }
   return { legal, took }
 }
+
+// What a viewer does to everything, an update for each deed, and what it then may do.
+export const vandalize = (doc, note) => {
+  const objects = doc.getMap('objects')
+  const annotations = doc.getMap('annotations')
+  const content = annotations.get('theirs')?.get('content')
+  content?.insert(0, 'SECRET')
+  content?.delete(0, content.length)
+  annotations.get('theirs')?.set('resolved', true)
+  if (objects.has('o1')) words(objects, 'o1').insert(0, 'SECRET')
+  doc.transact(() => {
+    for (const key of [...objects.keys()]) objects.delete(key)
+    for (const key of [...annotations.keys()]) if (!key.startsWith('hers')) annotations.delete(key)
+  })
+  objects.set('forged', sticky('SECRET'))
+  objects.set('o1', 'SECRET')
+  annotations.set('theirs', new Y.Map([['annotation_type', 'comment']]))
+  annotate(doc, note)
+}
+
+export const annotate = (doc, note) => {
+  const content = new Y.Text('I think')
+  doc.getMap('annotations').set(note, new Y.Map([
+    ['annotation_type', 'comment'], ['content', content], ['object_id', 'o1']
+  ]))
+  content.insert(7, ', therefore')
+}
