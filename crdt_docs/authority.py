@@ -159,12 +159,13 @@ class Authority:
         ownership = self._document.ownership
         if ownership is None:
             return bool(self.locked)
-        if self._bound > self._max_objects or facts.says_true or LOCK in update:
+        if (
+            self._bound > self._max_objects
+            or facts.says_true
+            or LOCK in update
+            or facts.struct_count > FEW_STRUCTS
+        ):
             return True
-        return facts.struct_count > FEW_STRUCTS or self._may_be_locked(ownership, facts)
-
-    def _may_be_locked(self, ownership: Ownership, facts: UpdateFacts) -> bool:
-        """Whether a short update may touch what is locked."""
         owners = ownership.owners_in(facts, self._beyond)
         if owners is None:
             self._projector.catch_up()
@@ -176,18 +177,20 @@ class Authority:
             if entries[owner].key in locked:
                 return True
         if facts.struct_count == 1 and len(owners) == 1:
-            [(client, start, end)] = facts.ranges
+            client, start, end = facts.ranges[0]
             if start == self._document.outline.clocks.get(client, 0):
-                self.seen = (client, Span(start, end, owner))
+                self.seen = (client, (start, end, owners.pop()))
         return False
 
     def went_in(self, client: int, span: Span) -> None:
         """What was `seen` was accepted: it will be in the document at the end of the turn. Until
         that is read, it is known whose it is."""
+        start, end, owner = span
         before = self._beyond.get(client)
-        if before is not None and before.end == span.start and before.owner == span.owner:
-            span = span._replace(start=before.start)
-        elif len(self._beyond) > FEW_WRITERS:
+        if before is not None and before[1] == start and before[2] == owner:
+            self._beyond[client] = (before[0], end, owner)
+            return
+        if len(self._beyond) > FEW_WRITERS:
             self._beyond.clear()
         self._beyond[client] = span
 

@@ -40,7 +40,7 @@ _NUMBER: Final = (1 << _BITS) - 1
 _NO_RUNS: Final = array("Q")
 _VERSION: Final = 1
 _UNKNOWN: Final = -1
-_NO_SPAN: Final = (0, 0, _UNKNOWN)
+_NO_SPAN: Final[Span] = (0, 0, _UNKNOWN)
 
 
 Absorbed: TypeAlias = list[tuple[int | None, set[int]]]
@@ -51,19 +51,15 @@ _Begun: TypeAlias = dict[int, tuple[int, int]]
 """By client: the runs it had before an update, and its clock."""
 
 
+Span: TypeAlias = tuple[int, int, int]
+"""Clocks of one client that belong to one owner: the first, one past the last, the owner."""
+
+
 class Entry(NamedTuple):
     """A place for an object: a root map and a key in it."""
 
     root: str
     key: str
-
-
-class Span(NamedTuple):
-    """Clocks of one client that belong to one owner."""
-
-    start: int
-    end: int
-    owner: int
 
 
 class Foreseen(NamedTuple):
@@ -199,13 +195,14 @@ class Ownership:
         for client, ranges in facts.deletes.items():
             if len(ranges) > FEW_RANGES:
                 return None
-            known = self._clocks.get(client, 0)
             for start, end in ranges:
-                if end <= known:
+                if end == start + 1:
+                    owners.add(self._owner_at(client, start, beyond))
+                elif end <= self._clocks.get(client, 0):
                     _add_owners(self._runs[client], start, end, owners)
-                    continue
-                first, until, owner = beyond.get(client, _NO_SPAN)
-                owners.add(owner if first <= start and end <= until else _UNKNOWN)
+                else:
+                    first, until, owner = beyond.get(client, _NO_SPAN)
+                    owners.add(owner if first <= start and end <= until else _UNKNOWN)
         return None if _UNKNOWN in owners else owners
 
     def _owner_at(self, client: int, clock: int, beyond: Mapping[int, Span]) -> int:
