@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from array import array as numbers
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -315,6 +316,6 @@ def test_arbitrary_bytes_as_values_are_refused_or_end_where_they_say(data: bytes
 def test_grd_8_other_long_numbers_are_read(number: int | str) -> None:
     data = _of(embed(f'{{"x":{number}}}'))
     walk_update(data)
-    doc: Doc[object] = Doc()
+    doc: Doc[Any] = Doc()
     doc.apply_update(data)
     assert walk_state_vector(doc.get_state()) == {7: 1}
