@@ -101,6 +101,10 @@ from server.witness import Recorder
 
 log = structlog.get_logger(__name__)
 
+LAST_WORDS_SECONDS = 2.0
+"""How long the end of a server may wait for the trail and the book of visits: edits had their time
+before, and where the database is away, these are lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -252,11 +256,11 @@ async def _build(
     await issuer.load()
     audit = AuditWriter(stores.audit)
     audit.start()
-    stack.push_async_callback(audit.close, settings.shutdown_seconds)
+    stack.push_async_callback(audit.close, LAST_WORDS_SECONDS)
     visits = VisitBook(stores.visits)
     await stores.visits.close_open(utc_now())
     visits.start()
-    stack.push_async_callback(visits.close, settings.shutdown_seconds)
+    stack.push_async_callback(visits.close, LAST_WORDS_SECONDS)
     journal = WriteBehindJournal(
         stores.documents,
         on_poisoned=lambda commit, error: directory.give_up(commit.document, error),
