@@ -29,6 +29,7 @@ class SyncStatuses:
         "_answers_before",
         "_is_answer_awaited",
         "_is_asked",
+        "_is_coming",
         "_question",
         "_received",
         "_refused",
@@ -46,6 +47,7 @@ class SyncStatuses:
         # Step 2s to come, in order: some that answer older questions of ours, perhaps the one
         # that answers the question behind the client's last step 1, and some after that.
         self._is_asked = False
+        self._is_coming = True
         self._question = b""
         self._answers_before = 0
         self._is_answer_awaited = False
@@ -62,7 +64,7 @@ class SyncStatuses:
             self._received += 1
             if frame.startswith(_STEP2):
                 self._take_answer()
-            elif self._is_open and _is_in(frame, self._question):
+            elif self._is_open and self._is_older(frame):
                 add_number(self._silent, self._received)
 
     @property
@@ -80,6 +82,22 @@ class SyncStatuses:
         self._question = question
         self._silent = [range(1, self._received + 1)] if self._received else []
 
+    def _is_older(self, update: bytes) -> bool:
+        """Whether an update was made before the client's last step 1, although it comes after it.
+
+        Its first struct tells: what was made later begins where the state vector ends. One that
+        only deletes does not say; it counts as older if the client has just come, which is when
+        there may be older ones. Then "saved" may be shown too late, but never too early.
+        """
+        try:
+            beginning = _beginning_of(update)
+            if beginning is None:
+                return self._is_coming
+            client, clock = beginning
+            return clock < _clock_of(client, self._question)
+        except Malformed:
+            return False  # its room closes the socket for it
+
     def _take_answer(self) -> None:
         if self._answers_before:
             self._answers_before -= 1
@@ -88,6 +106,7 @@ class SyncStatuses:
             self._is_answer_awaited = False
             self._answers_before, self._answers_after = self._answers_after, 0
             self._answer = self._received
+            self._is_coming = False
             self._question = b""
 
     def say(self, frame: bytes) -> None:
@@ -123,20 +142,15 @@ class SyncStatuses:
                 yield True
 
 
-def _is_in(update: bytes, question: bytes) -> bool:
-    """Whether a sync frame's update is older than the step 1 of its sender. Its first struct tells:
-    what was made later begins where the state vector ends. One that only deletes does not say."""
-    try:
-        payload, _ = read_var_bytes(update, 2)
-        clients, at = read_var_uint(payload, 0)
-        if not clients:
-            return False
-        _, at = read_var_uint(payload, at)
-        client, at = read_var_uint(payload, at)
-        clock, _ = read_var_uint(payload, at)
-        return clock < _clock_of(client, question)
-    except Malformed:
-        return False  # its room closes the socket for it
+def _beginning_of(update: bytes) -> tuple[int, int] | None:
+    """Client and clock of the first struct in a sync frame's update; None if it only deletes."""
+    payload, _ = read_var_bytes(update, 2)
+    clients, at = read_var_uint(payload, 0)
+    if not clients:
+        return None
+    _, at = read_var_uint(payload, at)
+    client, at = read_var_uint(payload, at)
+    return client, read_var_uint(payload, at)[0]
 
 
 def _clock_of(client: int, question: bytes) -> int:

@@ -13,7 +13,7 @@ from crdt_docs.varint import read_var_bytes, read_var_uint, var_uint
 STEP1 = messages.sync_step1(b"\x00")
 STEP2 = messages.sync_step2(b"\x00\x00")
 STORED = hocuspocus.sync_status(is_stored=True)
-UPDATE = messages.sync_update(b"\x00\x00")
+UPDATE = messages.sync_update(b"\x01\x01\x07\x00\x00\x01\x00")
 
 
 def synced() -> SyncStatuses:
@@ -118,11 +118,25 @@ def test_hoc_6_what_was_made_before_a_step_1_was_counted_before_it() -> None:
     statuses.hear(messages.sync_update(update(2)))  # made before
     statuses.hear(messages.sync_update(update(3)))  # made after
     statuses.say(STEP1)
-    statuses.hear(messages.sync_update(b"\x00\x01\x07\x01\x00\x01"))  # only deletes
     statuses.hear(messages.sync_step2(update(0, 4)))
     statuses.hear(messages.sync_update(update(2)))  # sent twice, counted again
-    statuses.settle(5, ())
-    assert list(statuses.due()) == [True] * 4
+    statuses.settle(4, ())
+    assert list(statuses.due()) == [True] * 3
+
+
+def test_hoc_6_what_only_deletes_counts_as_older_when_its_sender_has_just_come() -> None:
+    deletion = messages.sync_update(b"\x00\x01\x07\x01\x00\x01")
+    statuses = SyncStatuses()
+    for _ in range(2):  # when it comes, and when it asks again
+        statuses.hear(STEP1)
+        statuses.hear(deletion)
+        statuses.say(STEP1)
+        statuses.hear(deletion)
+        statuses.hear(STEP2)
+    statuses.settle(3, ())
+    assert list(statuses.due()) == []
+    statuses.settle(6, ())
+    assert list(statuses.due()) == [True, True, True]
 
 
 @pytest.mark.parametrize("question", [STEP1, b"\x00\x00\x05\x01", b"\x00\x00\x02\x05\x07"])

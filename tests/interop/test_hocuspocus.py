@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from tests.helpers.hocuspocus_clients import VERSIONS, HocuspocusClients
 from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
 from tests.helpers.outages import database_stopped
+from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, mint
 from tests.helpers.yjs_peer import contents
 from tests.interop.agreement import agree
@@ -325,3 +327,46 @@ async def test_a_provider_without_a_token_may_use_that_of_the_address(
         await ada.run(SET, key=ada.name, value=1)
         await saved(ada)
     assert len((await session.state())["objects"]) == 3
+
+
+EDIT = """
+    const pick = args.pick
+    const text = doc.getText('text')
+    const list = doc.getArray('list')
+    if (pick === 0) doc.getMap('objects').set('k' + args.at % 7, { by: args.at })
+    else if (pick === 1) doc.getMap('objects').delete('k' + args.at % 7)
+    else if (pick === 2) text.insert(args.at % (text.length + 1), 'é中')
+    else if (pick === 3) { if (text.length) text.delete(args.at % text.length, 1) }
+    else if (pick === 4) list.insert(args.at % (list.length + 1), [args.at])
+    else if (list.length) list.delete(args.at % list.length, 1)
+"""
+
+
+CUT = "if (client.socket.status === 'connected') client.socket.webSocket.terminate()"
+
+
+@pytest.mark.parametrize("seed", range(few_or_many(2, 20)))
+async def test_random_editing_with_connections_that_are_cut(
+    hocuspocus: HocuspocusClients, clients: NodeClients, session: LiveSession, seed: int
+) -> None:
+    """Everybody converges, and what is called saved in the end is in the database."""
+    chance = random.Random(seed)
+    writer = await clients.join("yjs", session.invite())
+    people = []
+    for version in VERSIONS:
+        socket = await hocuspocus.socket(session.server.collab_url, version)
+        people.append(await socket.enter(f"hoc-{version}", session.invite()))
+    for _ in range(150):
+        person = chance.choice([writer, *people])
+        await person.run(EDIT, pick=chance.randrange(6), at=chance.randrange(1000))
+        if chance.random() < 0.04:
+            await chance.choice(people).run(CUT)
+    for person in people:
+        await person.until("provider.synced && provider.isAuthenticated")
+    await asyncio.sleep(0.5)  # of a status on its way to it a provider that asks cannot know
+    for person in people:
+        assert min(await person.field("unsynced")) >= 0
+        # A deletion while it was just coming leaves one too many, until it asks again.
+        await person.run("if (provider.unsyncedChanges > 0) provider.forceSync()")
+        await saved(person)
+    await agree(session, writer, *people)

@@ -150,7 +150,12 @@ const socket = ({ name, url, version }) => {
   const opened = { version, frames: 0, longestSilence: 0, sockets: 0, closes: [] }
   opened.provider = new hocuspocus[version].HocuspocusProviderWebsocket({
     url,
-    WebSocketPolyfill: recordingSocket(opened),
+    WebSocketPolyfill: class extends recordingSocket(opened) {
+      constructor (...given) {
+        super(...given)
+        this.on('error', () => {}) // a provider stops listening before it closes a socket
+      }
+    },
     delay: 50,
     minDelay: 50,
     maxDelay: 500,
