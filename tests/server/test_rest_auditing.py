@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -14,6 +15,22 @@ from server.audit_origin import network_of
 from server.rest.auditing import DEEDS
 from server.rest.routes import ROUTERS
 from tests.server.rest_client import Api
+
+ROOT = Path(__file__).parents[2]
+ACTION = re.compile(r"\"([a-z]+\.[a-z_]+)\"")
+SUBJECTS = {
+    "access",
+    "annotation",
+    "audit",
+    "edit",
+    "object",
+    "participant",
+    "privacy",
+    "session",
+    "snapshot",
+    "socket",
+    "token",
+}
 
 
 @pytest_asyncio.fixture
@@ -162,3 +179,17 @@ async def test_an_identity_that_is_no_uuid_is_not_kept(api: Api, given: str) -> 
 )
 def test_of_an_address_the_network_is_kept(host: str, network: str | None) -> None:
     assert network_of(host) == network
+
+
+def test_every_action_is_in_the_documentation() -> None:
+    """Looked for in the code: a word of two parts that is given as an action."""
+    page = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    sources = [*(ROOT / "server").rglob("*.py")]
+    words = {
+        word
+        for source in sources
+        for word in ACTION.findall(source.read_text(encoding="utf-8"))
+        if word.partition(".")[0] in SUBJECTS
+    }
+    assert words >= {deed.action for deed in DEEDS.values()} | {"socket.joined", "audit.lost"}
+    assert {word for word in words if f"`{word}`" not in page} == set()
