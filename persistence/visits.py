@@ -43,19 +43,19 @@ _SEEN = """
         AND (person.last_active_at IS NULL OR person.last_active_at < seen.at)
 """
 
-_CLOSE_OPEN = """
+CLOSE_OPEN = """
     UPDATE user_sessions SET disconnected_at = greatest($1, connected_at)
     WHERE disconnected_at IS NULL AND connected_at < $1
 """
 
-_FORGET = """
+FORGET = """
     DELETE FROM user_sessions WHERE id IN (
         SELECT id FROM user_sessions
         WHERE disconnected_at < $1 ORDER BY disconnected_at LIMIT $2
     )
 """
 
-_OF_USER = """
+OF_USER = """
     SELECT id, session_id, user_id, actor_kind, device, connected_at, disconnected_at, close_code
     FROM user_sessions WHERE user_id = $1 ORDER BY connected_at, id
 """
@@ -88,11 +88,11 @@ class PostgresVisitStore:
 
     async def close_open(self, moment: datetime) -> int:
         """See `visit_ports.VisitStore.close_open`."""
-        return await self._count(_CLOSE_OPEN, moment)
+        return await self._count(CLOSE_OPEN, moment)
 
     async def forget_before(self, moment: datetime, *, limit: int = 1000) -> int:
         """See `visit_ports.VisitStore.forget_before`."""
-        return await self._count(_FORGET, moment, limit)
+        return await self._count(FORGET, moment, limit)
 
     async def _count(self, statement: str, *arguments: object) -> int:
         async with self._pool.borrow() as connection:
@@ -102,7 +102,7 @@ class PostgresVisitStore:
     async def of_user(self, user_id: UUID) -> Sequence[Visit]:
         """See `visit_ports.VisitStore.of_user`."""
         async with self._pool.borrow() as connection:
-            rows = await connection.fetch(_OF_USER, user_id)
+            rows = await connection.fetch(OF_USER, user_id)
         return [_visit(row) for row in rows]
 
 
