@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import atheris
 with atheris.instrument_imports(include=["crdt_docs"]):
     from tests.fuzz.targets import Target, targets
 
+from tests.fuzz.kept import kept
 from tests.helpers.yrs_process import YrsProcess
 
 STRUCTURAL = 0.9
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> None:
     name, *options = arguments
     with YrsProcess() as yrs, tempfile.TemporaryDirectory(prefix="collab-fuzz-") as seeds:
         target = targets(yrs)[name]
-        write_seeds(target, Path(seeds))
+        write_seeds([*target.seeds(), *kept(name)], target.longest, Path(seeds))
         found = [each for each in options if not each.startswith("-")] or [f"{seeds}/found"]
         Path(found[0]).mkdir(parents=True, exist_ok=True)
         flags = [each for each in options if each.startswith("-")]
@@ -42,10 +44,10 @@ def main(arguments: list[str]) -> None:
         atheris.Fuzz()
 
 
-def write_seeds(target: Target, folder: Path) -> None:
-    """The seeds of a target, one file each."""
-    for seed in target.seeds():
-        (folder / sha256(seed).hexdigest()[:16]).write_bytes(seed[: target.longest])
+def write_seeds(seeds: Iterable[bytes], longest: int, folder: Path) -> None:
+    """What to begin with, one file each."""
+    for seed in seeds:
+        (folder / sha256(seed).hexdigest()[:16]).write_bytes(seed[:longest])
 
 
 def _changers(target: Target) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.kept import kept
 from tests.fuzz.process import WITHOUT_ENGINE, Fuzzed, fuzz, has_engine
 from tests.fuzz.targets import targets
 from tests.helpers.proving import is_proving, missing
@@ -48,7 +49,7 @@ def _limits(target: str) -> tuple[list[str], float]:
     if is_proving():
         seconds = PROVING_SECONDS * SHARES[target]
         return [f"-max_total_time={round(seconds)}"], seconds + PATIENCE
-    seeds = len(list(targets(None)[target].seeds()))
+    seeds = len(list(targets(None)[target].seeds())) + len(kept(target))
     return ["-seed=1", f"-runs={seeds + RUNS[target]}"], PATIENCE
 
 
@@ -64,7 +65,7 @@ def test_fuzzing_finds_nothing(target: str, tmp_path: Path) -> None:
     done = fuzz(target, tmp_path, *limits, patience=patience)
     assert done.status == 0, done.log
     assert done.inputs >= 100
-    assert _coverage(done) > 100, "the sources are not instrumented: fuzzing goes on blindly"
+    assert _coverage(done) > 30, "the sources are not instrumented: fuzzing goes on blindly"
 
 
 def _coverage(done: Fuzzed) -> int:
