@@ -204,7 +204,7 @@ async def test_hoc_3_what_comes_before_the_token_is_checked_is_kept_in_order(
 ) -> None:
     address = named(await server.session())
     author = YjsPeer()
-    states = [author.update()]
+    states = []
     for number in range(50):
         author.objects["k"] = number
         states.append(author.update())
