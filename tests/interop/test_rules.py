@@ -29,6 +29,8 @@ BACK_MS = 2000
 ROUNDS = few_or_many(8, 200)
 """Of each kind of client."""
 
+HOST_EDITS = few_or_many(20, 300)
+
 BREAK_ONE = "return tools.ruled.breakOne(client, tools.ruled[args.deeds], args.name, args.key)"
 LEGAL = "doc.getMap('objects').set(args.key, new Y.Map([['object_type', 'shape']]))"
 
@@ -238,6 +240,47 @@ async def _annotations(session: LiveSession) -> list[Any]:
     finally:
         await connection.close()
     return rows
+
+
+@each_kind
+async def test_rul_5_what_a_host_does_meanwhile_to_the_same_object_is_not_lost(
+    board: RuledSession, kind: str
+) -> None:
+    """What still stands is left standing, so that others keep their place in it."""
+    ada = await board.furnished()
+    ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
+    await agree(board.session, ada, ben, eve)
+    await board.watch(ben)
+    work = ada.run(
+        """const object = doc.getMap('objects').get('l1')
+           for (let n = 1; n <= args.n; n++) {
+             object.set('rotation', n)
+             object.get('properties').get('text').insert(3, '~')
+             await new Promise(resolve => setTimeout(resolve, 3))
+           }""",
+        n=HOST_EDITS,
+    )
+    mischief = eve.run(
+        """const { BREAKS } = tools.ruled
+           for (let n = 0; n < args.n; n++) {
+             const name = args.names[n % args.names.length]
+             doc.transact(() => BREAKS[name](doc.getMap('objects'), 'l1'))
+             await new Promise(resolve => setTimeout(resolve, 4))
+           }""",
+        n=HOST_EDITS,
+        names=["moves it", "types in it", "deletes of its text", "adds to its list", "formats it"],
+    )
+    await asyncio.gather(work, mischief)
+    await agree(board.session, ada, ben, eve)
+    l1 = (await board.session.state())["objects"]["l1"]
+    assert l1["rotation"] == HOST_EDITS
+    # What was deleted beside them is written again, and may stand between them.
+    assert l1["properties"]["text"].count("~") == HOST_EDITS
+    assert l1["properties"]["text"].replace("~", "") == "l1 says hello"
+    assert l1["position"] == {"x": 1, "y": 2}
+    seen = await ben.field("seen")
+    assert len(seen) > 1
+    assert not [each for each in seen if "SECRET" in each or '"x":9' in each]
 
 
 @each_kind
