@@ -206,8 +206,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         conn = self.conn
         self._is_amid = conn.current_size is not None or not _is_between_frames(conn.parser)
         if not self._is_amid or not self.handshake_complete:
-            if self._message is not None:
-                self._message.stop()
+            self._stop_watching_message()
         elif self._guard is not None and not self.transport.is_closing():
             self._watch_message(self._guard)
 
@@ -222,6 +221,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
                 is_excused=lambda: self._is_paused or self.read_paused,
             )
         self._message.start()
+
+    def _stop_watching_message(self) -> None:
+        if self._message is not None:
+            self._message.stop()
+            self._message = None  # it knows this object, and circles are looked for seldom
 
     def _on_stall(self) -> None:
         self._refuse(Limit.SLOW_MESSAGE, CloseCode.TRY_LATER, "a message came too slowly")
@@ -332,8 +336,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
         super().connection_lost(exc)
-        if self._message is not None:
-            self._message.stop()
+        self._stop_watching_message()
         if self.place is not None:
             self.place.leave()
         receiver, self._receiver = self._receiver, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -35,24 +36,32 @@ class GuardedHttpProtocol(H11Protocol):
         self._received = 0
         self._is_upgraded = False
         self._head_timer: asyncio.TimerHandle | None = None
-        self._body = self._watch(Limit.SLOW_BODY, lambda: self._received, self._is_not_read)
-        self._answer = self._watch(Limit.SLOW_BODY, lambda: -self._unsent())
+        # Made when they are needed, and dropped when they are not: they know this object, and
+        # garbage in circles is looked for seldom.
+        self._body: StallWatch | None = None
+        self._answer: StallWatch | None = None
 
-    def _watch(self, limit: Limit, amount: Any, is_excused: Any = lambda: False) -> StallWatch:
-        return StallWatch(
+    def _watch(
+        self, amount: Callable[[], int], is_excused: Callable[[], bool] = lambda: False
+    ) -> StallWatch:
+        watch = StallWatch(
             self.loop,
             seconds=self._guard.patience.stall,
             least_per_second=self._guard.patience.least,
             amount=amount,
-            on_stall=lambda: self._cut(limit),
+            on_stall=lambda: self._cut(Limit.SLOW_BODY),
             is_excused=is_excused,
         )
+        watch.start()
+        return watch
 
-    def _is_not_read(self) -> bool:
-        return self.flow.read_paused
+    def _watch_body(self) -> None:
+        if self._body is None:
+            self._body = self._watch(lambda: self._received, lambda: self.flow.read_paused)
 
-    def _unsent(self) -> int:
-        return self.transport.get_write_buffer_size()
+    def _watch_answer(self) -> None:
+        if self._answer is None:
+            self._answer = self._watch(lambda: -self.transport.get_write_buffer_size())
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Take a place, or none (CON-1)."""
@@ -66,7 +75,7 @@ class GuardedHttpProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_watching()
-        self._answer.stop()
+        self._stop_watching_answer()
         if self._place is not None:
             self._place.leave()
         super().connection_lost(exc)
@@ -87,11 +96,11 @@ class GuardedHttpProtocol(H11Protocol):
         if self._is_upgraded or self.transport.is_closing():
             self._stop_watching()
         elif state is h11.IDLE:
-            self._body.stop()
+            self._stop_watching_body()
             self._await_head()
         elif state is h11.SEND_BODY:
             self._stop_awaiting_head()
-            self._body.start()
+            self._watch_body()
         else:
             self._stop_watching()
 
@@ -107,7 +116,17 @@ class GuardedHttpProtocol(H11Protocol):
 
     def _stop_watching(self) -> None:
         self._stop_awaiting_head()
-        self._body.stop()
+        self._stop_watching_body()
+
+    def _stop_watching_body(self) -> None:
+        if self._body is not None:
+            self._body.stop()
+            self._body = None
+
+    def _stop_watching_answer(self) -> None:
+        if self._answer is not None:
+            self._answer.stop()
+            self._answer = None
 
     def _cut(self, limit: Limit) -> None:
         self._guard.count(limit)
@@ -118,11 +137,11 @@ class GuardedHttpProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """The client does not read as fast as is written."""
         super().pause_writing()
-        self._answer.start()
+        self._watch_answer()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._answer.stop()
+        self._stop_watching_answer()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
@@ -148,6 +167,7 @@ class GuardedHttpProtocol(H11Protocol):
         """Hand over the transport, and the place with it."""
         self._is_upgraded = True
         self._stop_watching()
+        self._stop_watching_answer()
         super().handle_websocket_upgrade(event)
         place, self._place = self._place, None
         if place is None:
