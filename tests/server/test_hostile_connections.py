@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.frames import Frame, Opcode
 
+from server.direct_channel import DirectProtocol
+from server.http_protocol import GuardedHttpProtocol
 from server.limits.connections import HEAD_BYTES, MOST_FRAGMENTS
 from tests.helpers.yjs_peer import YjsPeer
 from tests.server.served import Served, served
@@ -428,3 +431,28 @@ async def test_an_answer_that_is_not_read_is_cut(scene: Scene) -> None:
         while "slow_body" not in scene.limited:
             await scene.goes_on()
     writer.transport.abort()
+
+
+async def test_a_connection_that_is_gone_leaves_no_circle_behind(scene: Scene) -> None:
+    """Garbage in circles is looked for seldom, and a connection holds kilobytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            async with scene.socket() as line:
+                await line.say(frame(bytes(60_000))[:100])  # watched, and not finished
+                await line.say(frame(b"", Opcode.CLOSE))
+            async with scene.line() as line:
+                await line.say(BODY % scene.server.token().encode())
+        await scene.goes_on()
+        while connections_left() > 2 and scene.limited == {}:  # those of ada and ben
+            await scene.goes_on()
+        assert connections_left() == 2
+    finally:
+        gc.enable()
+
+
+def connections_left() -> int:
+    """Protocol objects that are in memory."""
+    kinds = (GuardedHttpProtocol, DirectProtocol)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
