@@ -398,8 +398,8 @@ class Room:
             and self.authority is not None
             and facts.struct_count <= ANNOTATED_AT_ONCE
             and all(self._is_own(member, client) for client, _, _ in facts.ranges)
+            and self._only_annotates(self.authority, member, update, facts)
             and self._follows(member, facts)
-            and self.authority.may_annotate(update, facts, member.identity.user_id)
         ):
             return None
         return Rule.READ_ONLY, READ_ONLY
@@ -413,10 +413,16 @@ class Room:
             member.own_client = client
         return client == member.own_client
 
+    def _only_annotates(
+        self, authority: Authority, member: Member, update: bytes, facts: UpdateFacts
+    ) -> bool:
+        self._apply_pending()
+        user_id = member.identity.user_id
+        return not self.is_broken and authority.may_annotate(update, facts, user_id)
+
     def _follows(self, member: Member, facts: UpdateFacts) -> bool:
         """Whether a reader's update connects, if need be once what it was refused is filled in."""
-        if any(client == member.own_client for client, _, _ in facts.ranges):
-            self._integrate_refused(member)
+        self._integrate_refused(member)
         self._apply_pending()
         return not self.is_broken and self.document.outline.connects(facts)
 
