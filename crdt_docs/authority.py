@@ -306,10 +306,14 @@ class Authority:
         foreseen = ownership.foresee(update)
         if foreseen.writes_beyond or not self._are_notes_of(user_id, foreseen.written):
             return False
+        if not foreseen.written and not foreseen.deleted:
+            return False
         if not foreseen.deletes_beyond and self._are_notes_of(user_id, foreseen.deleted):
             return True
-        new = not_deleted_yet(facts.deletes, self._document.delete_set())
-        return self._are_notes_of(user_id, ownership.named_in(new))
+        touched = foreseen.written | ownership.named_in(
+            not_deleted_yet(facts.deletes, self._document.delete_set())
+        )
+        return bool(touched) and self._are_notes_of(user_id, touched)
 
     def _are_notes_of(self, user_id: UUID, entries: Iterable[Entry | None]) -> bool:
         return all(
