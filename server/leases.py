@@ -58,6 +58,12 @@ class Leases:
             self._timer.cancel()
         self._timer, self._due = None, math.inf
 
+    def close(self) -> None:
+        """Wait for nothing any more, and let go of whoever is told: the room has these, and what
+        knows one another in a circle stays in memory until circles are looked for."""
+        self.stop()
+        self._on_due = _tell_nobody
+
     def expired(self) -> list[Member]:
         """Whose token has ended; the timer is set for the next one."""
         now = self._clock()
@@ -86,3 +92,7 @@ class Leases:
             self._due = due
             wait = min(max(0.0, due - self._clock()), LONGEST_WAIT)
             self._timer = self._loop.call_later(wait, self._on_due)
+
+
+def _tell_nobody() -> None:
+    """The room is closed."""

@@ -610,7 +610,7 @@ class RoomHost:
     def shut(self) -> None:
         """Free the document. No member may be in the room."""
         self._stop_timer()
-        self._leases.stop()
+        self._leases.close()
         self._scheduled = False
         self._inbox.clear()
         self.room.document.close()
