@@ -19,9 +19,10 @@ from tests.fuzz.codec_targets import (
     check_presence,
     check_state_vector,
 )
+from tests.fuzz.contents import JSON
 from tests.fuzz.document_targets import Yrs, check_life, check_pieces
 from tests.fuzz.life import LONGEST, pack
-from tests.fuzz.mutation import JSON, crossed, mutated
+from tests.fuzz.mutation import crossed, mutated
 from tests.helpers.corpus import recordings
 from tests.helpers.editors import session
 from tests.helpers.hostile_updates import HostileWriter
