@@ -12,6 +12,7 @@ from tests.helpers import raw_updates as raw
 from tests.helpers.yjs_peer import step1, step2, sync_update, var_bytes, var_uint
 
 MALFORMED = 4400
+UNAUTHENTICATED = 4401
 TOO_BIG = 1009
 
 
@@ -116,7 +117,8 @@ ATTACKS: dict[str, Attack] = {
     "an empty frame": _frame(b""),
     "an unknown message": _frame(b"\x07\x00"),
     "a message type of many bytes": _frame(b"\xff" * 20),
-    "a denial, which only the server gives": _frame(b"\x02\x00\x02no"),
+    "a token that is none": Attack(lambda: [b"\x02\x00\x02no"], code=UNAUTHENTICATED),
+    "an auth message that only the server gives": _frame(b"\x02\x01\x02no"),
     "a receipt, which only the server gives": _frame(b"\x71\x05"),
     "an unknown sync message": _frame(b"\x00\x03\x00"),
     "a sync message without anything": _frame(b"\x00"),

@@ -33,7 +33,7 @@ class Ana:
     def __init__(self, session: LiveSession) -> None:
         self.session = session
         self.user_id = uuid4()
-        token = mint(self.user_id, grants={f"ocw/{session.id}": "editor"})
+        token = mint(self.user_id, grants={f"ocw/{session.id}": "host"})
         self.headers = {"Authorization": f"Bearer {token}"}
 
     async def call(self, method: str, path: str, **options: Any) -> Any:

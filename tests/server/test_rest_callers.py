@@ -120,7 +120,11 @@ async def test_what_rests_is_read_and_not_changed(
     await anna.post(f"{SESSIONS}/{session['id']}/{action}")
     for door in ("take-part", "edit"):
         for caller in (anna, api.service()):
-            assert await attempt(doors, caller, f"{session['id']}/{door}") == (409, code)
+            is_open = action == "pause"  # RUL-8: hosts go on
+            outcome = (200, "host") if is_open else (409, code)
+            assert await attempt(doors, caller, f"{session['id']}/{door}") == outcome
+        editor = everybody[Role.EDITOR]
+        assert await attempt(doors, editor, f"{session['id']}/{door}") == (409, code)
     viewer = everybody[Role.VIEWER]
     assert await attempt(doors, viewer, f"{session['id']}/edit") == (403, "FORBIDDEN")
     assert await attempt(doors, viewer, f"{session['id']}/read") == (200, "viewer")
