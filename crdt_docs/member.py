@@ -50,8 +50,8 @@ class Member:
         is_synced: its first step 1 was answered; before, edits of others would leave a gap in it.
         refusals: numbers of its messages that were refused since its last receipt.
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
-        is_stale: an edit of it was not applied although it may edit (RUL-6): what it sees differs,
-            and what it does may build on what nobody has.
+        is_stale: an edit of it was not applied (ACC-3, RUL-6): what it sees differs, and what it
+            does may build on what nobody has.
         patience: how much of its edits may still be taken back (RUL-6).
         sender: the user id as 16 bytes.
         inbox: what came while it was busy: frames, and roles it was given between them.

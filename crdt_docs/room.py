@@ -520,7 +520,6 @@ class Room:
             introduced = self._admit(member, facts)
             applied = authority.carry_out(case, update, member.sender)
         except NotUndone as error:
-            member.is_stale = True
             self._refuse(member, facts, error.rule, str(error))
             return
         except Refusal:
@@ -610,6 +609,7 @@ class Room:
         """Apply nothing of an edit, and remember which clocks its author has used up."""
         if not self._is_news(facts):
             return  # a reader's answer to our step 1 that holds nothing of its own
+        member.is_stale = True
         known = self.document.outline.clocks.get(member.own_client or -1, 0)
         for client, start, end in facts.ranges:
             if client == member.own_client and start <= max(known, member.refused_until):
