@@ -55,7 +55,7 @@ async def history(server: ServerProcess, session: LiveSession) -> list[tuple[str
 @pytest.mark.timeout(60)
 async def test_hst_9_edits_and_restores_by_rest(server: ServerProcess) -> None:
     session = await server.create_session()
-    ben = Caller(session, session.invite())
+    ben = Caller(session, session.invite("host"))
     way_in = session.invite()
     ada = way_in.user_id
     async with await YjsPeer.join(way_in.url_with(ack="1")) as peer:

@@ -47,7 +47,12 @@ def random_edit(doc: Doc[Any], rng: random.Random) -> None:
 
 
 def _edit_nested(objects: Map[Any], rng: random.Random) -> None:
-    nested = [objects[key] for key in NESTED if key in objects]
+    # While the rest of what somebody wrote is asked for again, half of it is there (ROM-4).
+    nested = [
+        objects[key]
+        for key in NESTED
+        if key in objects and all(member in objects[key] for member in "nta")
+    ]
     if not nested:
         return
     inner = rng.choice(nested)

@@ -461,7 +461,7 @@ async def test_rows_are_looked_up_by_key_however_small_the_tables_were(
     """A plan is made while the tables are empty, and kept."""
     async with own_pool.borrow() as connection:
         await connection.execute("SET plan_cache_mode = force_generic_plan")
-        parameters = ", ".join(["NULL"] * 9) + ", 0, 0, '[]'::bytea, '[]'::bytea"
+        parameters = ", ".join(["NULL"] * 10) + ", 0, 0, '[]'::bytea, '[]'::bytea"
         await connection.execute(f"PREPARE commit_new AS {update_log._COMMIT_NEW}")
         text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE commit_new ({parameters})")
         await connection.execute("DEALLOCATE commit_new; RESET plan_cache_mode")

@@ -28,6 +28,7 @@ _COLUMNS = """
 
 _TABLES = """
     SELECT DISTINCT table_name FROM information_schema.columns
+    JOIN pg_class ON pg_class.oid = table_name::regclass AND NOT relispartition
     WHERE table_schema = 'public' AND column_name IN ('session_id', 'document_id')
 """
 

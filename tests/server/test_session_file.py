@@ -23,6 +23,7 @@ UPDATE: dict[str, Any] = {
     "update": b"\x00\xff",
     "user_id": uuid4(),
     "actor_kind": "user",
+    "taken_back": None,
     "committed_at": NOW,
 }
 AUTHOR: dict[str, Any] = {"client_id": 7, "user_id": None, "seq": 1}
