@@ -134,6 +134,13 @@ class GuardedHttpProtocol(H11Protocol):
 
     # Sending
 
+    def on_response_complete(self) -> None:
+        """Go on; the next request may have been here before this answer was, without its body."""
+        super().on_response_complete()
+        is_open = not self._is_upgraded and not self.transport.is_closing()
+        if is_open and self.conn.their_state is h11.SEND_BODY:
+            self._watch_body()
+
     def pause_writing(self) -> None:
         """The client does not read as fast as is written."""
         super().pause_writing()

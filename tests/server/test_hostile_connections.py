@@ -227,6 +227,18 @@ async def test_a_body_that_stops_is_cut(scene: Scene) -> None:
     assert scene.limited == {"slow_body": 1}
 
 
+async def test_a_body_that_is_missing_behind_another_request_is_cut(scene: Scene) -> None:
+    """CON-3"""
+    async with scene.line() as line:
+        await line.say(
+            b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n"
+            b"POST /api/auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n"
+        )
+        assert (await line.rest()).count(b"HTTP/1.1 ") == 1
+    assert scene.limited == {"slow_body": 1}
+
+
 @pytest.mark.parametrize(
     "head",
     [
