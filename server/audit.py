@@ -4,6 +4,7 @@ AUT-1 Telling it never blocks and never fails; what cannot be kept is counted, a
       how much it was (`audit.lost`).
 AUT-2 What happens again and again is one entry for each who does it, every ten seconds, with its
       number.
+AUT-3 Denials take at most a third of what is counted at a time: they push nothing else out.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from server.clock import Clock, utc_now
 TALLY_SECONDS = 10.0
 MOST_TALLIES = 5_000
 LOST = "audit.lost"
+DENIED = "access.denied"
 
 __all__ = [
     "NOWHERE",
@@ -99,6 +101,8 @@ class AuditWriter:
         self._clock = clock
         self._tally_for = timedelta(seconds=tally_seconds)
         self._most_tallies = most_tallies
+        self._most_denials = max(1, most_tallies // 3)
+        self._denials = 0  # among the tallies
         self._sleep = sleep
         self._tallies: dict[_Alike, _Tally] = {}
         self._uncounted = 0
@@ -125,10 +129,16 @@ class AuditWriter:
         tally = self._tallies.get(alike)
         if tally is not None:
             tally.count += 1
-        elif len(self._tallies) < self._most_tallies:
+        elif self._has_room(event):
             self._tallies[alike] = _Tally(AuditEntry(self._clock(), event))
+            self._denials += event.action == DENIED
         else:
             self._uncounted += 1
+
+    def _has_room(self, event: AuditEvent) -> bool:
+        if event.action == DENIED and self._denials >= self._most_denials:
+            return False  # AUT-3
+        return len(self._tallies) < self._most_tallies
 
     def start(self) -> None:
         """Store from now on."""
@@ -158,6 +168,7 @@ class AuditWriter:
         for alike in due:
             tally = self._tallies.pop(alike)
             first = tally.first
+            self._denials -= first.event.action == DENIED
             details = {**first.event.details, "count": tally.count}
             self._put(replace(first, event=replace(first.event, details=details)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from uuid import UUID
 
 from starlette.datastructures import Headers
@@ -25,6 +26,11 @@ def origin_of(scope: Scope, request_id: str | None = None) -> Origin:
         identity_id=_identity_id(Headers(scope=scope)),
         network=network_of(client[0]) if client else None,
     )
+
+
+def nobody_known(origin: Origin) -> Origin:
+    """The same for somebody who is not known: without the id, which they could make up."""
+    return replace(origin, identity_id=None)
 
 
 def _identity_id(headers: Headers) -> UUID | None:

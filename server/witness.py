@@ -3,6 +3,7 @@
 WIT-1 Whoever enters a room is in the trail and in the book of visits, and again when they leave.
 WIT-2 A socket that is closed for what it sent is told as such.
 WIT-3 Refused edits are counted: by person, document and rule.
+WIT-4 Of whoever is not known, nothing is told that they can make up: no session, and no identity.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
 from persistence.audit_ports import NOWHERE, AuditEvent, Origin
 from persistence.visit_ports import Visit
-from server.audit import AuditTrail
-from server.audit_origin import origin_of
+from server.audit import DENIED, AuditTrail
+from server.audit_origin import nobody_known, origin_of
 from server.clock import Clock, utc_now
 from server.devices import UNKNOWN, device_of
 from server.visits import VisitBook
@@ -130,21 +131,21 @@ def turned_away(
     """The event of a socket that may not come in; None where nothing was denied."""
     if code not in DENIALS:
         return None
+    is_known = identity is not None
     return AuditEvent(
-        "access.denied",
+        DENIED,
         None if identity is None else identity.user_id,
         None if identity is None else identity.kind,
-        session_id=session_id,
+        session_id=session_id if is_known else None,
         details={"operation": "socket", "code": int(code)},
-        origin=visitor.origin,
+        origin=visitor.origin if is_known else nobody_known(visitor.origin),  # WIT-4
     )
 
 
 def expelled(user_id: UUID | None, code: int, visitor: Visitor) -> AuditEvent:
     """The event of a socket that is closed for what it sent outside of any room (WIT-2)."""
-    return AuditEvent(
-        "socket.expelled", user_id, None, details={"code": int(code)}, origin=visitor.origin
-    )
+    origin = visitor.origin if user_id is not None else nobody_known(visitor.origin)  # WIT-4
+    return AuditEvent("socket.expelled", user_id, None, details={"code": int(code)}, origin=origin)
 
 
 def _event(

@@ -5,6 +5,8 @@ AUR-1 A deed in `DEEDS` that succeeded is in the trail, once: an answer that is 
 AUR-2 What was denied is in the trail, counted.
 AUR-3 Of what a request says, the trail gets ids and words of ours (roles, formats), never text
       that people wrote.
+AUR-4 Of whoever is not known, nothing is told that they can make up, but what they were denied and
+      why: strangers add no more entries than there are operations and refusals.
 """
 
 from __future__ import annotations
@@ -21,15 +23,14 @@ from starlette.types import Scope
 
 from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import parse_uuid
-from server.audit import AuditEvent, AuditTrail, Detail, Origin
-from server.audit_origin import origin_of
+from server.audit import DENIED, AuditEvent, AuditTrail, Detail, Origin
+from server.audit_origin import nobody_known, origin_of
 from server.rest.callers import Caller, caller_of
 from server.rest.envelope import REQUEST_ID_KEY
 from server.rest.errors import ApiError
 from server.rest.idempotency import REPLAYED
 from server.rest.services import services_of
 
-DENIED = "access.denied"
 MAX_ID = 128
 
 Answering = Callable[[Request], Awaitable[Response]]
@@ -113,7 +114,8 @@ def audited(operation: str, answer: Answering) -> Answering:
 
 def origin(scope: Scope) -> Origin:
     """Where a request came from."""
-    return origin_of(scope, scope.get(REQUEST_ID_KEY))
+    found = origin_of(scope, scope.get(REQUEST_ID_KEY))
+    return nobody_known(found) if caller_of(scope) is None else found  # AUR-4
 
 
 def event_of(
@@ -161,10 +163,11 @@ def _tell(request: Request, deed: Deed, response: Response) -> None:
 
 
 def _tell_denied(request: Request, operation: str, error: ApiError) -> None:
+    is_known = caller_of(request.scope) is not None
     event = event_of(
         request.scope,
         DENIED,
-        session_id=_uuid(request.path_params.get("session_id")),
+        session_id=_uuid(request.path_params.get("session_id")) if is_known else None,
         details={"operation": operation, "code": error.code},
     )
     services_of(request).audit.tally(event)

@@ -14,7 +14,7 @@ from crdt_docs.identifiers import ActorKind
 from persistence.audit_ports import AuditFilter, StoredEntry
 from persistence.memory_audit import MemoryAuditStore
 from persistence.ports import StorageUnavailable
-from server.audit import LOST, AuditEvent, AuditWriter, Origin
+from server.audit import DENIED, LOST, AuditEvent, AuditWriter, Origin
 from tests.helpers.commits import ANA, BEN
 from tests.server.clocks import HandClock
 
@@ -136,6 +136,24 @@ async def test_aut_2_counts_are_bounded(office: Office) -> None:
     await office.writer.flush()
     counts = [entry.details["count"] for entry in await office.kept()]
     assert sorted(map(str, counts)) == ["1", "1", "2", "2"]
+
+
+async def test_aut_3_denials_push_nothing_else_out(office: Office) -> None:
+    for code in range(9):
+        office.writer.tally(event(DENIED, code=code))
+    office.writer.tally(event(DENIED, code=0))
+    assert office.writer.lost == 8
+    office.writer.tally(event(reason="locked"))
+    office.writer.tally(event(reason="full"))
+    assert office.writer.lost == 8
+    office.clock.turn(11)
+    office.writer.end_tallies()
+    office.writer.tally(event(DENIED, code=9))
+    assert office.writer.lost == 8
+    office.writer.start()
+    await office.writer.flush()
+    kept = [entry.details for entry in await office.kept() if entry.action == DENIED]
+    assert kept == [{"code": 0, "count": 2}, {"code": 9, "count": 1}]
 
 
 async def test_closing_stores_what_is_being_counted(office: Office) -> None:

@@ -134,9 +134,21 @@ async def test_aur_2_what_is_denied_is_counted(api: Api) -> None:
     assert known.actor == stranger.user_id
     assert known.session_id == UUID(session["id"])
     assert known.details == {"operation": "end_session", "code": "FORBIDDEN"}
-    assert (unknown.actor, unknown.actor_kind) == (None, None)
+    assert (unknown.actor, unknown.actor_kind, unknown.session_id) == (None, None, None)
     assert unknown.details == {"operation": "end_session", "code": "UNAUTHENTICATED"}
     assert api.audit.actions == ["session.created"]
+
+
+@pytest.mark.parametrize("token", ["no token", None])
+async def test_aur_4_strangers_cannot_fill_the_trail(api: Api, token: str | None) -> None:
+    authorization = {"Authorization": f"Bearer {token}"} if token else {}
+    for _ in range(9):
+        path = f"/api/ocw/sessions/{uuid4()}/participants/{uuid4()}"
+        await api.client.delete(path, headers={"X-Identity-ID": str(uuid4()), **authorization})
+    told = api.audit.tallied
+    assert {event.origin.identity_id for event in told} == {None}
+    assert {(event.actor, event.session_id, event.target) for event in told} == {(None, None, None)}
+    assert {str(event.details) for event in told} == {str(told[0].details)}
 
 
 async def test_what_fails_otherwise_is_no_deed(api: Api) -> None:

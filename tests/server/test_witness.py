@@ -17,7 +17,7 @@ from persistence.visit_ports import Visit
 from server.audit import AuditEvent
 from server.devices import device_of
 from server.visits import VisitBook
-from server.witness import SOMEBODY, Recorder, turned_away, visitor_of
+from server.witness import SOMEBODY, Recorder, expelled, turned_away, visitor_of
 from tests.helpers.audit import RecordedTrail
 from tests.server.clocks import NOON, HandClock
 from tests.server.rooms import NAME, House, Person, viewer
@@ -116,9 +116,19 @@ def test_who_is_denied_a_socket_is_told(code: CloseCode) -> None:
     assert isinstance(event, AuditEvent)
     assert (event.action, event.actor) == ("access.denied", identity.user_id)
     assert event.details == {"operation": "socket", "code": int(code)}
-    unknown = turned_away(None, None, code, SOMEBODY)
-    assert unknown is not None
-    assert unknown.actor is None
+    assert event.session_id == SESSION
+
+
+@pytest.mark.parametrize("code", [CloseCode.FORBIDDEN, CloseCode.UNAUTHENTICATED])
+def test_wit_4_of_strangers_nothing_is_told_that_they_can_make_up(code: CloseCode) -> None:
+    visitor = visitor_of(scope((b"x-identity-id", str(uuid4()).encode())))
+    for event in (turned_away(uuid4(), None, code, visitor), expelled(None, code, visitor)):
+        assert event is not None
+        assert (event.actor, event.session_id, event.target) == (None, None, None)
+        assert (event.origin.identity_id, event.origin.network) == (None, "192.0.2.0/24")
+    known = turned_away(SESSION, Identity(uuid4()), code, visitor)
+    assert known is not None
+    assert known.origin == visitor.origin
 
 
 @pytest.mark.parametrize("code", [CloseCode.NOT_FOUND, CloseCode.ENDED, CloseCode.TRY_LATER])
