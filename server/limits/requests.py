@@ -3,8 +3,9 @@
 - LIM-6: a user reads and writes at most so often a minute; a service, also one that acts for a
   person, as often as it likes.
 - LIM-7: from an address at most so many attempts to authenticate may fail in a minute. A token
-  that was good until it expired is no attempt, and no token at all is none either: neither tries
-  anything, and the one who comes back with a new token must be told to fetch it.
+  that was good until it expired or was revoked is no attempt, and no token at all is none either:
+  neither tries anything, and the one who comes back with a new token must be told to fetch it.
+  Whoever brings a good one is let in, however many failed there: colleagues share an address.
 - LIM-8: a user authenticates at most so often a minute.
 """
 
@@ -86,15 +87,6 @@ class RequestLimits:
         """
         self._count(Limit.AUTHENTICATION, self._users, user_id.hex)
 
-    def attempt(self, address: str) -> None:
-        """Somebody at an address is about to prove who they are (LIM-7).
-
-        Raises:
-            TooManyRequests: too many failed there.
-        """
-        if self._failures.is_spent(address):
-            self._refuse(Limit.AUTHENTICATION, self._failures, address)
-
     def fail(self, address: str) -> None:
         """Somebody at an address failed to prove who they are (LIM-7).
 
@@ -105,8 +97,5 @@ class RequestLimits:
 
     def _count(self, limit: Limit, counts: PerMinute, key: str) -> None:
         if not counts.hit(key):
-            self._refuse(limit, counts, key)
-
-    def _refuse(self, limit: Limit, counts: PerMinute, key: str) -> None:
-        self._counters.count_limited(limit)
-        raise TooManyRequests(limit, counts.most, counts.seconds_left(key))
+            self._counters.count_limited(limit)
+            raise TooManyRequests(limit, counts.most, counts.seconds_left(key))

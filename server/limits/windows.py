@@ -99,10 +99,6 @@ class PerMinute:
         """Count one; whether it is within the limit."""
         return self._limiter.hit(self._item, key)
 
-    def is_spent(self, key: str) -> bool:
-        """Whether the next one would be past the limit."""
-        return not self._limiter.test(self._item, key)
-
     def count(self, key: str) -> int:
         """How many there were, also past the limit."""
         return self._storage.get(self._item.key_for(key))

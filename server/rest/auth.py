@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName
+from crdt_docs.identifiers import ActorKind
 from server.authentication import MAX_TOKEN_BYTES, Credentials, Grants, clean_name
 from server.limits.addresses import client_key
 from server.rest.auditing import event_of
@@ -151,11 +151,16 @@ async def mint_token(
 ) -> Response:
     """Give a person or an agent a token, as a service.
 
-    It can say no more than the service may itself: where the service's token names workspaces,
-    those of the new one, and the sessions it grants, must be among them. It is never a service's.
+    The new token is good wherever this person may go, in every workspace. So a service whose own
+    token names `workspaces` gets none: it takes one without, or sends `X-Acting-User` with each
+    request, which stays within them. The new token is never a service's.
     """
     service = _service(caller)
-    await _check_within(service, body, services)
+    if service.workspaces is not None:  # TOK-4
+        raise forbidden(
+            "the service's token is bound to workspaces, and a person's is not: mint with a "
+            "service token without workspaces, or send X-Acting-User instead"
+        )
     terms = TokenTerms(
         user_id=body.user_id,
         name=clean_name(body.name),
@@ -177,27 +182,6 @@ def _service(caller: Caller) -> Credentials:
     if caller.via is not None or not caller.token.is_service:
         raise forbidden("only a service, for itself, may do this")
     return caller.token
-
-
-async def _check_within(service: Credentials, body: MintToken, services: Services) -> None:
-    """TOK-4."""
-    if service.workspaces is None:
-        return
-    if not set(body.workspaces) <= service.workspaces:
-        raise forbidden("the service's token does not cover all of these workspaces")
-    for document in body.grants:
-        if not await _is_in_workspaces(document, service.workspaces, services):
-            raise forbidden(f"the service's token does not cover {document}")
-
-
-async def _is_in_workspaces(
-    document: DocumentName, workspaces: frozenset[UUID], services: Services
-) -> bool:
-    kind, _, identifier = document.partition("/")
-    if kind != DocumentKind.OCW:
-        return False  # where it belongs cannot be told
-    session = await services.sessions.get(UUID(identifier))
-    return session is not None and session.workspace_id in workspaces
 
 
 @router.post("/auth/refresh", response_model=Envelope[IssuedView])
@@ -230,6 +214,7 @@ async def _owner(token: str, request: Request, services: Services) -> UUID:
     """Whose token it is, for the limits: before it is used up."""
     owner = await services.tokens.owner(token)
     if owner is None:
+        services.limits.fail(client_key(request.scope))
         raise _unauthenticated(REFRESH_REFUSED)
     services.limits.authenticate(owner)
     return owner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -12,13 +12,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from server.limits.addresses import client_key
 from server.limits.requests import RequestLimits
 from server.rest.auditing import audited
 from server.rest.callers import Caller, calling, identify
 from server.rest.errors import (
     MAX_FAULTS,
-    UNAUTHENTICATED,
     UNSUPPORTED_MEDIA_TYPE,
     ApiError,
     Call,
@@ -33,7 +31,6 @@ MEDIA_TYPES = ("application/json", "application/merge-patch+json")
 AUTHENTICATING = "/auth/"
 """Below this path one proves who one is."""
 
-Answering = Callable[[Request], Awaitable[Response]]
 Counting = Callable[[RequestLimits, Request, Caller | None], None]
 
 
@@ -58,7 +55,6 @@ class Endpoint(APIRoute):
         reads_body = self.body_field is not None
         once = is_idempotent(self.methods or (), calls)
         count = counting(self.path, self.methods or ())
-        is_authenticating = self.path.startswith(AUTHENTICATING)
 
         async def answer_in_order(given: Request) -> Response:
             given.scope["path_params"] = unmarked(given.scope["path_params"])
@@ -71,8 +67,6 @@ class Endpoint(APIRoute):
             if reads_body:
                 await _read_body(request)
             key = read_key(request) if once else None
-            if caller is None and is_authenticating:
-                return await _attempt(services.limits, request, answer)
             if caller is None or key is None:
                 return await answer(request)
             return await answer_once(services, caller, request, key, lambda: answer(request))
@@ -142,19 +136,6 @@ def _check_parameters(request: Request) -> None:
         problem = "is given more than once"
         errors = [{"field": name, "message": problem} for name in repeated[:MAX_FAULTS]]
         raise invalid_parameter(f"a parameter {problem}", errors)
-
-
-async def _attempt(limits: RequestLimits, request: Request, answer: Answering) -> Response:
-    """Have a token looked at that came in the body; one that proves nothing is counted (LIM-7)."""
-    address = client_key(request.scope)
-    limits.attempt(address)
-    try:
-        return await answer(request)
-    except ApiError as error:
-        # Of a token in a header `identify` has counted it.
-        if error.status == UNAUTHENTICATED.status and error.kind is not UNAUTHENTICATED:
-            limits.fail(address)
-        raise
 
 
 async def _read_body(request: Request) -> None:

@@ -14,11 +14,9 @@ from starlette.responses import Response
 from server.counters import Counters
 from server.limits.requests import RequestLimits, RequestRates
 from server.rest.application import RestApplication
-from server.rest.auth import REFRESH_REFUSED
 from server.rest.callers import CallerOf
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Reply
-from server.rest.errors import ApiError
 from server.rest.routes import rest_routes
 from tests.server.rest_client import Api, Caller, refusal
 
@@ -158,15 +156,9 @@ async def test_health_is_open_however_often_it_is_asked(api: LimitedApi) -> None
     assert {answer.status_code for answer in answers} == {200}
 
 
-def with_tokens_in_bodies(api: LimitedApi) -> httpx.AsyncClient:
-    """An API below /auth/: one endpoint looks at what is brought, one wants to know who calls."""
+def authenticating(api: LimitedApi) -> httpx.AsyncClient:
+    """An API below /auth/: its endpoint wants to know who calls."""
     router = resource_router("Sessions")
-
-    @router.post("/auth/try")
-    async def attempt(good: bool, reply: Reply) -> Response:  # noqa: FBT001 - a parameter of HTTP
-        if not good:
-            raise ApiError(REFRESH_REFUSED)
-        return reply({})
 
     @router.post("/auth/mine")
     async def mine(_: CallerOf, reply: Reply) -> Response:
@@ -176,19 +168,48 @@ def with_tokens_in_bodies(api: LimitedApi) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x")
 
 
-async def test_failures_of_tokens_in_bodies_are_counted(api: LimitedApi) -> None:
+async def minted(api: LimitedApi) -> str:
+    """A refresh token of somebody."""
+    answer = await api.service().post("/api/auth/token", json={"user_id": str(uuid4())})
+    token: str = answer.json()["data"]["refresh_token"]
+    return token
+
+
+async def bring(api: LimitedApi, *tokens: str, to: str = "refresh") -> list[int]:
+    """The statuses of bringing refresh tokens."""
+    bodies = [{"refresh_token": token} for token in tokens]
+    return [(await api.client.post(f"/api/auth/{to}", json=each)).status_code for each in bodies]
+
+
+@pytest.mark.parametrize("to", ["refresh", "revoke"])
+async def test_guesses_are_limited_and_who_shares_their_address_is_let_in(
+    api: LimitedApi, to: str
+) -> None:
     """LIM-7"""
-    client = with_tokens_in_bodies(api)
-    goods = [await client.post("/auth/try?good=true") for _ in range(10)]
-    assert {answer.status_code for answer in goods} == {200}
-    bads = [(await client.post("/auth/try?good=false")).status_code for _ in range(3)]
-    assert bads == [401] * 3
-    assert refusal(await client.post("/auth/try?good=true")) == (429, "RATE_LIMITED")
+    good, ended = await minted(api), await minted(api)
+    guesses = [f"guess{number}" for number in range(5)]
+    assert await bring(api, *guesses, to=to) == [401 if to == "refresh" else 200] * 3 + [429] * 2
+    assert await bring(api, good) == [200]
+    assert await bring(api, ended, to="revoke") == [200]
+    body = {"user_id": str(uuid4())}
+    assert (await api.service().post("/api/auth/revoke", json=body)).status_code == 200
+
+
+async def test_refresh_tokens_that_were_good_are_no_guesses(api: LimitedApi) -> None:
+    """LIM-7"""
+    used, revoked, expired = [await minted(api) for _ in range(3)]
+    assert await bring(api, used, used, used) == [200, 401, 401]
+    assert await bring(api, revoked, to="revoke") == [200]
+    assert await bring(api, revoked, revoked) == [401, 401]
+    api.forge.clock.turn(31 * 24 * 3600)
+    assert await bring(api, expired, expired) == [401, 401]
+    assert await bring(api, "guess") == [401]
+    assert api.counters.limited == {}
 
 
 async def test_a_user_authenticates_so_often(api: LimitedApi) -> None:
     """LIM-8"""
-    client = with_tokens_in_bodies(api)
+    client = authenticating(api)
 
     async def post(**claims: Any) -> list[int]:
         headers = {"Authorization": f"Bearer {api.forge.token(uuid4(), **claims)}"}
