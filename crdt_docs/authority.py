@@ -49,6 +49,7 @@ FEW_STRUCTS: Final = 32
 FEW_WRITERS: Final = 1000
 """Whose newest clocks are known before they are read."""
 
+TOO_MUCH = "too much is changed in large objects; wait a moment and reload"
 PAUSED = "the session is paused: only a host may edit now"
 UNKNOWN = "it cannot be checked now whether this edit keeps to the rules; try again later"
 
@@ -89,10 +90,12 @@ class Case:
 
     def give_up(self) -> None:
         """Raises:
-        NotUndone: for what it must not change.
+        NotUndone: for what it must not change, or what cannot be looked at now.
         """
         for fault in self.forbidden.values():
             raise NotUndone(*fault)
+        if self.suspects:
+            raise NotUndone(Rule.SCHEMA, TOO_MUCH)
 
 
 class Applied(NamedTuple):
@@ -201,8 +204,21 @@ class Authority:
         self.rules = rules
         self._is_strict = rules.own_objects_only or rules.strict_schema
 
-    def examine(self, update: bytes, facts: UpdateFacts, user_id: UUID, role: Role) -> Case:
+    def examine(
+        self,
+        update: bytes,
+        facts: UpdateFacts,
+        user_id: UUID,
+        role: Role,
+        *,
+        may_keep: bool = True,
+        allowed: AbstractSet[Entry] = frozenset(),
+    ) -> Case:
         """Look at an update of somebody who may edit, before it is applied.
+
+        Args:
+            may_keep: whether objects may be kept, to be put back; this costs.
+            allowed: what earlier pieces of the same update locked, or found unlocked.
 
         Raises:
             NotUndone: it must not be.
@@ -212,8 +228,15 @@ class Authority:
             raise NotUndone(Rule.LOCKED, UNKNOWN)
         self._projector.catch_up()
         foreseen = ownership.foresee(update)
-        forbidden = self._forbidden(ownership, facts, foreseen, user_id, role)
+        faults = self._forbidden(ownership, facts, foreseen, user_id, role)
+        forbidden = {
+            entry: fault
+            for entry, fault in faults.items()
+            if fault.rule is not Rule.LOCKED or entry not in allowed
+        }
         case = Case(foreseen, forbidden, self._suspects(ownership, facts, foreseen))
+        if not may_keep:
+            case.give_up()
         self._keep(case, ownership)
         return case
 
@@ -252,8 +275,8 @@ class Authority:
 
     def _newly(self, deleted: set[Entry], ownership: Ownership, facts: UpdateFacts) -> set[Entry]:
         """Of which of these objects something is deleted that was not: each first synchronisation
-        tells of all that ever was. One is not worth finding out."""
-        if len(deleted) <= 1:
+        tells of all that ever was."""
+        if not deleted:
             return deleted
         new = not_deleted_yet(facts.deletes, self._document.delete_set())
         return {entry for entry in ownership.named_in(new) if entry in deleted}

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from crdt_docs.access import Role
 from crdt_docs.debt import Debt
 from crdt_docs.identifiers import Identity
+from crdt_docs.ownership import Entry
 from crdt_docs.patience import Patience
-from crdt_docs.update_guard import GuardWalk
+from crdt_docs.update_guard import GuardWalk, UpdateFacts
 from crdt_docs.update_pieces import Pieces
 
 
@@ -29,11 +30,13 @@ class PendingPieces:
     Attributes:
         at_once: structs of the next piece.
         size: bytes of the whole update.
+        legal: objects that pieces of it have changed, as they might (RUL-1).
     """
 
     pieces: Pieces
     at_once: int
     size: int
+    legal: set[Entry] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +55,7 @@ class Member:
         refused_until: clock up to which edits of `own_client` were refused (ACC-4).
         is_stale: an edit of it was not applied (ACC-3, RUL-6): what it sees differs, and what it
             does may build on what nobody has.
+        filled: clocks of `own_client` that stand for edits which were refused.
         patience: how much of its edits may still be taken back (RUL-6).
         sender: the user id as 16 bytes.
         inbox: what came while it was busy: frames, and roles it was given between them.
@@ -73,6 +77,7 @@ class Member:
     walking: PendingWalk | None = None
     applying: PendingPieces | None = None
     is_stale: bool = False
+    filled: list[tuple[int, int]] = field(default_factory=list)
     patience: Patience = field(default_factory=Patience)
     inbox: deque[bytes | Role] | None = None
     is_synced: bool = False
@@ -82,6 +87,25 @@ class Member:
 
     def __post_init__(self) -> None:
         self.sender = self.identity.user_id.bytes  # asked for with every update
+
+    def builds_on_refused(self, facts: UpdateFacts) -> bool:
+        """Whether an update of it stands beside or in what was refused: it would vanish with it."""
+        if not self.filled:
+            return False
+        named = [
+            clock
+            for each in facts.placements
+            for client, clock in (
+                (each.left_client, each.left_clock),
+                (each.right_client, each.right_clock),
+            )
+            if client == self.own_client
+        ]
+        if facts.continues:
+            client, start, _ = facts.ranges[0]
+            if client == self.own_client:
+                named.append(start - 1)
+        return any(start <= clock < end for start, end in self.filled for clock in named)
 
     @property
     def is_busy(self) -> bool:

@@ -282,6 +282,9 @@ class Ownership:
             known = self._clocks.get(client, 0)
             runs = self._runs.setdefault(client, array("Q"))
             begun[client] = (len(runs), known)
+            if clock > known:  # what was refused, or is still to come, belongs to nobody
+                runs.append(known << _BITS | NOBODY)
+                known = clock
             owners: set[int] = set()
             absorbed.append((client, owners))
             for _ in range(count):

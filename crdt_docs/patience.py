@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 TAKEN_BACK_BYTES: Final = 8 * 1024 * 1024
-"""The same of all updates of one member, for as long as it takes to forget them."""
+"""Of objects that one person may make us put back, for as long as it takes to forget them."""
 
 FORGOTTEN_BYTES: Final = 512 * 1024
 """How much of that is forgotten each second."""
@@ -14,10 +14,13 @@ FORGOTTEN_BYTES: Final = 512 * 1024
 LEAST_COST: Final = 4 * 1024
 """What each refusal counts for at least."""
 
+FREE_BYTES: Final = 16 * 1024
+"""Of objects that are kept for an update in which nothing is wrong; the rest counts, too."""
+
 
 @dataclass(slots=True)
 class Patience:
-    """How much of a member's edits may still be taken back before they are not applied at all."""
+    """How much of a person's edits may still be taken back before they are not applied at all."""
 
     used: float = 0.0
     at: float = 0.0
@@ -28,6 +31,10 @@ class Patience:
         self.at = now
         return self.used < TAKEN_BACK_BYTES
 
-    def use(self, size: int) -> None:
-        """Something of this size was put back."""
-        self.used += max(size, LEAST_COST)
+    def use(self, size: int, *, was_wrong: bool) -> None:
+        """Objects of this size were kept, and put back if something was wrong."""
+        self.used += max(size, LEAST_COST) if was_wrong else max(0, size - FREE_BYTES)
+
+    def is_restored(self, now: float) -> bool:
+        """Whether all of it is there again."""
+        return self.is_left(now) and not self.used

@@ -33,6 +33,7 @@ from crdt_docs.number_ranges import add_number, take_up_to
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.ownership import Entry
 from crdt_docs.pacing import Gate, Pacing
+from crdt_docs.patience import Patience
 from crdt_docs.projector import Projector
 from crdt_docs.rules import Rule, RuleBroken, SessionRules
 from crdt_docs.state_vector import encode_state_vector
@@ -64,6 +65,9 @@ FULL_AGAIN_SECONDS = 0.1
 
 ANNOTATED_AT_ONCE = 5000
 """Structs in an update of a viewer that is looked at, whether it only annotates."""
+
+DELETED_AT_ONCE = 50_000
+"""Deleted ranges in one: each first synchronisation names all that were ever deleted."""
 
 ANSWERED_AT_ONCE = 32
 """Joiners answered in one turn; a storm of them is spread over several."""
@@ -176,6 +180,7 @@ class Room:
         self._settling: dict[Member, None] = {}
 
         self._behind: set[Member] = set()
+        self._patience: dict[UUID, Patience] = {}
         self._emitted: list[Emitted] = []
         self._has_edited = False
         self._outbox: list[tuple[bytes, Member | None]] = []
@@ -226,6 +231,8 @@ class Room:
     def join(self, member: Member) -> None:
         """Let a connection in; the next turn greets it (ROM-1)."""
         self.members[member] = None
+        # A person's, however often they come back.
+        member.patience = self._patience.setdefault(member.identity.user_id, member.patience)
         self._greeting.append(member)
 
     def leave(self, member: Member) -> None:
@@ -295,6 +302,8 @@ class Room:
         """To be called every few seconds, and followed by a turn."""
         self._now = now
         self._awareness.expire(now)
+        for user_id in [each for each, kept in self._patience.items() if kept.is_restored(now)]:
+            del self._patience[user_id]
         self._welcome.release(now)
         self.document.release_full_state()
 
@@ -397,6 +406,7 @@ class Room:
             member.role is Role.VIEWER
             and self.authority is not None
             and facts.struct_count <= ANNOTATED_AT_ONCE
+            and sum(map(len, facts.deletes.values())) <= DELETED_AT_ONCE
             and all(self._is_own(member, client) for client, _, _ in facts.ranges)
             and self._only_annotates(self.authority, member, update, facts)
             and self._follows(member, facts)
@@ -490,6 +500,8 @@ class Room:
 
     def _admit(self, member: Member, facts: UpdateFacts) -> list[int]:
         """Take an update into the outline; return the client ids that nobody knew."""
+        if member.is_stale and member.builds_on_refused(facts):
+            raise Malformed(STALE)
         outline = self.document.outline
         unsent_from = self._unsent_from
         clocks = outline.clocks
@@ -510,13 +522,20 @@ class Room:
         self, authority: Authority, member: Member, update: bytes, facts: UpdateFacts
     ) -> None:
         """Apply an update of somebody who may edit, without what breaks a rule."""
+        if not self._is_news(facts):
+            return
         identity = member.identity
         authority.is_paused = self.is_paused
         clock = self.document.outline.clocks.get(self.document.own_client, 0)
         try:
-            case = authority.examine(update, facts, identity.user_id, member.role)
-            if case.forbidden and not member.patience.is_left(self._now):
-                case.give_up()
+            case = authority.examine(
+                update,
+                facts,
+                identity.user_id,
+                member.role,
+                may_keep=member.patience.is_left(self._now),
+                allowed=frozenset() if member.applying is None else member.applying.legal,
+            )
             introduced = self._admit(member, facts)
             applied = authority.carry_out(case, update, member.sender)
         except NotUndone as error:
@@ -530,6 +549,8 @@ class Room:
         except DocumentBroken:
             self._break(member)
             return
+        if member.applying is not None:
+            member.applying.legal |= case.foreseen.written - applied.taken_back.keys()
         self._tell_of(member, applied, introduced, clock)
 
     def _tell_of(self, member: Member, applied: Applied, introduced: list[int], clock: int) -> None:
@@ -551,8 +572,8 @@ class Room:
                 )
             )
             self._outbox.append((emitted, None if faults else member))
+        member.patience.use(applied.kept, was_wrong=bool(faults))
         if faults:
-            member.patience.use(applied.kept)
             (rule, reason), *others = faults.values()
             more = f" (and {len(others)} more)" if others else ""
             self._note_refusal(member, rule, reason + more)
@@ -610,11 +631,22 @@ class Room:
         if not self._is_news(facts):
             return  # a reader's answer to our step 1 that holds nothing of its own
         member.is_stale = True
+        if member.own_client is None:
+            self._adopt_client(member, facts)
         known = self.document.outline.clocks.get(member.own_client or -1, 0)
         for client, start, end in facts.ranges:
             if client == member.own_client and start <= max(known, member.refused_until):
                 member.refused_until = max(end, member.refused_until)
         self._note_refusal(member, rule, reason)
+
+    def _adopt_client(self, member: Member, facts: UpdateFacts) -> None:
+        """One without presence: the first client id that is its own, or nobody's yet."""
+        user_id = member.identity.user_id
+        for client, _, _ in facts.ranges:
+            is_free = self._awareness.holder(client) is None
+            if is_free and self.authors.get(client, user_id) == user_id:
+                member.own_client = client
+                return
 
     def _note_refusal(
         self, member: Member, rule: Rule, reason: str, number: int | None = None
@@ -653,6 +685,7 @@ class Room:
         # Without it the client's next edit has a gap, and it is asked for what was refused.
         with contextlib.suppress(LimitExceeded):
             self._queue(member, update, walk_update(update, self._limits.guard))
+        member.filled.append((known, until))
 
     # Edits by the server
 
@@ -827,7 +860,7 @@ class Room:
             pending = member.applying
             if pending is None:
                 continue
-            piece = pending.pieces.take(pending.at_once)
+            piece = pending.pieces.take(self._size_of_piece(pending))
             try:
                 if piece is not None:
                     self._apply_piece(member, piece)
@@ -846,11 +879,18 @@ class Room:
                     pending.at_once = self._next_size(pending.at_once, at - before)
                 self._applying.append(member)
 
+    def _size_of_piece(self, pending: PendingPieces) -> int:
+        """In strict sessions as much as may be: half of an object would be wrong (RUL-3)."""
+        if self.authority is not None and self.authority.rules.strict_schema:
+            return self._limits.apply_at_once
+        return pending.at_once
+
     def _apply_piece(self, member: Member, piece: bytes) -> None:
         facts = walk_update(piece, self._limits.guard)
         self._check_poison(member, piece, facts)
+        if not self.document.outline.connects(facts):  # a piece before it was not applied (RUL-6)
+            self._integrate_refused(member)
         if not self.document.outline.connects(facts):
-            # A piece before it was not applied (RUL-6): its sender is asked for the rest again.
             self._set_aside(member, facts, is_step2=False)
             return
         self._queue(member, piece, facts, is_step2=True)
@@ -889,6 +929,10 @@ class Room:
                         if self.document.outline.connects(facts):
                             self._judge(member, update, facts, is_step2=True)
         self._denials.pop(member, None)  # there is nobody to tell
+
+    def give_up(self, culprit: Member) -> None:
+        """Dealing with what this member sent has failed: the document is loaded again (ROM-9)."""
+        self._break(culprit)
 
     def _break(self, culprit: Member | None) -> None:
         """ROM-9: the document cannot be trusted any more; everybody loads it again."""

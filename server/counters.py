@@ -20,6 +20,7 @@ class Counters:
     connections: int = 0
     commits: int = 0
     refused_edits: int = 0
+    failed_frames: int = 0
     failed_loads: int = 0
     failed_projections: int = 0
     failed_permission_checks: int = 0

@@ -217,7 +217,15 @@ class RoomHost:
         room, lines = self.room, self._lines
         room.accepts_edits = not self._journal.is_full
         for member, frame in inbox:
-            room.receive(member, frame)
+            try:
+                room.receive(member, frame)
+            except Exception:
+                # What is behind it would be lost, and nobody told: everybody brings it again.
+                log.exception("a frame could not be dealt with", document=self.name)
+                self._counters.failed_frames += 1
+                room.give_up(member)
+                self._schedule()
+                return
             if member.is_busy and (line := lines.get(member)) is not None:
                 line.channel.pause_reading()
 

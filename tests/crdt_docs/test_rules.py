@@ -74,6 +74,18 @@ def _typing(at: int) -> Break:
     return lambda objects: objects["a"]["properties"]["text"].insert(at, "x")
 
 
+def _writing(at: int, letter: str) -> Break:
+    return lambda objects: objects["b"]["properties"]["text"].insert(at, letter)
+
+
+def _deleted(room: Ruled) -> bytes:
+    """The delete set of the whole document."""
+    doc = room.room.document._doc
+    update = doc.get_update(doc.get_state())
+    assert update[:1] == b"\x00"
+    return update[1:]
+
+
 def _everything(person: Person) -> Any:
     return ObjectReader(person.doc).read("objects", "a")
 
@@ -261,6 +273,119 @@ def test_rul_6_what_follows_on_an_edit_that_was_not_applied_closes_nobody() -> N
     assert room.json()["a"]["properties"]["text"] == "hello"
     assert room.json()["b"]["layer"] == 8
     assert "reload" in eve.denials[-1]
+
+
+def test_rul_1_what_locks_an_object_and_fills_it_is_one_edit() -> None:
+    """A locked drawing is pasted; it comes in pieces."""
+    room, ada, _, eve = _room()
+
+    def paste(objects: Map[Any]) -> None:
+        objects["p"] = Map({"object_type": "drawing", "is_locked": True})
+        for number in range(1000):
+            objects["p"][f"k{number}"] = number
+
+    eve.edit(paste)
+    room.settle()
+    assert len(ada.json()["p"]) == 1002
+    assert not eve.denials
+    eve.edit(lambda o: o["p"].update({"k1": "SECRET"}))
+    room.settle()
+    assert ada.json()["p"]["k1"] == 1
+    assert len(eve.denials) == 1
+
+
+def test_rul_3_an_object_with_many_fields_is_judged_as_a_whole() -> None:
+    room, ada, _, eve = _room(rules=SessionRules(strict_schema=True))
+
+    def paste(objects: Map[Any]) -> None:
+        objects["p"] = Map({"properties": Map({f"k{number}": number for number in range(1500)})})
+        objects["p"]["object_type"] = "drawing"
+
+    eve.edit(paste)
+    room.settle()
+    assert not eve.denials
+    assert len(ada.json()["p"]["properties"]) == 1500
+
+
+def test_acc_3_what_builds_on_a_refused_edit_is_refused_and_not_lost_silently() -> None:
+    """Somebody types one character too early, is made editor, and types on behind it."""
+    room, _, ben, _ = _room()
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    vera.edit(lambda o: o["b"]["properties"]["text"].insert(0, "x"))
+    room.settle()
+    room.room.set_role(vera.member, Role.EDITOR)
+    for number, letter in enumerate("hey", 1):
+        vera.edit(_writing(number, letter))
+    room.settle()
+    assert ben.json()["b"]["properties"]["text"] == "other"
+    assert "reload" in vera.denials[-1]
+    vera.edit(lambda o: o.update({"new": sticky("fine")}))
+    room.settle()
+    assert "new" in ben.json()
+    assert not vera.closed
+
+
+def test_acc_6_a_gap_of_a_viewer_does_nothing_to_others() -> None:
+    """FRM-4: its second character comes behind a refused first one."""
+    room, ada, ben, _ = _room()
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    for number in range(3):
+        vera.edit(_writing(number, "v"))
+        ben.set(f"k{number}", number)
+        room.send(vera)
+        room.send(ben)
+        room.turn()
+    room.settle()
+    assert all(f"k{number}" in ada.json() for number in range(3))
+    assert not vera.closed
+    assert ada.json()["b"]["properties"]["text"] == "other"
+
+
+def test_rul_6_an_editor_without_presence_goes_on_after_a_refusal() -> None:
+    room, ada, _, _ = _room()
+    quiet = Person(5)
+    room.people.append(quiet)
+    room.room.join(quiet.member)
+    quiet.outbox.append(messages.sync_step1(quiet.doc.get_state()))
+    room.settle()
+    quiet.member.patience.used = 10**9
+    quiet.edit(lambda o: o["a"].update({"layer": 1}))
+    room.settle()
+    quiet.member.patience.used = 0
+    quiet.edit(lambda o: o["b"].update({"layer": 2}))
+    room.settle()
+    assert ada.json()["b"]["layer"] == 2
+    assert "layer" not in ada.json()["a"]
+
+
+def test_rul_6_patience_is_a_persons_and_not_a_sockets() -> None:
+    room, _, _, eve = _room()
+    eve.member.patience.used = 10**9
+    room.leave(eve)
+    room.return_(eve)
+    room.settle()
+    assert eve.member.patience.used > 10**8
+    room.room.tick(10**6)
+    other = Person(3)
+    room.join(other)
+    assert other.member.patience.used == 0
+
+
+def test_rul_6_what_is_deleted_already_costs_nothing() -> None:
+    room, ada, _, eve = _room()
+    ada.set("big", sticky("x" * 100_000, is_locked=True))
+    ada.edit(lambda o: o["big"]["properties"]["text"].__delitem__(slice(0, 5)))
+    room.settle()
+    again = messages.sync_update(b"\x00" + _deleted(room))
+    for _ in range(5):
+        room.send(eve, again)
+    room.turn()
+    assert eve.member.patience.used == 0
+    assert not eve.denials
 
 
 def test_rul_6_long_edits_that_are_not_applied_do_not_leave_gaps() -> None:
