@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -32,6 +32,7 @@ from server.rest.errors import (
     invalid_field,
     refuses,
 )
+from server.rest.moments import Time
 from server.rest.requests import Strict, Uuid
 from server.rest.services import Services, ServicesOf
 from server.token_issuing import (
@@ -99,9 +100,10 @@ class RevokeTokens(Strict):
     refresh_token: str | None = Field(None, max_length=256)
     user_id: Uuid | None = None
     jti: str | None = Field(None, pattern=r"^[!-~]{1,128}$")
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Time | None = Field(
         None,
-        description="With `user_id` or `jti`: when the last of the tokens that are meant ends. "
+        description="With `user_id` or `jti`: when the last of the tokens that are meant ends, "
+        "which has not ended yet. "
         "Without it, it is remembered for as long as a refresh token lasts.",
     )
 
@@ -241,6 +243,10 @@ async def revoke_tokens(
     service = _service(await identify(services, request))
     if service.workspaces is not None:
         raise forbidden("only a service that is bound to no workspaces may do this")
+    if body.expires_at is not None and body.expires_at <= services.clock():
+        # Kept for no time at all, and the token good again, if it had not ended after all.
+        problem = "is past: such tokens are refused anyhow; to be sure, leave expires_at out"
+        raise invalid_field("expires_at", problem)
     if body.user_id is not None:
         await services.tokens.revoke_user(body.user_id, body.expires_at)
         _tell(services, request, "token.revoked", body.user_id, {"by": "user"})

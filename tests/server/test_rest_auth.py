@@ -292,6 +292,30 @@ async def test_acc_15_a_service_revokes_one_token(api: Api) -> None:
     assert (await own.get("/api/ocw/sessions")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "until",
+    [
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "2030-05-17T11:59:59Z",
+        "2030-05-17T12:00:00Z",
+        "2030-05-17T12:20:00",
+        1e300,
+        "",
+    ],
+)
+@pytest.mark.parametrize("what", [{"jti": "stolen"}, {"user_id": str(ANNA)}])
+async def test_what_is_revoked_ends_in_the_future(
+    api: Api, what: dict[str, str], until: object
+) -> None:
+    stolen = api.caller(ANNA, jti="stolen")
+    answer = await api.service().post(REVOKE, json={**what, "expires_at": until})
+    assert refusal(answer) == (400, "INVALID_BODY")
+    (error,) = answer.json()["error"]["details"]["errors"]
+    assert error["field"] == "expires_at"
+    assert (await stolen.get("/api/ocw/sessions")).status_code == 200
+
+
 async def test_who_may_revoke(api: Api) -> None:
     body = {"user_id": str(ANNA)}
     assert refusal(await api.client.post(REVOKE, json=body)) == (401, "UNAUTHENTICATED")
