@@ -1,7 +1,8 @@
 """Tokens that this server hands out and takes back (TOK in `persistence/token_ports.py`).
 
-TOK-4  A service gives a person, or an agent, no more than it may itself: workspaces and sessions
-       within its own, and never a service token.
+TOK-4  A service gives a person, or an agent, no more than it may itself, and never a service token.
+       What a token opens is also decided by rows, which know no workspaces: so a service that is
+       bound to workspaces mints for nobody.
 TOK-5  What is revoked is stored first, then refused by every check, then its sockets are closed.
 TOK-6  No token, and no hash of one, is in a log line, in the audit trail or in a kept answer.
 """

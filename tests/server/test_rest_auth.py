@@ -113,22 +113,31 @@ async def test_only_services_mint(api: Api) -> None:
     assert refusal(answer) == (403, "FORBIDDEN")
 
 
-async def test_tok_4_a_service_mints_nothing_beyond_its_workspaces(api: Api) -> None:
-    workspace, elsewhere = uuid4(), uuid4()
-    service = api.service(workspaces=[str(workspace)])
-    inside = await api.caller(workspaces=[str(workspace)]).create(workspace_id=str(workspace))
-    outside = await api.caller(workspaces=[str(elsewhere)]).create(workspace_id=str(elsewhere))
-    assert await minted(
-        service, workspaces=[str(workspace)], grants={f"ocw/{inside['id']}": "host"}
+@pytest.mark.parametrize("workspaces", [1, 0])
+async def test_tok_4_a_service_of_workspaces_mints_for_nobody(api: Api, workspaces: int) -> None:
+    own = [str(uuid4()) for _ in range(workspaces)]
+    service = api.service(workspaces=own)
+    for more in ({}, {"workspaces": own}, {"workspaces": [], "grants": {}}, {"kind": "agent"}):
+        answer = await service.post(TOKEN, json={"user_id": str(ANNA), **more})
+        assert refusal(answer) == (403, "FORBIDDEN"), more
+        assert "X-Acting-User" in answer.json()["error"]["message"]
+    assert api.audit.actions == []
+
+
+async def test_tok_4_nobody_gets_at_another_workspace_through_a_person(api: Api) -> None:
+    """The person's row says host, wherever the token was minted: rows know no workspaces."""
+    elsewhere = uuid4()
+    session = await api.caller(ANNA, workspaces=[str(elsewhere)]).create(
+        workspace_id=str(elsewhere)
     )
-    for beyond in (
-        {"workspaces": [str(workspace), str(elsewhere)]},
-        {"grants": {f"ocw/{outside['id']}": "viewer"}},
-        {"grants": {f"ocw/{inside['id']}": "viewer", f"ocw/{uuid4()}": "viewer"}},
-        {"grants": {f"xr/{inside['id']}": "viewer"}},
-    ):
-        answer = await service.post(TOKEN, json={"user_id": str(ANNA), **beyond})
-        assert refusal(answer) == (403, "FORBIDDEN"), beyond
+    path = f"/api/ocw/sessions/{session['id']}"
+    assert await minted(api.service()), "what is bound to nothing may, of course"
+    service = api.service(workspaces=[str(uuid4())])
+    assert refusal(await service.get(path))[0] in (403, 404)
+    answer = await service.post(TOKEN, json={"user_id": str(ANNA)})
+    assert refusal(answer) == (403, "FORBIDDEN")
+    acting = await service.get(path, headers={"X-Acting-User": str(ANNA)})
+    assert refusal(acting)[0] in (403, 404)
 
 
 @pytest.mark.parametrize(
