@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from crdt_docs import messages
+from crdt_docs.member import Member
 from crdt_docs.messages import KEEPALIVE, CloseCode
 from crdt_docs.room import RoomLimits
 from server.leases import Lease
@@ -277,3 +278,32 @@ async def test_rom_9_a_room_that_was_thrown_away_turns_no_more(
         assert not host._inbox
         assert not host._scheduled
         assert host._timer is None
+
+
+async def test_rom_9_a_frame_that_fails_costs_nobody_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was received behind it is not lost: everybody comes back and brings it."""
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        await house.sit(ada)
+        await house.sit(ben)
+        await house.settle()
+        host, [first, second] = house.host(), house.seats
+        receive = host.room.receive
+
+        def fail(member: Member, frame: bytes) -> None:
+            if member is first.member:
+                raise IndexError("something nobody thought of")
+            receive(member, frame)
+
+        monkeypatch.setattr(host.room, "receive", fail)
+        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frames wait
+        host.receive(first.member, ada.set("a", 1))
+        host.receive(second.member, ben.set("b", 2))
+        host.run_turn()
+        assert [seat.channel.closed for seat in (first, second)] == [
+            (CloseCode.MALFORMED, "the update could not be applied"),
+            (CloseCode.RESTART, "the room restarts; reconnect"),
+        ]
+        assert house.counters.failed_frames == 1
