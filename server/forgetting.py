@@ -4,10 +4,13 @@ PRV-6 While an alias is put into a document, the document is out of memory: noth
       person, and nothing is stored in it. Its members reconnect.
 PRV-7 First the person's tokens are revoked and their sockets closed, and what is still to be
       written down about them is; only then are they forgotten.
+PRV-8 One person at a time: a document can be set aside once, and each person's turn reads the log
+      from beginning to end.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -85,9 +88,11 @@ class Forgetting:
         self._aside = aside
         self._write_down = write_down
         self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
 
     async def forget(self, user_id: UUID, event: AuditEvent) -> Forgotten:
-        """Forget somebody; to forget them again changes nothing more.
+        """Forget somebody, after those who are being forgotten (PRV-8); to forget them again
+        changes nothing more.
 
         Args:
             event: for the trail.
@@ -95,6 +100,10 @@ class Forgetting:
         Raises:
             StorageUnavailable: not all of it was done; it can be done again.
         """
+        async with self._one_at_a_time:
+            return await self._forget(user_id, event)
+
+    async def _forget(self, user_id: UUID, event: AuditEvent) -> Forgotten:
         await self._send_away(user_id)
         rows: Counter[str] = Counter()
         documents = await self._rename(user_id, rows)

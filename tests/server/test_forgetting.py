@@ -13,11 +13,15 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from persistence.audit_ports import AuditEvent
 from persistence.personal_columns import COLUMNS, Fate
 from persistence.pool import DatabasePool
 from persistence.pool import connect as connect_to_database
+from persistence.ports import StorageUnavailable
 from persistence.privacy import PostgresPrivacyStore
+from server.app import memory_stores
 from server.authentication import mint
+from server.forgetting import Forgetting
 from tests.helpers.people import Person
 from tests.helpers.verifying import findings
 from tests.server.remembered import SECRET, Town, live_together, somebody, town
@@ -231,6 +235,37 @@ async def test_prv_7_their_tokens_prove_nothing_and_their_sockets_close(
         headers = {"Authorization": f"Bearer {token}"}
         answer = await there.client.get("/api/ocw/sessions", headers=headers)
         assert answer.status_code == 401
+
+
+async def test_prv_8_one_is_forgotten_after_the_other() -> None:
+    begun: list[UUID] = []
+    may_go_on = asyncio.Event()
+
+    async def send_away(user: UUID) -> None:
+        begun.append(user)
+        await may_go_on.wait()
+
+    forgetting = Forgetting(memory_stores().privacy, send_away=send_away)
+    event = AuditEvent("privacy.forgotten", None, None)
+    users = [uuid4(), uuid4()]
+    both = [asyncio.create_task(forgetting.forget(user, event)) for user in users]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert begun == users[:1]
+    may_go_on.set()
+    await asyncio.gather(*both)
+    assert begun == users
+
+
+async def test_prv_8_who_cannot_be_forgotten_keeps_nobody_waiting() -> None:
+    async def send_away(user: UUID) -> None:
+        raise StorageUnavailable("away")
+
+    forgetting = Forgetting(memory_stores().privacy, send_away=send_away)
+    event = AuditEvent("privacy.forgotten", None, None)
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            await forgetting.forget(uuid4(), event)
 
 
 async def test_somebody_who_is_not_known_is_forgotten_too(pool: DatabasePool) -> None:
