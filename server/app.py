@@ -65,6 +65,7 @@ from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
 from server.forgetting import Forgetting
 from server.housekeeping import keep_house
+from server.limits.addresses import written_both_ways
 from server.limits.handshakes import HandshakeLimit
 from server.limits.message_budget import Rates
 from server.limits.requests import RequestLimits, RequestRates
@@ -239,7 +240,7 @@ class _Edged(Starlette):
         app = OneLength(OriginCheck(app, origins, counters))
         app = HandshakeLimit(app, settings.handshakes_per_minute, counters)
         if settings.proxies:
-            app = ProxyHeadersMiddleware(app, list(settings.proxies))  # type: ignore[arg-type, assignment]  # uvicorn types ASGI more strictly
+            app = ProxyHeadersMiddleware(app, written_both_ways(settings.proxies))  # type: ignore[arg-type, assignment]  # uvicorn types ASGI more strictly
         return SecurityHeaders(app)
 
 

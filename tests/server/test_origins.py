@@ -116,12 +116,14 @@ async def test_two_origins_are_none(server: Served) -> None:
 
 
 @asynccontextmanager
-async def client_of(tmp_path: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(
+    tmp_path: Path, *, address: str = "127.0.0.1", **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the whole application over stores in memory."""
     given = Settings(data_dir=tmp_path, jwt_secret=SecretStr(SECRET), **settings)
     app = create_app(given, open_stores=open_memory)
     async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
+        transport = httpx.ASGITransport(app, client=(address, 4711))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield client
 

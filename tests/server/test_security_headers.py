@@ -73,9 +73,10 @@ async def test_under_tls_browsers_are_told_to_stay_there() -> None:
 async def test_a_proxy_that_is_believed_may_say_that_it_is_tls(tmp_path: Path) -> None:
     """HDR-3"""
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
-    async with client_of(tmp_path, trusted_proxies="127.0.0.1") as client:
-        answer = await client.get("/api/health", headers=forwarded)
-        assert "strict-transport-security" in answer.headers
+    for address in ("127.0.0.1", "::ffff:127.0.0.1"):
+        async with client_of(tmp_path, address=address, trusted_proxies="127.0.0.1") as client:
+            answer = await client.get("/api/health", headers=forwarded)
+            assert "strict-transport-security" in answer.headers
     async with client_of(tmp_path) as client:
         answer = await client.get("/api/health", headers=forwarded)
         assert "strict-transport-security" not in answer.headers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.limits.addresses import Networks, address_key, client_key
+from server.limits.addresses import Networks, address_key, client_key, written_both_ways
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,26 @@ def test_networks_hold_their_addresses() -> None:
     assert "::1" in networks
     assert "192.0.2.1" not in networks
     assert "a name" not in networks
+
+
+@pytest.mark.parametrize("given", ["10.0.0.0/8", "::ffff:10.0.0.0/104"])
+def test_networks_of_ipv4_hold_addresses_that_are_written_as_ipv6(given: str) -> None:
+    """As sockets for both have them."""
+    networks = Networks([given, "2001:db8::/32"])
+    for address in ("10.1.2.3", "::ffff:10.1.2.3", "::FFFF:a01:203", "2001:db8::1"):
+        assert address in networks
+    assert "::ffff:11.1.2.3" not in networks
+    assert "::10.1.2.3" not in networks
+
+
+def test_networks_are_written_both_ways_for_others() -> None:
+    written = written_both_ways(["10.0.0.0/8", "192.0.2.7", "::ffff:192.0.2.8", "2001:db8::/32"])
+    assert written == [
+        "10.0.0.0/8",
+        "::ffff:10.0.0.0/104",
+        "192.0.2.7/32",
+        "::ffff:192.0.2.7/128",
+        "192.0.2.8/32",
+        "::ffff:192.0.2.8/128",
+        "2001:db8::/32",
+    ]
