@@ -9,15 +9,46 @@ update that was made without a connection: it was counted before that step 1, an
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from crdt_docs.errors import Malformed
+from crdt_docs.errors import Malformed, Refusal
 from crdt_docs.hocuspocus import is_step1
 from crdt_docs.number_ranges import add_number, join_ranges
+from crdt_docs.update_guard import walk_state_vector
 from crdt_docs.varint import read_var_bytes, read_var_uint
 
 _UPDATES = (b"\x00\x01", b"\x00\x02")
 _STEP2 = _UPDATES[0]
+
+
+class _Clocks:
+    """A state vector of any size, found by halves: a dict of it would take ten times as much."""
+
+    __slots__ = ("_clients", "_ends")
+
+    def __init__(self, question: bytes) -> None:
+        """
+        Args:
+            question: a step 1. One that its room refuses counts as one that names nobody.
+        """
+        try:
+            vector = walk_state_vector(read_var_bytes(question, 2)[0])
+        except Refusal:
+            vector = {}  # its room closes the socket for it
+        self._clients = array("Q", sorted(vector))
+        self._ends = array("I", [vector[client] for client in self._clients])
+
+    def of(self, client: int) -> int:
+        """The client's next clock."""
+        index = bisect_left(self._clients, client)
+        if index < len(self._clients) and self._clients[index] == client:
+            return self._ends[index]
+        return 0
+
+
+_NO_CLOCKS = _Clocks(b"\x00\x00\x01\x00")
 
 
 class SyncStatuses:
@@ -27,6 +58,7 @@ class SyncStatuses:
         "_answer",
         "_answers_after",
         "_answers_before",
+        "_clocks",
         "_is_answer_awaited",
         "_is_asked",
         "_is_coming",
@@ -49,6 +81,8 @@ class SyncStatuses:
         self._is_asked = False
         self._is_coming = True
         self._question = b""
+        """The client's last step 1, until an update has to be held against it."""
+        self._clocks = _NO_CLOCKS
         self._answers_before = 0
         self._is_answer_awaited = False
         self._answers_after = 0
@@ -80,6 +114,7 @@ class SyncStatuses:
         self._is_answer_awaited = False
         self._is_asked = True
         self._question = question
+        self._clocks = _NO_CLOCKS
         self._silent = [range(1, self._received + 1)] if self._received else []
 
     def _is_older(self, update: bytes) -> bool:
@@ -94,9 +129,12 @@ class SyncStatuses:
             if beginning is None:
                 return self._is_coming
             client, clock = beginning
-            return clock < _clock_of(client, self._question)
         except Malformed:
             return False  # its room closes the socket for it
+        if self._question:
+            # Once a step 1: it may name a hundred thousand clients.
+            self._clocks, self._question = _Clocks(self._question), b""
+        return clock < self._clocks.of(client)
 
     def _take_answer(self) -> None:
         if self._answers_before:
@@ -108,6 +146,7 @@ class SyncStatuses:
             self._answer = self._received
             self._is_coming = False
             self._question = b""
+            self._clocks = _NO_CLOCKS
 
     def say(self, frame: bytes) -> None:
         """The room sends the client this y-protocols frame."""
@@ -151,17 +190,6 @@ def _beginning_of(update: bytes) -> tuple[int, int] | None:
     _, at = read_var_uint(payload, at)
     client, at = read_var_uint(payload, at)
     return client, read_var_uint(payload, at)[0]
-
-
-def _clock_of(client: int, question: bytes) -> int:
-    payload, _ = read_var_bytes(question, 2)
-    count, at = read_var_uint(payload, 0)
-    for _ in range(count):
-        found, at = read_var_uint(payload, at)
-        clock, at = read_var_uint(payload, at)
-        if found == client:
-            return clock
-    return 0
 
 
 def _is_next(ranges: list[range], number: int) -> bool:
