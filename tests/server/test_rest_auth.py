@@ -117,7 +117,8 @@ async def test_only_services_mint(api: Api) -> None:
 async def test_tok_4_a_service_of_workspaces_mints_for_nobody(api: Api, workspaces: int) -> None:
     own = [str(uuid4()) for _ in range(workspaces)]
     service = api.service(workspaces=own)
-    for more in ({}, {"workspaces": own}, {"workspaces": [], "grants": {}}, {"kind": "agent"}):
+    bodies: tuple[dict[str, Any], ...] = ({}, {"workspaces": own}, {"kind": "agent"})
+    for more in bodies:
         answer = await service.post(TOKEN, json={"user_id": str(ANNA), **more})
         assert refusal(answer) == (403, "FORBIDDEN"), more
         assert "X-Acting-User" in answer.json()["error"]["message"]
