@@ -9,6 +9,8 @@ transport. What the endpoint needed for the handshake is let go.
 from __future__ import annotations
 
 import socket
+from asyncio import BaseTransport
+from functools import partial
 from http import HTTPStatus
 from types import GeneratorType
 from typing import Any, Protocol, runtime_checkable
@@ -34,6 +36,7 @@ from server.limits.connections import (
 from server.limits.message_budget import MessageBudget
 from server.limits.names import Limit
 from server.limits.stalling import StallWatch
+from server.refused_handshakes import refused_handshake
 
 EXTENSION = "collab.direct"
 """Key in the scope's extensions under which an endpoint finds the protocol."""
@@ -136,6 +139,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._guard = state.guard if isinstance(state, GuardedState) else None
         if self._guard is not None:
             self.conn.max_message_size = self._guard.early_message_bytes
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Refuse handshakes in our words (HDR-1); everything that refuses one asks for them."""
+        super().connection_made(transport)
+        refuse = partial(refused_handshake, is_secure=self.scheme == "wss")
+        # No subclass: uvicorn makes the object, and a second one would be garbage in a circle.
+        self.conn.reject = refuse  # type: ignore[method-assign]  # in the place of its own
 
     def handle_connect(self, event: Request) -> None:
         """Offer itself to the endpoint in the scope's extensions."""

@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from server.direct_channel import DirectProtocol
 from server.http_protocol import GuardedHttpProtocol
 from server.limits.connections import HEAD_BYTES, MOST_FRAGMENTS
+from server.security_headers import SECURITY_HEADERS
 from tests.helpers.yjs_peer import YjsPeer
 from tests.server.served import Served, served
 
@@ -298,6 +299,42 @@ async def test_a_websocket_gives_its_place_back() -> None:
 
 
 # WebSockets
+
+
+@pytest.mark.parametrize(
+    ("path", "changed", "without", "status"),
+    [
+        ("/nothing", {}, "", 403),
+        ("/api/collab", {"Sec-WebSocket-Version": "12"}, "", 400),
+        ("/api/collab", {"Sec-WebSocket-Key": "short"}, "", 400),
+        ("/api/collab", {}, "Sec-WebSocket-Key", 400),
+        ("/api/collab", {}, "Sec-WebSocket-Version", 400),
+    ],
+)
+async def test_a_handshake_that_is_refused_has_the_headers_of_every_answer(
+    scene: Scene, path: str, changed: dict[str, str], without: str, status: int
+) -> None:
+    """HDR-1"""
+    headers = {
+        "Host": "x",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+        **changed,
+    }
+    headers.pop(without, None)
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    async with scene.line() as line:
+        await line.say("\r\n".join([*lines, "", ""]).encode())
+        head, _, body = (await line.rest()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d" % status)
+    said = dict(each.lower().split(": ", 1) for each in head.decode().split("\r\n")[1:])
+    assert {name: said.get(name.lower()) for name in SECURITY_HEADERS} == {
+        name: value.lower() for name, value in SECURITY_HEADERS.items()
+    }
+    assert said["content-length"] == str(len(body))
+    assert "strict-transport-security" not in said
 
 
 async def test_a_message_that_trickles_ends_in_4503(scene: Scene) -> None:
