@@ -32,6 +32,8 @@ MINIMUM_SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as
 KIB = 1024
 MIB = 1024 * KIB
 
+_WEB_PORTS = {"http": 80, "https": 443}
+
 
 def _postgres_url(value: str) -> str:
     if urlsplit(value).scheme not in {"postgresql", "postgres"}:
@@ -67,17 +69,30 @@ def _json_web_key_set(value: str) -> str:
 
 def _origins(value: str) -> str:
     """Origins as browsers send them, or `*`; written as one, without spaces."""
-    origins = _listed(value)
-    for origin in origins:
-        parts = urlsplit(origin)
-        written = f"{parts.scheme}://{parts.netloc}"
-        if origin != "*" and (
-            parts.scheme not in {"http", "https"} or not parts.hostname or origin != written
-        ):
-            raise ValueError(
-                "must be origins such as https://app.example, separated by commas, or *"
-            )
-    return ",".join(origin.lower() for origin in origins)
+    try:
+        return ",".join(map(_origin, _listed(value.lower())))
+    except ValueError:
+        message = "must be origins such as https://app.example, separated by commas, or *"
+        raise ValueError(message) from None
+
+
+def _origin(text: str) -> str:
+    """One of them: browsers leave out the port that is the scheme's own.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text == "*":
+        return text
+    parts = urlsplit(text)
+    host = parts.hostname
+    if not host or parts.scheme not in _WEB_PORTS:
+        raise ValueError
+    bare = f"{parts.scheme}://[{host}]" if ":" in host else f"{parts.scheme}://{host}"
+    whole = bare if parts.port is None else f"{bare}:{parts.port}"
+    if text != whole:
+        raise ValueError
+    return bare if parts.port == _WEB_PORTS[parts.scheme] else whole
 
 
 def _networks(value: str) -> str:

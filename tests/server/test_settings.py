@@ -280,6 +280,10 @@ def test_secrets_are_not_shown() -> None:
             " https://App.example , http://localhost:5173 ",
             "https://app.example,http://localhost:5173",
         ),
+        ("https://a.example:443,http://a.example:80", "https://a.example,http://a.example"),
+        ("https://a.example:80,http://a.example:443", "https://a.example:80,http://a.example:443"),
+        ("HTTPS://A.Example:8443", "https://a.example:8443"),
+        ("http://[::1]:80,http://[::1]:8000", "http://[::1],http://[::1]:8000"),
     ],
 )
 def test_origins_are_written_in_one_way(given: str, written: str) -> None:
@@ -289,7 +293,20 @@ def test_origins_are_written_in_one_way(given: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["app.example", "https://app.example/", "ftp://x", "https://", "null"]
+    "given",
+    [
+        "app.example",
+        "https://app.example/",
+        "ftp://x",
+        "https://",
+        "null",
+        "https://app.example:",
+        "https://app.example:99999",
+        "https://app.example:port",
+        "https://me@app.example",
+        "https://[",
+        "http://a.example, ftp://x",
+    ],
 )
 def test_what_no_browser_sends_is_no_origin(given: str) -> None:
     assert "COLLAB_ALLOWED_ORIGINS" in complaint(allowed_origins=given)
