@@ -68,6 +68,10 @@ class MemoryAnswerStore(MemorySwitches):
         self._leave()
         return len(due)
 
+    def about(self, user_id: UUID) -> list[Reservation]:
+        """Requests whose answers somebody was given, or that name them."""
+        return [each.held for name, each in self._entries.items() if _is_about(each, name, user_id)]
+
     def forget_person(self, user_id: UUID) -> int:
         """Remove answers that somebody was given, or that name them; return how many."""
         due = [name for name, entry in self._entries.items() if _is_about(entry, name, user_id)]

@@ -103,6 +103,11 @@ class MemoryPrivacyStore(MemorySwitches):
             yield HeldRow("ocw_sessions", {"id": str(session_id)})
         for visit in await self._visits.of_user(user_id):
             yield HeldRow("user_sessions", _fields(visit))
+        for family in self._tokens.families_of(user_id):
+            yield HeldRow("token_families", {"id": str(family.id), "user_id": str(family.user_id)})
+        for reservation in self._answers.about(user_id):
+            caller_id = reservation.request.caller_id
+            yield HeldRow("kept_answers", {"caller_id": str(caller_id)})
         if user_id in self._audit.subjects:
             yield HeldRow("audit_subjects", {"pseudonym": str(self._audit.subjects[user_id])})
             wanted = AuditFilter(user_id=user_id)

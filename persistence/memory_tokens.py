@@ -142,6 +142,11 @@ class MemoryTokenStore(MemorySwitches):
         self._leave()
         return len(revoked) + len(tokens) + len(families)
 
+    def families_of(self, user_id: UUID) -> list[TokenFamily]:
+        """Families that are somebody's, or that they minted."""
+        families = (held.family for held in self._families.values())
+        return [each for each in families if user_id in (each.user_id, each.minted_by)]
+
     def forget_person(self, user_id: UUID) -> int:
         """Remove a person's families with their tokens; return how many."""
         gone = {key for key, held in self._families.items() if held.family.user_id == user_id}

@@ -48,21 +48,28 @@ _DOCUMENTS = f"""
     )
 """  # noqa: S608 - constants
 
+# What is told of a person, and what is forgotten, is found by the same conditions.
+_IN_SESSION = "host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0"
+
+# An answer may name somebody that did not ask for it.
+_IN_ANSWER = """
+    caller_id = $1::uuid OR strpos(headers::text, $1::uuid::text) > 0
+    OR position(convert_to($1::uuid::text, 'UTF8') IN body) > 0
+"""
+
 _SESSIONS = f"""
-    SELECT id FROM ocw_sessions
-    WHERE host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0
+    SELECT id FROM ocw_sessions WHERE {_IN_SESSION}
     UNION {
     " UNION ".join(f"SELECT session_id FROM {table} WHERE {_named(table)}" for table in _BY_SESSION)
 }
 """  # noqa: S608 - constants
 
-_SESSION = """
+_SESSION = f"""
     UPDATE ocw_sessions
     SET host_user_id = CASE WHEN host_user_id = $1::uuid THEN $2::uuid ELSE host_user_id END,
         config = replace(config::text, $1::uuid::text, $2::uuid::text)::jsonb
-    WHERE id = $3::uuid
-        AND (host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0)
-"""
+    WHERE id = $3::uuid AND ({_IN_SESSION})
+"""  # noqa: S608 - constants
 
 
 def _renaming(table: str, key: str) -> str:
@@ -78,15 +85,8 @@ def _renaming(table: str, key: str) -> str:
     return f"UPDATE {table} SET {', '.join(changes)} WHERE {key} = $3 AND ({_named(table)})"  # noqa: S608 - constants
 
 
-# An answer may name somebody that did not ask for it.
-_ANSWERS = """
-    DELETE FROM kept_answers
-    WHERE caller_id = $1::uuid OR strpos(headers::text, $1::uuid::text) > 0
-        OR position(convert_to($1::uuid::text, 'UTF8') IN body) > 0
-"""
-
 _REMOVALS: Final[Mapping[str, str]] = {
-    "kept_answers": _ANSWERS,
+    "kept_answers": f"DELETE FROM kept_answers WHERE {_IN_ANSWER}",  # noqa: S608 - constants
     "ocw_participants": "DELETE FROM ocw_participants WHERE user_id = $1 OR agent_id = $1",
     "token_families": "DELETE FROM token_families WHERE user_id = $1",
     "user_sessions": "DELETE FROM user_sessions WHERE user_id = $1",
@@ -211,10 +211,10 @@ def _sources() -> Iterator[tuple[str, str, str]]:
     """Tables that tell of persons, what to read of them, and which rows."""
     yield from (
         ("ocw_participants", "ocw_participants AS held", "user_id = $1 OR agent_id = $1"),
-        ("ocw_sessions", "ocw_sessions AS held", "host_user_id = $1"),
+        ("ocw_sessions", "ocw_sessions AS held", _IN_SESSION),
         ("user_sessions", "user_sessions AS held", "user_id = $1"),
         ("token_families", "token_families AS held", "user_id = $1 OR minted_by = $1"),
-        ("kept_answers", "kept_answers AS held", "caller_id = $1"),
+        ("kept_answers", "kept_answers AS held", _IN_ANSWER),
         ("revoked_tokens", "revoked_tokens AS held", "key = $1::uuid::text"),
         ("audit_subjects", "audit_subjects AS held", "user_id = $1"),
         (

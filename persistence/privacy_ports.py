@@ -8,7 +8,8 @@ PRV-2 Logs and histories stay, in the name of an alias that is drawn anew for ea
 PRV-3 A session is done with in one transaction. What is interrupted can be done again.
 PRV-4 The trail stays as it is; whom its pseudonym meant is gone, in the transaction that adds that
       somebody was forgotten.
-PRV-5 All that is held about a person can be read, a row after the other.
+PRV-5 All that is held about a person can be read, a row after the other: every row that forgetting
+      them would change or remove.
 """
 
 from __future__ import annotations

@@ -200,10 +200,36 @@ async def test_prv_5_what_is_held_is_told_and_nothing_that_was_written(kept: Kep
         "document_updates",
         "ocw_participants",
         "ocw_sessions",
+        "token_families",
         "user_sessions",
     }
+    answers = [row.row["caller_id"] for row in held if row.table == "kept_answers"]
+    assert sorted(map(str, answers)) == sorted(map(str, (ANA, BEN))), "one only names her"
     assert "sticky" not in str(held)
     assert [row async for row in kept.privacy.held(uuid4())] == []
+
+
+async def test_prv_5_a_session_that_only_names_somebody_is_told_as_it_is_forgotten(
+    kept: Kept,
+) -> None:
+    session_id, named = uuid4(), uuid4()
+    await kept.sessions.create(
+        Session(
+            id=session_id,
+            workspace_id=uuid4(),
+            session_type=SessionType.WHITEBOARD,
+            host_user_id=BEN,
+            status=SessionStatus.ACTIVE,
+            config={"moderators": [str(named)]},
+            max_participants=5,
+            is_recording=False,
+            started_at=NOON,
+        )
+    )
+    (held,) = [row async for row in kept.privacy.held(named)]
+    assert (held.table, str(held.row["id"])) == ("ocw_sessions", str(session_id))
+    await kept.privacy.forget_in(document_name(DocumentKind.OCW, session_id), named)
+    assert [row async for row in kept.privacy.held(named)] == []
 
 
 async def test_sessions_whose_contents_name_somebody_are_told(kept: Kept) -> None:
