@@ -165,9 +165,14 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.writable = _NOWHERE
         self.close_timer = _NOWHERE  # without a timer, uvicorn closes when the endpoint returns
         del self.request, self.response, self.scope
-        self._keep_buffers_small()
+        if not self.transport.is_closing():
+            self._keep_buffers_small()
         while not queue.empty():
             self._pass_on(queue.get_nowait(), receiver)
+        if self.disconnected:  # meanwhile: nobody will say so any more
+            self.is_closing = True
+            self._receiver = self._control_receiver = self._stranger = None
+            return
         if self.read_paused:
             self.read_paused = False
             self.resume_reading()
@@ -379,7 +384,10 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def write(self, frame: OutgoingFrame, now: float) -> None:
         """Write one message; `is_behind` says afterwards whether it was one too many."""
         self.last_sent = now
-        self.transport.write(frame.wire)
+        try:
+            self.transport.write(frame.wire)
+        except RuntimeError:  # it was closed beneath us; to be told is on its way
+            self.is_closing = True
 
     def pause_writing(self) -> None:
         """The transport holds more than it should."""

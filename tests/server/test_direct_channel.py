@@ -30,10 +30,16 @@ class FakeTransport:
         self.is_read = True
         self.closed = False
         self.aborted = False
+        self.is_lost = False  # uvloop's then refuse everything
         self.limits: dict[str, int] = {}
 
     def write(self, data: bytes) -> None:
+        self._check()
         self.written += data
+
+    def _check(self) -> None:
+        if self.is_lost:
+            raise RuntimeError("unable to perform operation on this; the handler is closed")
 
     def take(self) -> bytes:
         written, self.written = self.written, b""
@@ -52,12 +58,13 @@ class FakeTransport:
         self.aborted = True
 
     def is_closing(self) -> bool:
-        return self.closed or self.aborted
+        return self.closed or self.aborted or self.is_lost
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return default
 
     def set_write_buffer_limits(self, **limits: int) -> None:
+        self._check()
         self.limits = limits
 
 
@@ -227,9 +234,19 @@ async def test_a_peer_that_left_before_attaching_is_reported() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     line.protocol.connection_lost(None)
+    line.transport.is_lost = True
     line.may_attach.set()
     await line.attached.wait()
     assert line.witness.lost == 1
+    assert line.protocol.is_closing
+
+
+async def test_writing_to_a_connection_that_is_gone_is_nothing() -> None:
+    """Those who are written to after it in the same turn must get theirs."""
+    line = await Line().ready()
+    line.transport.is_lost = True
+    line.protocol.write(OutgoingFrame(b"x"), 1.0)
+    assert line.protocol.is_closing
 
 
 async def test_frames_are_written_as_they_are() -> None:
