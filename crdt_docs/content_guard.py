@@ -127,19 +127,26 @@ def check_json(raw: bytes, max_depth: int) -> list[int] | None:
     return [found.start() for found in _ESCAPES.finditer(raw) if found[1]] or None
 
 
-def mended(update: bytes, mends: Sequence[int]) -> bytes:
-    """GRD-26: the same update with U+FFFD where its JSON spells half of a surrogate pair.
+Mend = tuple[int, int, bytes]
+"""Bytes of an update, from one position to another, and what is to stand there instead."""
 
-    That is what arrives wherever else Yjs writes such a half, and the escape is as long.
+
+def mended(update: bytes, mends: Sequence[Mend]) -> bytes:
+    """GRD-26, GRD-29: the same update, written so that everybody reads it alike.
+
+    Half of a surrogate pair in its JSON becomes U+FFFD, which is what arrives wherever else Yjs
+    writes such a half. Of two origins that are the same only the left one stays.
 
     Args:
         update: one that the guard accepted.
-        mends: where the escapes begin, as the guard told.
+        mends: as the guard told.
     """
-    patched = bytearray(update)
-    for position in mends:
-        patched[position : position + len(_REPLACEMENT)] = _REPLACEMENT
-    return bytes(patched)
+    parts: list[bytes] = []
+    written = 0
+    for start, end, better in mends:
+        parts += (update[written:start], better)
+        written = end
+    return b"".join((*parts, update[written:]))
 
 
 def _is_deeper(raw: bytes, levels: int) -> bool:
@@ -195,7 +202,7 @@ class ContentWalk:
         self._elements_left = limits.elements
         self._json_left = limits.json_elements
         self._subdocuments_left = limits.subdocuments
-        self.mends: list[int] = []
+        self.mends: list[Mend] = []
         """Where halves of surrogate pairs are spelled in JSON, six bytes each (GRD-26)."""
 
     def single(self, kind: int, position: int) -> tuple[int, int]:
@@ -274,7 +281,9 @@ class ContentWalk:
             )
         halves = check_json(raw, self._limits.value_depth)
         if halves is not None:
-            self.mends += [start + half for half in halves]
+            self.mends += [
+                (start + half, start + half + len(_REPLACEMENT), _REPLACEMENT) for half in halves
+            ]
         return end
 
     def _shared_type(self, position: int) -> int:

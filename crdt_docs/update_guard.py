@@ -36,6 +36,7 @@ from crdt_docs.content_guard import (
     XML_FRAGMENT_TYPE,
     ContentLimits,
     ContentWalk,
+    Mend,
     decode,
     low_surrogates,
     utf16_length,
@@ -113,8 +114,8 @@ class UpdateFacts(NamedTuple):
             before it; else 0.
         struct_count: structs in it, skips included.
         roots: names of the root types it mentions.
-        mends: where its JSON spells half of a surrogate pair: see `mended`, whose result is to be
-            applied in its place.
+        mends: what is to be written otherwise (GRD-26, GRD-29): see `mended`, whose result is to
+            be applied in its place; all else that is said here holds of it.
         says_true: one of its structs is the value true (or several, of which the first is).
     """
 
@@ -127,7 +128,7 @@ class UpdateFacts(NamedTuple):
     continues: int
     struct_count: int
     roots: frozenset[str]
-    mends: Sequence[int]
+    mends: Sequence[Mend]
     says_true: bool
 
     @property
@@ -226,6 +227,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
     writers: dict[tuple[object, bytes | None], tuple[int, int]] | None = None
     joins: list[tuple[int, int, int]] | None = None
     contents: ContentWalk | None = None
+    dropped: list[Mend] | None = None
     client_bytes = b"\x00"
     client_size = client = struct_count = shape = 0
     crosses = placed = says_true = False
@@ -268,6 +270,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 walked = 0
                 yield
             info = data[position]
+            info_at = position
             position += 1
             kind = info & 0x1F
             if kind in (COLLECTED, SKIPPED):
@@ -314,6 +317,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 if references.get(left_client, 0) <= left_clock:
                     references[left_client] = left_clock + 1
             if info & 0x40:
+                right_at = position
                 if data.startswith(client_bytes, position):
                     right_client = client
                     position += client_size
@@ -328,11 +332,16 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 elif right_clock >= clock:
                     raise Malformed("a struct has its right origin at or after itself")
                 if right_clock == left_clock and right_client == left_client:
-                    raise Malformed("a struct has the same left and right origin")
-                # Unless the struct before it stands left of the same neighbour.
-                placed = placed or right_client != last_right or right_clock != last_right_clock
-                if references.get(right_client, 0) <= right_clock:
-                    references[right_client] = right_clock + 1
+                    # GRD-29: it is read as if it had only the left one, from here on.
+                    dropped = dropped or []
+                    dropped.append((info_at, info_at + 1, bytes((info & 0xBF,))))
+                    dropped.append((right_at, position, b""))
+                    right_client, right_clock = ABSENT, 0
+                else:
+                    # Unless the struct before it stands left of the same neighbour.
+                    placed = placed or right_client != last_right or right_clock != last_right_clock
+                    if references.get(right_client, 0) <= right_clock:
+                        references[right_client] = right_clock + 1
             elif left_client == ABSENT:
                 owner: object
                 place_start = position
@@ -538,9 +547,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         0 if placed else shape,
         struct_count,
         _NO_ROOTS if roots is None else frozenset(roots.values()),
-        () if contents is None else contents.mends,
+        _mends(contents, dropped),
         says_true,
     )
+
+
+def _mends(contents: ContentWalk | None, dropped: list[Mend] | None) -> Sequence[Mend]:
+    found = () if contents is None else contents.mends
+    return tuple(found if dropped is None else sorted((*found, *dropped)))
 
 
 def _walk_deletes(

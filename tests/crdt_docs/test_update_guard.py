@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Doc, Map, TransactionEvent
 
+from crdt_docs.content_guard import mended
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.placement import (
     ABSENT,
@@ -289,9 +290,6 @@ MALFORMED: dict[str, bytes] = {
         section(7, 0, HI, item(text("x"), origin=(8, 1))),
         section(8, 0, item(text("x"), origin=(7, 2)), item(text("x"), origin=(7, 0))),
     ),
-    "GRD-5 one neighbour on both sides": update(
-        section(7, 2, item(text("x"), origin=(7, 0), right=(7, 0)))
-    ),
     "GRD-6 collected struct with origin flags": _first_struct(b"\x80\x02"),
     "GRD-6 skip with origin flags": _first_struct(b"\x4a\x02"),
     "GRD-6 parent neither named nor by id": _first_struct(b"\x04\x02\x01t\x02hi"),
@@ -530,3 +528,42 @@ def test_grd_15_a_state_vector_of_a_million_clients_is_not_read() -> None:
     assert len(walk_state_vector(vector(50_000))) == 50_000
     with pytest.raises(LimitExceeded, match="1000000 clients"):
         walk_state_vector(vector(1_000_000))
+
+
+# Recorded: a list whose middle another person replaced, undone and redone with Yjs' undo manager.
+UNDONE = bytes.fromhex("0104010ca70107000800010c017d01c8010d010d017d02c8010d010e017da3010101010701")
+
+
+def test_grd_29_of_two_origins_that_are_the_same_one_stays() -> None:
+    """The complaint *closed with 4400 for ever after an undo*."""
+    facts = walk_update(UNDONE)
+    assert facts.mends
+    better = mended(UNDONE, facts.mends)
+    assert len(better) == len(UNDONE) - 2
+    assert walk_update(better) == facts._replace(mends=())
+
+
+def test_grd_29_together_with_half_of_a_surrogate_pair() -> None:
+    """GRD-26; what is shortened comes before and behind what keeps its length."""
+    half, whole = embed('"\\ud83d"'), embed('"\\ufffd"')
+    written = update(
+        section(
+            7,
+            0,
+            item(text("x"), origin=(8, 0), right=(8, 0)),
+            item(half, origin=(8, 1)),
+            item(text("y"), origin=(8, 2), right=(8, 2)),
+        )
+    )
+    facts = walk_update(written)
+    again = mended(written, facts.mends)
+    assert again == update(
+        section(
+            7,
+            0,
+            item(text("x"), origin=(8, 0)),
+            item(whole, origin=(8, 1)),
+            item(text("y"), origin=(8, 2)),
+        )
+    )
+    assert walk_update(again) == facts._replace(mends=())

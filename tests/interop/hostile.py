@@ -184,16 +184,6 @@ ATTACKS: dict[str, Attack] = {
     "1,000 types in one another": _update(lambda: _nested_types(1_000)),
     "a mark under a map key": _update(_format_in_map),
     "one key 30,000 times": _update(lambda: _same_key(30_000)),
-    "a right neighbour that is the left one": _update(
-        lambda: raw.update(
-            raw.section(
-                7,
-                0,
-                raw.item(raw.text("a"), parent="text"),
-                raw.item(raw.text("b"), origin=(7, 0), right=(7, 0)),
-            )
-        )
-    ),
     "a right neighbour that is yet to come": _update(
         lambda: raw.update(
             raw.section(
