@@ -467,7 +467,7 @@ async def test_the_history_between_two_moments(
 
 async def test_another_lists_cursor_is_refused(store: Store) -> None:
     cursor = encode_cursor((await _one(store)).changed_at, ANA)
-    for wrong in ("", "nonsense", cursor[:-1] + "A"):
+    for wrong in ("", "nonsense", cursor[::-1]):
         with pytest.raises(InvalidCursor):
             await store.objects.history(session(ONE), OBJECTS, HistoryFilter(), cursor=wrong)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ def has_engine() -> bool:
     return importlib.util.find_spec("atheris") is not None
 
 
+def _inherited_megabytes() -> int:
+    """What a process that we start seems to have used at most before it begins: as much as we."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def fuzz(target: str, folder: Path, *limits: str, patience: float) -> Fuzzed:
     """Fuzz a target until one of libFuzzer's limits is reached, or something is found.
 
@@ -52,7 +58,7 @@ def fuzz(target: str, folder: Path, *limits: str, patience: float) -> Fuzzed:
         "-m",
         "tests.fuzz.engine",
         target,
-        f"-rss_limit_mb={MEGABYTES}",
+        f"-rss_limit_mb={_inherited_megabytes() + MEGABYTES}",
         f"-timeout={SECONDS_AN_INPUT}",
         f"-artifact_prefix={folder}/found-",
         "-print_final_stats=1",
