@@ -22,17 +22,14 @@ from crdt_docs.object_schema import schema_fault
 from crdt_docs.object_trees import (
     Allowance,
     NotKept,
-    Plain,
-    SharedList,
-    SharedMap,
-    SharedText,
     Tree,
+    json_of,
     mend,
     tree_at,
 )
 from crdt_docs.ownership import Entry, Foreseen, Ownership, Span
 from crdt_docs.projector import Projector
-from crdt_docs.rules import ORDINARY, Rule, SessionRules
+from crdt_docs.rules import ORDINARY, Rule, RuleBroken, SessionRules
 from crdt_docs.update_guard import UpdateFacts
 from crdt_docs.update_surgery import not_deleted_yet
 
@@ -54,14 +51,6 @@ PAUSED = "the session is paused: only a host may edit now"
 UNKNOWN = "it cannot be checked now whether this edit keeps to the rules; try again later"
 
 
-class NotUndone(Exception):  # noqa: N818 - says what is the case
-    """An update breaks a rule, and what it breaks could not be put back; it was not applied."""
-
-    def __init__(self, rule: Rule, reason: str) -> None:
-        super().__init__(reason)
-        self.rule = rule
-
-
 class Fault(NamedTuple):
     """Which rule an edit of an object broke, and what to tell its author."""
 
@@ -78,7 +67,7 @@ class Case:
         suspects: objects that are looked at once it is applied.
         trees: what these were before.
         kept: about how many bytes that takes.
-        taken_back: objects in which it broke a rule.
+        taken_back: objects in which it broke a rule, and which are what they were.
     """
 
     foreseen: Foreseen
@@ -90,26 +79,12 @@ class Case:
 
     def give_up(self) -> None:
         """Raises:
-        NotUndone: for what it must not change, or what cannot be looked at now.
+        RuleBroken: for what it must not change, or what cannot be looked at now.
         """
         for fault in self.forbidden.values():
-            raise NotUndone(*fault)
+            raise RuleBroken(*fault)
         if self.suspects:
-            raise NotUndone(Rule.SCHEMA, TOO_MUCH)
-
-
-class Applied(NamedTuple):
-    """What became of an update.
-
-    Attributes:
-        emitted: what the transaction emitted; None: nothing is different.
-        taken_back: objects in which it broke a rule, and which are what they were.
-        kept: bytes of objects that were kept for that.
-    """
-
-    emitted: bytes | None
-    taken_back: Mapping[Entry, Fault]
-    kept: int = 0
+            raise RuleBroken(Rule.SCHEMA, TOO_MUCH)
 
 
 class Authority:
@@ -138,10 +113,6 @@ class Authority:
         self._beyond: dict[int, Span] = {}
         # No root map holds more than this.
         self._bound = max(len(projector.present(root)) for root in ObjectRoot)
-
-    @property
-    def _ownership(self) -> Ownership | None:
-        return self._document.ownership
 
     def concerns(self, update: bytes, facts: UpdateFacts) -> bool:
         """Whether a rule may apply to an update, whoever sent it. Asked for every one.
@@ -221,11 +192,11 @@ class Authority:
             allowed: what earlier pieces of the same update locked, or found unlocked.
 
         Raises:
-            NotUndone: it must not be.
+            RuleBroken: it must not be.
         """
-        ownership = self._ownership
+        ownership = self._document.ownership
         if ownership is None:
-            raise NotUndone(Rule.LOCKED, UNKNOWN)
+            raise RuleBroken(Rule.LOCKED, UNKNOWN)
         self._projector.catch_up()
         foreseen = ownership.foresee(update)
         faults = self._forbidden(ownership, facts, foreseen, user_id, role)
@@ -240,8 +211,8 @@ class Authority:
         self._keep(case, ownership)
         return case
 
-    def carry_out(self, case: Case, update: bytes, sender: bytes) -> Applied:
-        """Apply an update that was examined, without what breaks a rule.
+    def carry_out(self, case: Case, update: bytes, sender: bytes) -> bytes | None:
+        """Apply an update that was examined, without what breaks a rule; return what that emitted.
 
         Raises:
             DocumentBroken: the CRDT failed.
@@ -252,7 +223,7 @@ class Authority:
         else:
             emitted = self._document.apply([update], sender)
         self.look_again(case.foreseen.written | case.foreseen.deleted)
-        return Applied(emitted, case.taken_back, case.kept)
+        return emitted
 
     # What is forbidden whatever it becomes
 
@@ -267,7 +238,7 @@ class Authority:
         if role is Role.HOST:
             return {}
         if self.is_paused and (foreseen.writes_beyond or foreseen.deletes_beyond):
-            raise NotUndone(Rule.PAUSED, PAUSED)
+            raise RuleBroken(Rule.PAUSED, PAUSED)
         found = self._faults(foreseen.written, user_id)
         others = self._faults(foreseen.deleted - found.keys(), user_id)
         new = self._newly(set(others), ownership, facts)
@@ -276,10 +247,11 @@ class Authority:
     def _newly(self, deleted: set[Entry], ownership: Ownership, facts: UpdateFacts) -> set[Entry]:
         """Of which of these objects something is deleted that was not: each first synchronisation
         tells of all that ever was."""
-        if not deleted:
-            return deleted
-        new = not_deleted_yet(facts.deletes, self._document.delete_set())
-        return {entry for entry in ownership.named_in(new) if entry in deleted}
+        return deleted & self._newly_deleted(ownership, facts) if deleted else deleted
+
+    def _newly_deleted(self, ownership: Ownership, facts: UpdateFacts) -> set[Entry | None]:
+        """Of what something is deleted that was not; None: of what is no object."""
+        return ownership.named_in(not_deleted_yet(facts.deletes, self._document.delete_set()))
 
     def _faults(self, entries: Iterable[Entry], user_id: UUID) -> dict[Entry, Fault]:
         return {
@@ -322,21 +294,17 @@ class Authority:
 
     def may_annotate(self, update: bytes, facts: UpdateFacts, user_id: UUID) -> bool:
         """Whether an update touches nothing but a viewer's own annotations."""
-        ownership = self._ownership
+        ownership = self._document.ownership
         if ownership is None or self.is_paused or not self.rules.viewers_annotate:
             return False
         self._projector.catch_up()
         foreseen = ownership.foresee(update)
         if foreseen.writes_beyond or not self._are_notes_of(user_id, foreseen.written):
             return False
-        if not foreseen.written and not foreseen.deleted:
-            return False
-        if not foreseen.deletes_beyond and self._are_notes_of(user_id, foreseen.deleted):
-            return True
-        touched = foreseen.written | ownership.named_in(
-            not_deleted_yet(facts.deletes, self._document.delete_set())
-        )
-        return bool(touched) and self._are_notes_of(user_id, touched)
+        deleted: AbstractSet[Entry | None] = foreseen.deleted
+        if foreseen.deletes_beyond or not self._are_notes_of(user_id, deleted):
+            deleted = self._newly_deleted(ownership, facts)
+        return bool(foreseen.written or deleted) and self._are_notes_of(user_id, deleted)
 
     def _are_notes_of(self, user_id: UUID, entries: Iterable[Entry | None]) -> bool:
         return all(
@@ -375,12 +343,12 @@ class Authority:
         for entry in {*case.forbidden, *case.suspects}:
             fault = case.forbidden.get(entry) or Fault(Rule.SCHEMA, "")
             if entry in ownership.heavy:
-                raise NotUndone(fault.rule, fault.reason or f"{entry.key[:128]} is too large")
+                raise RuleBroken(fault.rule, fault.reason or f"{entry.key[:128]} is too large")
             try:
                 case.trees[entry] = tree_at(self._reader.place(entry.root), entry.key, allowance)
             except NotKept as error:
                 reason = fault.reason or f"{entry.key[:128]} cannot be changed here: {error}"
-                raise NotUndone(fault.rule, reason) from None
+                raise RuleBroken(fault.rule, reason) from None
         case.kept = KEPT_BYTES - allowance.left
 
     def _judge(self, case: Case, doc: Doc[Any]) -> bool:
@@ -459,18 +427,3 @@ class Authority:
                     locked.add(key)
                 else:
                     locked.discard(key)
-
-
-def json_of(tree: Tree) -> Any:
-    """What a tree says, as JSON; numbers that are not finite stay floats."""
-    match tree:
-        case SharedMap(members):
-            return {key: json_of(item) for key, item in members.items()}
-        case SharedList(items):
-            return [json_of(item) for item in items]
-        case SharedText(shown):
-            return shown
-        case Plain(value):
-            return value
-        case None:
-            return None

@@ -131,6 +131,21 @@ def _runs(text: Text) -> list[Run]:
     return runs
 
 
+def json_of(tree: Tree) -> Any:
+    """What a tree says, as JSON; numbers that are not finite stay floats."""
+    match tree:
+        case SharedMap(members):
+            return {key: json_of(item) for key, item in members.items()}
+        case SharedList(items):
+            return [json_of(item) for item in items]
+        case SharedText(shown):
+            return shown
+        case Plain(value):
+            return value
+        case None:
+            return None
+
+
 def mend(place: Map[Any], key: str, tree: Tree) -> bool:
     """Make what stands under a key what it was, and return whether it was not.
 

@@ -20,7 +20,7 @@ from pycrdt import Doc, merge_updates
 
 from crdt_docs import messages
 from crdt_docs.access import Role, is_seen, may_edit
-from crdt_docs.authority import PAUSED, Applied, Authority, NotUndone
+from crdt_docs.authority import PAUSED, Authority
 from crdt_docs.awareness import AwarenessLimits, AwarenessTable
 from crdt_docs.content_guard import mended
 from crdt_docs.debt import ASK_AGAIN_SECONDS, Debt
@@ -220,7 +220,6 @@ class Room:
         authority = self.authority
         if authority is None:
             return
-        authority.is_paused = self.is_paused
         for entry in entries:
             fault = authority.fault_of(entry, user_id, role)
             if fault is not None:
@@ -406,7 +405,7 @@ class Room:
             member.role is Role.VIEWER
             and self.authority is not None
             and facts.struct_count <= ANNOTATED_AT_ONCE
-            and sum(map(len, facts.deletes.values())) <= DELETED_AT_ONCE
+            and facts.deleted_ranges <= DELETED_AT_ONCE
             and all(self._is_own(member, client) for client, _, _ in facts.ranges)
             and self._only_annotates(self.authority, member, update, facts)
             and self._follows(member, facts)
@@ -467,9 +466,7 @@ class Room:
 
     def _is_long(self, facts: UpdateFacts) -> bool:
         limit = self._limits.apply_at_once
-        return facts.struct_count > limit or (
-            facts.has_deletes and sum(map(len, facts.deletes.values())) > limit
-        )
+        return facts.struct_count > limit or (facts.has_deletes and facts.deleted_ranges > limit)
 
     def _queue(
         self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool = False
@@ -482,12 +479,8 @@ class Room:
             if not self.is_broken:
                 self._apply_judged(authority, member, update, facts)
             return
-        try:
-            introduced = self._admit(member, facts)
-        except Refusal:
-            if not member.is_stale:
-                raise
-            self._refuse(member, facts, Rule.STALE, STALE)
+        introduced = self._admit(member, facts)
+        if introduced is None:
             return
         if authority is not None and authority.seen is not None:
             authority.went_in(*authority.seen)
@@ -498,15 +491,22 @@ class Room:
         group.updates.append(update)
         group.introduced += introduced
 
-    def _admit(self, member: Member, facts: UpdateFacts) -> list[int]:
-        """Take an update into the outline; return the client ids that nobody knew."""
-        if member.is_stale and member.builds_on_refused(facts):
-            raise Malformed(STALE)
+    def _admit(self, member: Member, facts: UpdateFacts) -> list[int] | None:
+        """Take an update into the outline; return the client ids that nobody knew. None: it was
+        refused, because it builds on what was."""
         outline = self.document.outline
         unsent_from = self._unsent_from
         clocks = outline.clocks
         before = [(client, clocks.get(client, 0)) for client, _, _ in facts.ranges]
-        outline.admit(facts, self._limits.document)
+        try:
+            if member.is_stale and member.builds_on_refused(facts):
+                raise Malformed(STALE)
+            outline.admit(facts, self._limits.document)
+        except Refusal:
+            if not member.is_stale:
+                raise
+            self._refuse(member, facts, Rule.STALE, STALE)
+            return None
         for client, clock in before:
             unsent_from.setdefault(client, clock)
         introduced = []
@@ -525,7 +525,6 @@ class Room:
         if not self._is_news(facts):
             return
         identity = member.identity
-        authority.is_paused = self.is_paused
         clock = self.document.outline.clocks.get(self.document.own_client, 0)
         try:
             case = authority.examine(
@@ -537,29 +536,18 @@ class Room:
                 allowed=frozenset() if member.applying is None else member.applying.legal,
             )
             introduced = self._admit(member, facts)
-            applied = authority.carry_out(case, update, member.sender)
-        except NotUndone as error:
+            if introduced is None:
+                return
+            emitted = authority.carry_out(case, update, member.sender)
+        except RuleBroken as error:
             self._refuse(member, facts, error.rule, str(error))
             return
-        except Refusal:
-            if not member.is_stale:
-                raise
-            self._refuse(member, facts, Rule.STALE, STALE)
-            return
         except DocumentBroken:
-            self._break(member)
+            self.break_off(member)
             return
+        faults = case.taken_back
         if member.applying is not None:
-            member.applying.legal |= case.foreseen.written - applied.taken_back.keys()
-        self._tell_of(member, applied, introduced, clock)
-
-    def _tell_of(self, member: Member, applied: Applied, introduced: list[int], clock: int) -> None:
-        """Hand on what was applied.
-
-        Args:
-            clock: of the server's own edits, before.
-        """
-        emitted, faults = applied.emitted, applied.taken_back
+            member.applying.legal |= case.foreseen.written - faults.keys()
         if emitted is not None:
             of_nobody = self._count_own(clock, len(emitted))
             self._emit(
@@ -572,7 +560,7 @@ class Room:
                 )
             )
             self._outbox.append((emitted, None if faults else member))
-        member.patience.use(applied.kept, was_wrong=bool(faults))
+        member.patience.use(case.kept, was_wrong=bool(faults))
         if faults:
             (rule, reason), *others = faults.values()
             more = f" (and {len(others)} more)" if others else ""
@@ -648,24 +636,15 @@ class Room:
                 member.own_client = client
                 return
 
-    def _note_refusal(
-        self, member: Member, rule: Rule, reason: str, number: int | None = None
-    ) -> None:
-        """Tell the author and count it.
-
-        Args:
-            number: of the refused message among the member's step 2 and update messages; None for
-                the one that is being dealt with.
-        """
+    def _note_refusal(self, member: Member, rule: Rule, reason: str) -> None:
+        """Tell the author of the message that is being dealt with, and count it."""
         self._denials[member] = reason
         self._refused.append(Refused(member, reason, rule))
         if member.wants_receipts:
-            add_number(member.refusals, member.received if number is None else number)
+            add_number(member.refusals, member.received)
 
     def _is_news(self, facts: UpdateFacts) -> bool:
-        clocks = self.document.outline.clocks
-        deleted = self.document.delete_set() if facts.has_deletes else {}
-        return brings_news(facts, clocks, deleted)
+        return brings_news(facts, self.document.outline.clocks, self.document.delete_set)
 
     def _integrate_refused(self, member: Member) -> None:
         """Fill the clocks of refused edits with placeholders, so that later edits connect.
@@ -721,7 +700,7 @@ class Room:
         try:
             result, emitted = self.document.edit(change)
         except DocumentBroken:
-            self._break(None)
+            self.break_off(None)
             raise
         self._has_edited = True
         if emitted is not None:
@@ -837,7 +816,7 @@ class Room:
             try:
                 emitted = self.document.apply(group.updates, member.sender)
             except DocumentBroken:
-                self._break(member)
+                self.break_off(member)
                 return
             if emitted is not None:
                 self._emit(Emitted(emitted, member.identity, tuple(group.introduced)))
@@ -930,12 +909,9 @@ class Room:
                             self._judge(member, update, facts, is_step2=True)
         self._denials.pop(member, None)  # there is nobody to tell
 
-    def give_up(self, culprit: Member) -> None:
-        """Dealing with what this member sent has failed: the document is loaded again (ROM-9)."""
-        self._break(culprit)
-
-    def _break(self, culprit: Member | None) -> None:
-        """ROM-9: the document cannot be trusted any more; everybody loads it again."""
+    def break_off(self, culprit: Member | None) -> None:
+        """ROM-9: the document cannot be trusted any more, because of what this member sent;
+        everybody loads it again."""
         self.is_broken = True
         self._applying.clear()
         if culprit is not None:

@@ -22,7 +22,7 @@ class Rule(StrEnum):
 
 
 class RuleBroken(Exception):  # noqa: N818 - says what is the case
-    """An edit by the server, in somebody's name, would break a rule; nothing was changed."""
+    """An edit breaks a rule, and nothing of it was applied."""
 
     def __init__(self, rule: Rule, reason: str) -> None:
         super().__init__(reason)

@@ -137,6 +137,11 @@ class UpdateFacts(NamedTuple):
         return bool(self.deletes)
 
     @property
+    def deleted_ranges(self) -> int:
+        """How many ranges it deletes."""
+        return sum(map(len, self.deletes.values()))
+
+    @property
     def is_empty(self) -> bool:
         """Whether it neither brings nor deletes anything."""
         return not self.ranges and not self.deletes

@@ -6,7 +6,7 @@ Everything here takes updates that the guard has walked. `update_pieces` cuts lo
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from crdt_docs.content_guard import UNENDING
@@ -122,14 +122,17 @@ def _outside(
         yield start, end
 
 
-def brings_news(facts: UpdateFacts, clocks: Mapping[int, int], delete_set: ClockRanges) -> bool:
+def brings_news(
+    facts: UpdateFacts, clocks: Mapping[int, int], delete_set: Callable[[], ClockRanges]
+) -> bool:
     """Whether an update would change anything in a document with these clocks and deletes.
 
-    `delete_set` is what `read_delete_set(doc.get_update(doc.get_state()))` gives.
+    `delete_set` gives what `read_delete_set(doc.get_update(doc.get_state()))` does; it is asked
+    only where nothing else decides, because that takes a walk over the document.
     """
     if any(end > clocks.get(client, 0) for client, _, end in facts.ranges):
         return True
-    return facts.has_deletes and not is_deleted_already(facts.deletes, delete_set)
+    return facts.has_deletes and not is_deleted_already(facts.deletes, delete_set())
 
 
 def _read_spans(update: bytes, position: int) -> ClockRanges:

@@ -442,13 +442,17 @@ class RoomDirectory:
     async def close_document(self, name: DocumentName, code: CloseCode, reason: str) -> None:
         """Close every socket of a document."""
         self.rulings.close(name, code, reason)
+        host = await self._found(name)
+        if host is not None:
+            host.close_all(code, reason)
+
+    async def _found(self, name: DocumentName) -> RoomHost | None:
+        """The room, if it is open or just being opened."""
         task = self._loading.get(name)
         if task is not None:
             with contextlib.suppress(StorageUnavailable, DocumentBroken):
                 await asyncio.shield(task)
-        host = self._hosts.get(name)
-        if host is not None:
-            host.close_all(code, reason)
+        return self._hosts.get(name)
 
     @asynccontextmanager
     async def set_aside(self, name: DocumentName) -> AsyncIterator[None]:
@@ -476,11 +480,7 @@ class RoomDirectory:
             raise StorageUnavailable("not all of the document could be stored in time") from None
 
     async def _empty(self, name: DocumentName) -> None:
-        task = self._loading.get(name)
-        if task is not None:
-            with contextlib.suppress(StorageUnavailable, DocumentBroken):
-                await asyncio.shield(task)
-        host = self._hosts.get(name)
+        host = await self._found(name)
         if host is not None:
             host.close_all(CloseCode.RESTART, "the document is loaded again; reconnect")
             while host.room.is_applying and not self._journal.is_full:

@@ -223,7 +223,7 @@ class RoomHost:
                 # What is behind it would be lost, and nobody told: everybody brings it again.
                 log.exception("a frame could not be dealt with", document=self.name)
                 self._counters.failed_frames += 1
-                room.give_up(member)
+                room.break_off(member)
                 self._schedule()
                 return
             if member.is_busy and (line := lines.get(member)) is not None:
@@ -424,7 +424,7 @@ class RoomHost:
         now = self._clock()
         self._take_in()
         turn = self.room.end_turn(now)
-        self._commit(turn, now)
+        self._commit(turn)
         self._send(turn, now)
         self._note_receipts(turn)
         self._close(turn)
@@ -444,7 +444,7 @@ class RoomHost:
         if turn.is_broken:
             self._on_broken(self)
 
-    def _commit(self, turn: Turn, now: float) -> None:
+    def _commit(self, turn: Turn) -> None:
         if not turn.commits:
             return
         commits = []

@@ -245,12 +245,12 @@ def test_what_is_in_the_document_is_no_news(seed: int) -> None:
     for data in updates:
         facts = walk_update(data)
         before = server.contents(), server.outline.clocks.copy()
-        is_news = brings_news(facts, server.outline.clocks, server.deletes())
+        is_news = brings_news(facts, server.outline.clocks, server.deletes)
         server.take(data)
         if not is_news:
             assert (server.contents(), server.outline.clocks) == before
-        assert not brings_news(facts, server.outline.clocks, server.deletes())
-    assert not brings_news(walk_update(whole), server.outline.clocks, server.deletes())
+        assert not brings_news(facts, server.outline.clocks, server.deletes)
+    assert not brings_news(walk_update(whole), server.outline.clocks, server.deletes)
 
 
 # What is not deleted yet
