@@ -26,9 +26,6 @@ from server.standings import StandingReader
 
 log = structlog.get_logger(__name__)
 
-Given = str | Credentials
-"""A token, or what a checked one says."""
-
 
 class _Unusable(Exception):  # noqa: N818 - an outcome, not a fault
     """The member has to go: the close code and why."""
@@ -56,37 +53,30 @@ class Renewals:
         self._standings = standings
         self._rulings = rulings
         self._clock = clock
-        self._next: dict[Member, Given] = {}
+        self._next: dict[Member, str] = {}
         self._tasks: dict[Member, asyncio.Task[None]] = {}
 
     def take_token(self, host: RoomHost, member: Member, token: str) -> None:
         """See `Renewing`."""
-        self._begin(host, member, token)
-
-    def take_credentials(self, host: RoomHost, member: Member, credentials: Credentials) -> None:
-        """See `Renewing`."""
-        self._begin(host, member, credentials)
-
-    def _begin(self, host: RoomHost, member: Member, given: Given) -> None:
-        self._next[member] = given
+        self._next[member] = token
         if member not in self._tasks:
             task = asyncio.create_task(self._decide_in_turn(host, member))
             self._tasks[member] = task
             task.add_done_callback(lambda _: self._tasks.pop(member, None))
 
     async def _decide_in_turn(self, host: RoomHost, member: Member) -> None:
-        while (given := self._next.pop(member, None)) is not None:
+        while (token := self._next.pop(member, None)) is not None:
             try:
-                await self._decide(host, member, given)
+                await self._decide(host, member, token)
             except _Unusable as unusable:
                 host.expel(member, *unusable.closed)
             except (KeysUnavailable, StorageUnavailable):
                 # The old token goes on counting; when it ends, its owner is told so.
                 log.warning("a new token could not be looked at", document=host.name)
 
-    async def _decide(self, host: RoomHost, member: Member, given: Given) -> None:
+    async def _decide(self, host: RoomHost, member: Member, token: str) -> None:
         since = time.monotonic()
-        credentials = await self._checked(given)
+        credentials = await self._checked(token)
         before = member.identity
         if (credentials.identity.user_id, credentials.identity.kind) != (
             before.user_id,
@@ -101,11 +91,9 @@ class Renewals:
         lasts = (credentials.expires_at - self._clock()).total_seconds()
         host.take_lease(member, Lease(credentials, host.now + lasts), role)
 
-    async def _checked(self, given: Given) -> Credentials:
-        if isinstance(given, Credentials):
-            return given
+    async def _checked(self, token: str) -> Credentials:
         try:
-            return await self._authenticator.authenticate(given)
+            return await self._authenticator.authenticate(token)
         except InvalidToken as error:
             raise _Unusable(Closed(CloseCode.UNAUTHENTICATED, str(error))) from None
 

@@ -88,9 +88,6 @@ class Renewing(Protocol):
     def take_token(self, host: RoomHost, member: Member, token: str) -> None:
         """A member sent this. Returns at once; what is decided is told to the host later."""
 
-    def take_credentials(self, host: RoomHost, member: Member, credentials: Credentials) -> None:
-        """A member sent a token that says this, and was checked. Returns at once."""
-
 
 class RoomHost:
     """Connects one `Room` with sockets and the journal."""
@@ -325,11 +322,6 @@ class RoomHost:
         if self.room.is_paused is not is_paused:
             self._run_turn()
             self.room.is_paused = is_paused
-
-    def renew(self, member: Member, credentials: Credentials) -> None:
-        """A member sent a good token: have it decided what it may do from now on."""
-        if member in self._lines and self._renewing is not None:
-            self._renewing.take_credentials(self, member, credentials)
 
     def expires_at(self, member: Member) -> float:
         """When a member's token ends, by the host's clock."""

@@ -512,14 +512,6 @@ async def test_acc_14_who_leaves_meanwhile_is_gone(place: Place) -> None:
     assert not place.house.host().tokens()
 
 
-async def test_acc_14_credentials_that_were_checked_elsewhere_count_as_well(place: Place) -> None:
-    ben = Person(2)
-    seat = await place.sit(ben)
-    host = place.house.host()
-    host.renew(seat.member, place.credentials(ben, jti="checked"))
-    await until(lambda: host.tokens()[seat.member].jti == "checked")
-
-
 async def test_acc_15_revocation_closes_the_sockets_of_a_token(place: Place) -> None:
     family = UUID(int=9)
     ada, ben, cleo = Person(1), Person(2), Person(3)
