@@ -218,7 +218,7 @@ def _mend_items(stands: Array[Any], items: list[Tree]) -> bool:
     if len(now) - end > start:
         del stands[start : len(now) - end]
     for index in range(start, len(items) - end):
-        _insert(stands, index, items[index])
+        _make(stands, index, items[index])
     return True
 
 
@@ -238,41 +238,22 @@ def _are_alike(pair: tuple[Tree, Tree]) -> bool:
             return pair[0] is pair[1]
 
 
-def _make(place: Map[Any], key: str, tree: Tree) -> None:
+def _make(place: Map[Any] | Array[Any], at: Any, tree: Tree) -> None:
+    """Put it under a key of a map, or before an index of an array."""
+    put = place.__setitem__ if isinstance(place, Map) else place.insert
     match tree:
         case SharedMap(members):
-            place[key] = Map()
-            _fill_map(place[key], members)
+            put(at, Map())
+            inner = place[at]  # once: looking it up takes as long as writing a member
+            for key, member in members.items():
+                _make(inner, key, member)
         case SharedText(shown):
-            place[key] = Text()
-            write_text(place[key], "", text_runs(shown) or [])
+            put(at, Text())
+            write_text(place[at], "", text_runs(shown) or [])
         case SharedList(items):
-            place[key] = Array()
-            _fill_list(place[key], items)
+            put(at, Array())
+            inner = place[at]
+            for index, item in enumerate(items):
+                _make(inner, index, item)
         case Plain(value):
-            place[key] = writable(value)
-
-
-def _insert(place: Array[Any], index: int, tree: Tree) -> None:
-    match tree:
-        case SharedMap(members):
-            place.insert(index, Map())
-            _fill_map(place[index], members)
-        case SharedText(shown):
-            place.insert(index, Text())
-            write_text(place[index], "", text_runs(shown) or [])
-        case SharedList(items):
-            place.insert(index, Array())
-            _fill_list(place[index], items)
-        case Plain(value):
-            place.insert(index, writable(value))
-
-
-def _fill_map(place: Map[Any], members: dict[str, Tree]) -> None:
-    for key, tree in members.items():
-        _make(place, key, tree)
-
-
-def _fill_list(place: Array[Any], items: list[Tree]) -> None:
-    for index, tree in enumerate(items):
-        _insert(place, index, tree)
+            put(at, writable(value))

@@ -211,6 +211,10 @@ class Room:
             self.projector.creators = {**creators, **self.projector.creators}
             self.authority.obey(rules)
 
+    @property
+    def _is_strict(self) -> bool:
+        return self.authority is not None and self.authority.rules.strict_schema
+
     def check_edit(self, user_id: UUID, role: Role, entries: Iterable[Entry]) -> None:
         """See whether the server may change these objects in somebody's name (EDT-8).
 
@@ -457,8 +461,7 @@ class Room:
                 update, facts = part, walk_update(part, self._limits.guard)
         self._size += len(update)
         if self._is_long(facts):
-            is_strict = self.authority is not None and self.authority.rules.strict_schema
-            pieces = Pieces(update, facts.deletes, outline.clocks, whole_entries=is_strict)
+            pieces = Pieces(update, facts.deletes, outline.clocks, whole_entries=self._is_strict)
             member.applying = PendingPieces(pieces, FIRST_PIECE, len(update))
             self._applying.append(member)
         else:
@@ -839,7 +842,9 @@ class Room:
             pending = member.applying
             if pending is None:
                 continue
-            piece = pending.pieces.take(self._size_of_piece(pending))
+            # Half of an object would be wrong where the session is strict (RUL-3).
+            size = self._limits.apply_at_once if self._is_strict else pending.at_once
+            piece = pending.pieces.take(size)
             try:
                 if piece is not None:
                     self._apply_piece(member, piece)
@@ -857,12 +862,6 @@ class Room:
                 if piece is not None:
                     pending.at_once = self._next_size(pending.at_once, at - before)
                 self._applying.append(member)
-
-    def _size_of_piece(self, pending: PendingPieces) -> int:
-        """In strict sessions as much as may be: half of an object would be wrong (RUL-3)."""
-        if self.authority is not None and self.authority.rules.strict_schema:
-            return self._limits.apply_at_once
-        return pending.at_once
 
     def _apply_piece(self, member: Member, piece: bytes) -> None:
         facts = walk_update(piece, self._limits.guard)
