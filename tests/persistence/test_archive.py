@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from persistence.pool import Connection, DatabasePool, connect
 from persistence.ports import Snapshot
 from persistence.update_log import PostgresDocumentStore
 from tests.helpers.commits import document, log_of
+from tests.helpers.query_plans import plan_nodes
 
 ONE = document(1)
 BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -58,10 +58,6 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
         await connection.execute(f"ANALYZE {table}")
     yield connection
     await connection.close()
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
 
 
 LARGE = "ocw/00000001-0000-4000-8000-000000000000"
@@ -121,7 +117,7 @@ async def test_all_is_found_by_indexes(
         answer = await filled.fetchval(explain, *given)
     finally:
         await transaction.rollback()
-    used = nodes(json.loads(answer)[0]["Plan"])
+    used = plan_nodes(answer)
     scans = [
         node for node in used if node.get("Relation Name") in TABLES and "Scan" in node["Node Type"]
     ]

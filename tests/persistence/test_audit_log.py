@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from persistence.audit_ports import AuditEntry, AuditEvent, AuditFilter
 from persistence.errors import BatchRefused
 from persistence.pool import Connection, DatabasePool, connect
 from tests.helpers.commits import ANA
+from tests.helpers.query_plans import plan_nodes
 
 NOW = datetime.now(UTC)
 
@@ -140,10 +140,6 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
-
-
 def index_of(name: str) -> str:
     """Which of the table's indexes one of a partition belongs to."""
     kinds = ("session_id", "workspace_id", "actor", "action", "pkey")
@@ -176,7 +172,7 @@ async def test_a_page_is_read_from_an_index(
     query, arguments = find_query(wanted, wanted.user_id)
     explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {query}"
     answer = await filled.fetchval(explain, after, uuid4(), 51, *arguments)
-    used = [node for node in nodes(json.loads(answer)[0]["Plan"]) if node["Actual Loops"]]
+    used = [node for node in plan_nodes(answer) if node["Actual Loops"]]
     assert [node for node in used if node["Node Type"] == "Seq Scan" and node["Actual Rows"]] == []
     read = [node for node in used if "Index Name" in node and node["Actual Rows"]]
     assert {index_of(node["Index Name"]) for node in read} == {index}

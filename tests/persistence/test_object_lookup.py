@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ import pytest_asyncio
 from crdt_docs.object_changes import ObjectRoot
 from persistence.object_lookup import ANNOTATIONS_OF, CREATOR, ROW, STATE_OF
 from persistence.pool import Connection, connect
+from tests.helpers.query_plans import plan_nodes
 
 SESSION = UUID(int=1)
 
@@ -39,10 +39,6 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
-
-
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize(
     ("query", "arguments", "indexes"),
@@ -67,7 +63,7 @@ async def test_a_lookup_reads_an_index(
     explained = await filled.fetchval(
         f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", SESSION, *arguments
     )
-    used = nodes(json.loads(explained)[0]["Plan"])
+    used = plan_nodes(explained)
     assert {node["Index Name"] for node in used if "Index Name" in node} == indexes
     assert not any(node["Node Type"] == "Seq Scan" for node in used)
     read = sum(node["Actual Rows"] * node["Actual Loops"] for node in used if "Index Name" in node)

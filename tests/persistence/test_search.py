@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +13,7 @@ from persistence.pool import Connection, DatabasePool, connect
 from persistence.search import SNIPPET_CHARACTERS, PostgresSearch, asked_query, find_query, parts_of
 from persistence.search_cursors import BEFORE_ALL, Place
 from persistence.search_ports import MAX_RANKED, Part, SearchFilter
+from tests.helpers.query_plans import plan_nodes
 
 ROWS = 40_000
 SESSION = UUID(int=1)
@@ -49,10 +48,6 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
     await connection.execute("VACUUM ANALYZE")
     yield connection
     await connection.close()
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +87,7 @@ async def plan(connection: Connection, wanted: SearchFilter) -> tuple[set[str], 
         21,
         bounds,
     )
-    used = nodes(json.loads(explained)[0]["Plan"])
+    used = plan_nodes(explained)
     scanned = {node["Relation Name"] for node in used if node["Node Type"] == "Seq Scan"}
     return scanned, {node["Index Name"] for node in used if "Index Name" in node}
 

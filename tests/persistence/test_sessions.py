@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +14,7 @@ import pytest_asyncio
 from persistence.pool import Connection, connect
 from persistence.ports import SessionFilter, SessionStatus
 from persistence.sessions import PEOPLE, find_query
+from tests.helpers.query_plans import plan_nodes
 
 ROWS = 20_000
 WORKSPACE, OTHER = UUID(int=7), UUID(int=8)
@@ -52,17 +52,15 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-async def plan(connection: Connection, wanted: SessionFilter, *, after: datetime) -> Any:
+async def plan(
+    connection: Connection, wanted: SessionFilter, *, after: datetime
+) -> list[dict[str, Any]]:
     query, arguments = find_query(wanted)
     status = wanted.status and wanted.status.value
     answer = await connection.fetchval(
         f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", None, status, after, UUID(int=0), 51, *arguments
     )
-    return json.loads(answer)[0]["Plan"]
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+    return plan_nodes(answer)
 
 
 FIRST_PAGE = datetime(9999, 1, 1, tzinfo=UTC)
@@ -91,7 +89,7 @@ async def test_a_page_is_read_from_an_index(
 ) -> None:
     """Also with the generic plan that PostgreSQL turns to for a statement used again and again."""
     await filled.execute(f"SET plan_cache_mode = {mode}")
-    used = nodes(await plan(filled, wanted, after=after))
+    used = await plan(filled, wanted, after=after)
     scans = {node["Relation Name"] for node in used if node["Node Type"] == "Seq Scan"}
     assert scans == set()
     assert {node["Index Name"] for node in used if "Index Name" in node} == indexes
@@ -110,7 +108,7 @@ async def test_a_page_of_people_is_read_from_an_index(
     await filled.execute(f"SET plan_cache_mode = {mode}")
     explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {PEOPLE}"
     answer = await filled.fetchval(explain, UUID(int=1), after, UUID(int=0), 51)
-    used = nodes(json.loads(answer)[0]["Plan"])
+    used = plan_nodes(answer)
     assert [node["Node Type"] for node in used] == ["Limit", "Index Scan"]
     assert used[1]["Index Name"] == "ocw_participants_by_joining"
     assert used[1]["Actual Rows"] == 51

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +15,7 @@ from persistence.errors import BatchRefused
 from persistence.pool import Connection, DatabasePool, connect
 from persistence.visit_ports import Visit
 from persistence.visits import CLOSE_OPEN, FORGET, OF_USER, PostgresVisitStore
+from tests.helpers.query_plans import plan_nodes
 
 EARLY = datetime(2026, 1, 1, 1, tzinfo=UTC)
 
@@ -43,10 +42,6 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
-
-
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize(
     ("statement", "arguments", "index"),
@@ -63,7 +58,7 @@ async def test_statements_read_an_index(
 ) -> None:
     await filled.execute(f"SET plan_cache_mode = {mode}")
     answer = await filled.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
-    used = nodes(json.loads(answer)[0]["Plan"])
+    used = plan_nodes(answer)
     assert "Seq Scan" not in {node["Node Type"] for node in used}
     assert index in {node.get("Index Name") for node in used}
 
