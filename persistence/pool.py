@@ -19,6 +19,12 @@ BorrowedConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record
 
 APPLICATION_NAME = "collab"
 
+_OF_THE_DRIVER = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _OUTAGE_CLASSES = frozenset(
     {
         "08",  # connection exception
@@ -48,6 +54,10 @@ def is_outage(error: BaseException) -> bool:
             return state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES
         case OSError():  # TimeoutError included
             return True
+        case asyncpg.InternalClientError():
+            # What the driver says for as long as the word of a server that ends the connection
+            # has come, and its end has not.
+            return True
         case _:
             return False
 
@@ -66,7 +76,7 @@ def outages_translated(
     """
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except _OF_THE_DRIVER as error:
         is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
         if is_outage(error) or (is_misuse and connection is not None and _is_gone(connection)):
             raise StorageUnavailable(describe(error)) from error
@@ -84,6 +94,11 @@ def describe(error: BaseException) -> str:
     """An error in one line; a timeout has no words of its own."""
     text = " ".join(str(error).split())
     return text or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))
+
+
+def rows_changed(done: str) -> int:
+    """How many rows a statement changed, as the database says it: `DELETE 3`."""
+    return int(done.rpartition(" ")[2])
 
 
 async def connect(

@@ -60,6 +60,27 @@ async def test_whatever_breaks_it_the_call_after_works_again(database: str, faul
     await pool.close()
 
 
+async def test_a_server_s_last_word_without_the_end_of_the_connection_is_an_outage(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver stands between two states then, and calls that an error of its own."""
+    pool = await DatabasePool.open(database)
+    statement = StandingStatement(pool, "SELECT 1")
+    await statement.fetch(within=1.0)
+    connection = statement._connection
+    assert connection is not None
+    transport = connection._transport
+    monkeypatch.setattr(transport.get_protocol(), "eof_received", lambda: True)
+    monkeypatch.setattr(transport.get_protocol(), "connection_lost", lambda _: None)
+    async with pool.borrow() as other:
+        await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+    await asyncio.sleep(0.1)
+    with pytest.raises(StorageUnavailable, match="another operation"):
+        await statement.fetch(within=1.0)
+    assert (await statement.fetch(within=1.0))[0][0] == 1
+    await pool.close()
+
+
 async def test_a_call_that_is_given_up_leaves_nothing_behind(database: str) -> None:
     pool = await DatabasePool.open(database, size=2)
     statement = StandingStatement(pool, "SELECT pg_sleep($1)")
