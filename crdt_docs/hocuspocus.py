@@ -227,11 +227,6 @@ def stateless(payload: str) -> bytes:
     return bytes((MessageType.STATELESS,)) + var_string(payload)
 
 
-def is_step1(frame: bytes) -> bool:
-    """Whether a y-protocols frame asks for what its sender lacks."""
-    return frame.startswith(b"\x00\x00")
-
-
 def translated(frame: bytes) -> bytes:
     """A room's y-protocols frame as these clients understand it (HOC-8).
 

@@ -136,6 +136,16 @@ def parse(frame: bytes) -> Message:
     )
 
 
+def is_step1(frame: bytes) -> bool:
+    """Whether a frame asks for what its sender lacks."""
+    return frame.startswith(b"\x00\x00")
+
+
+def is_step2(frame: bytes) -> bool:
+    """Whether a frame answers a step 1."""
+    return frame.startswith(b"\x00\x01")
+
+
 def _text(payload: bytes) -> str:
     try:
         return payload.decode()

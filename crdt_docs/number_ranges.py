@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MOST_RANGES = 1000
 
 
 def add_number(ranges: list[range], number: int) -> None:
-    """Add a number that is not below any that was added before.
-
-    Of more than MOST_RANGES the last ones are joined, with all between them: what is kept is
-    bounded, and no number is forgotten.
-    """
-    if not ranges:
-        ranges.append(range(number, number + 1))
-        return
-    last = ranges[-1]
-    if number <= last.stop or len(ranges) >= MOST_RANGES:
-        ranges[-1] = range(last.start, max(last.stop, number + 1))
-    else:
-        ranges.append(range(number, number + 1))
+    """Add a number that is not below any that was added before."""
+    join_ranges(ranges, (range(number, number + 1),))
 
 
 def take_up_to(ranges: list[range], number: int) -> tuple[range, ...]:
@@ -33,8 +24,12 @@ def take_up_to(ranges: list[range], number: int) -> tuple[range, ...]:
     return tuple(taken)
 
 
-def join_ranges(ranges: list[range], later: tuple[range, ...]) -> None:
-    """Add ranges that lie behind those that are there; of too many the last are joined."""
+def join_ranges(ranges: list[range], later: Iterable[range]) -> None:
+    """Add ranges that lie behind those that are there.
+
+    Of more than MOST_RANGES the last ones are joined, with all between them: what is kept is
+    bounded, and no number is forgotten.
+    """
     for each in later:
         if len(ranges) >= MOST_RANGES or (ranges and each.start <= ranges[-1].stop):
             ranges[-1] = range(ranges[-1].start, max(each.stop, ranges[-1].stop))

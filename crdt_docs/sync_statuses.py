@@ -14,13 +14,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from crdt_docs.errors import Malformed, Refusal
-from crdt_docs.hocuspocus import is_step1
+from crdt_docs.messages import is_step1, is_step2
 from crdt_docs.number_ranges import add_number, join_ranges
 from crdt_docs.update_guard import walk_state_vector
 from crdt_docs.varint import read_var_bytes, read_var_uint
 
 _UPDATES = (b"\x00\x01", b"\x00\x02")
-_STEP2 = _UPDATES[0]
 
 
 class _Clocks:
@@ -96,7 +95,7 @@ class SyncStatuses:
             self._begin_anew(frame)
         elif frame.startswith(_UPDATES):
             self._received += 1
-            if frame.startswith(_STEP2):
+            if is_step2(frame):
                 self._take_answer()
             elif self._is_open and self._is_older(frame):
                 add_number(self._silent, self._received)
@@ -167,7 +166,7 @@ class SyncStatuses:
             refused: numbers of the refused ones since the last call.
         """
         self._settled = count
-        join_ranges(self._refused, tuple(refused))
+        join_ranges(self._refused, refused)
 
     def due(self) -> Iterator[bool]:
         """What is to be said now, in order: whether a message is stored, or was refused."""

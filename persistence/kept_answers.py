@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from persistence.answer_ports import Busy, Claim, Different, KeptAnswer, Reservation, Reserved
-from persistence.pool import DatabasePool
+from persistence.pool import DatabasePool, rows_changed
 
 # Takes what is free: no row, one that is kept no longer, or a reservation that has run out.
 _CLAIM = """
@@ -72,7 +72,7 @@ class PostgresAnswerStore:
         """See `answer_ports.AnswerStore.forget_before`."""
         async with self._pool.borrow() as connection:
             deleted = await connection.execute(_FORGET, moment, limit)
-        return int(deleted.rpartition(" ")[2])
+        return rows_changed(deleted)
 
 
 def _values(reservation: Reservation) -> tuple[object, ...]:

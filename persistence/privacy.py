@@ -12,7 +12,7 @@ from persistence.audit_log import add_entries
 from persistence.audit_ports import AuditEntry
 from persistence.object_rows import session_of
 from persistence.personal_columns import Fate, fated
-from persistence.pool import BorrowedConnection, DatabasePool
+from persistence.pool import BorrowedConnection, DatabasePool, rows_changed
 from persistence.privacy_ports import MOST_MENTIONS, Counts, HeldRow
 
 PATIENCE = 600.0
@@ -147,7 +147,7 @@ class PostgresPrivacyStore:
             alias = uuid4()
             for table, statement, key in _changes(*keys):
                 done = await connection.execute(statement, user_id, alias, key, timeout=PATIENCE)
-                counts[table] += _rows(done)
+                counts[table] += rows_changed(done)
         return +counts
 
     async def forget(self, user_id: UUID, entry: AuditEntry) -> Counts:
@@ -156,10 +156,11 @@ class PostgresPrivacyStore:
         async with self._pool.borrow() as connection, connection.transaction():
             await connection.execute(_PATIENTLY)
             await add_entries(connection, [entry])
-            counts["token_families"] += _rows(await connection.execute(_MINTED, user_id, uuid4()))
+            done = await connection.execute(_MINTED, user_id, uuid4())
+            counts["token_families"] += rows_changed(done)
             for table, statement in _REMOVALS.items():
                 done = await connection.execute(statement, user_id, timeout=PATIENCE)
-                counts[table] += _rows(done)
+                counts[table] += rows_changed(done)
         return +counts
 
     async def mentions(self, user_id: UUID) -> Sequence[UUID]:
@@ -233,8 +234,3 @@ async def _told_columns(connection: BorrowedConnection, table: str) -> str:
     hidden = {*fated(table, Fate.CONTENT), *_UNREADABLE} - _NAMES
     told = [row["column_name"] for row in rows if row["column_name"] not in hidden]
     return ", ".join(f'held."{column}"' for column in told)
-
-
-def _rows(done: str) -> int:
-    """How many rows a statement changed, as the database says it."""
-    return int(done.rpartition(" ")[2])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from persistence.pool import BorrowedConnection, DatabasePool
+from persistence.pool import BorrowedConnection, DatabasePool, rows_changed
 from persistence.token_ports import (
     NextToken,
     Refused,
@@ -185,8 +185,7 @@ class PostgresTokenStore:
         removed = 0
         async with self._pool.borrow() as connection:
             for statement in _FORGET:
-                deleted = await connection.execute(statement, moment, limit)
-                removed += int(deleted.rpartition(" ")[2])
+                removed += rows_changed(await connection.execute(statement, moment, limit))
         return removed
 
 

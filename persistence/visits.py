@@ -11,7 +11,7 @@ import asyncpg
 
 from crdt_docs.identifiers import ActorKind
 from persistence.errors import BatchRefused
-from persistence.pool import DatabasePool
+from persistence.pool import DatabasePool, rows_changed
 from persistence.refusals import is_refusal
 from persistence.visit_ports import Visit
 
@@ -97,7 +97,7 @@ class PostgresVisitStore:
     async def _count(self, statement: str, *arguments: object) -> int:
         async with self._pool.borrow() as connection:
             done = await connection.execute(statement, *arguments)
-        return int(done.rpartition(" ")[2])
+        return rows_changed(done)
 
     async def of_user(self, user_id: UUID) -> Sequence[Visit]:
         """See `visit_ports.VisitStore.of_user`."""

@@ -9,13 +9,15 @@ transport. What the endpoint needed for the handshake is let go.
 from __future__ import annotations
 
 import socket
-from asyncio import BaseTransport
+from asyncio import AbstractEventLoop, BaseTransport
 from functools import partial
 from http import HTTPStatus
 from types import GeneratorType
 from typing import Any, Protocol, runtime_checkable
 
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: in C, else in Python
     Frame,
     apply_mask,
@@ -118,8 +120,14 @@ _NOWHERE: Any = _Nowhere()
 class DirectProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, which can be taken over; itself a `channels.Channel` then."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self.last_sent = 0.0
         self.is_behind = False
         self.is_closing = False
@@ -135,8 +143,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self._stranger: Stranger | None = None
         self.place: Place | None = None
         """What the connection takes of the server's; given back when it is gone."""
-        state = _state_among(args, options)
-        self._guard = state.guard if isinstance(state, GuardedState) else None
+        self._guard = server_state.guard if isinstance(server_state, GuardedState) else None
         if self._guard is not None:
             self.conn.max_message_size = self._guard.early_message_bytes
 
@@ -435,11 +442,6 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return
         super().keepalive_timeout()
         self.transport.abort()
-
-
-def _state_among(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """uvicorn's `server_state`, by name or in its place."""
-    return options["server_state"] if "server_state" in options else args[1]
 
 
 def _is_between_frames(parser: object) -> bool:

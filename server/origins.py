@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -20,12 +20,11 @@ from crdt_docs.messages import CloseCode
 from server.counters import Counters
 from server.limits.names import Limit
 from server.limits.refusing import accept_and_close
-from server.settings import is_loopback
+from server.settings import WEB_PORTS, is_loopback
 
 ANY = "*"
 REFUSED = "pages of this origin may not use this server: its operator allows them (ALLOWED_ORIGINS)"
 
-_PORTS = {"http": 80, "https": 443}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _SENT = (
     "Authorization",
@@ -60,12 +59,13 @@ class Origins:
         """
         if ANY in self._allowed or origin.lower() in self._allowed:
             return True
-        parts = _parts(origin)
-        if parts is None or parts.hostname is None:
+        page = _address(origin)
+        if page is None:
             return False
-        if self._with_this_machine and is_loopback(parts.hostname):
+        scheme, name, _ = page
+        if self._with_this_machine and is_loopback(name):
             return True
-        return _authority(origin, parts.scheme) == _authority(f"//{host}", parts.scheme)
+        return page == _address(f"//{host}", scheme)
 
     def around(self, app: ASGIApp) -> ASGIApp:
         """The application, with answers that pages of other origins may read (ORG-3)."""
@@ -81,21 +81,18 @@ class Origins:
         )
 
 
-def _parts(url: str) -> SplitResult | None:
+def _address(url: str, scheme: str = "") -> tuple[str, str, int | None] | None:
+    """Scheme, host and port, the scheme's where none is given; None if it names no host.
+
+    Args:
+        scheme: of a URL that has none.
+    """
     try:
-        parts = urlsplit(url)
-        _ = parts.port  # is checked when it is asked for
+        parts = urlsplit(url, scheme)
+        host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    return parts
-
-
-def _authority(url: str, scheme: str) -> tuple[str, int | None] | None:
-    """Host and port; the scheme's port where none is given."""
-    parts = _parts(url)
-    if parts is None or parts.hostname is None:
-        return None
-    return parts.hostname, parts.port or _PORTS.get(scheme)
+    return None if host is None else (parts.scheme, host, port or WEB_PORTS.get(parts.scheme))
 
 
 class OriginCheck:

@@ -4,13 +4,14 @@ without a word: they have the headers that every answer has (HDR-1).
 
 from __future__ import annotations
 
-import email.utils
-from http import HTTPStatus
+from typing import Final
 
-from websockets.datastructures import Headers
 from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from server.security_headers import plain_headers
+
+_STOCK: Final = ServerProtocol()  # of no connection: `reject` looks at none
 
 
 def refused_handshake(status: int, text: str, *, is_secure: bool) -> Response:
@@ -20,16 +21,7 @@ def refused_handshake(status: int, text: str, *, is_secure: bool) -> Response:
         text: the body, for people.
         is_secure: it goes out under TLS (HDR-3).
     """
-    known = HTTPStatus(status)
-    body = text.encode()
-    headers = Headers(
-        [
-            ("Date", email.utils.formatdate(usegmt=True)),
-            ("Connection", "close"),
-            ("Content-Length", str(len(body))),
-            ("Content-Type", "text/plain; charset=utf-8"),
-        ]
-    )
+    answer = _STOCK.reject(status, text)
     for name, value in plain_headers(is_secure=is_secure):
-        headers[name.decode()] = value.decode()
-    return Response(known.value, known.phrase, headers, body)
+        answer.headers[name.decode()] = value.decode()
+    return answer

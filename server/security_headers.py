@@ -60,10 +60,9 @@ class SecurityHeaders:
 def _with_headers(message: Message, scope: Scope) -> list[tuple[bytes, bytes]]:
     headers = list(message.get("headers", ()))
     said = {name.lower() for name, _ in headers}
-    headers.extend(each for each in _ENCODED if each[0] not in said)
     # Asked now and not before: a proxy that is believed may have changed it.
-    if scope["scheme"] in ("https", "wss"):
-        headers.append(_ENCODED_TRANSPORT)
+    ours = plain_headers(is_secure=scope["scheme"] in ("https", "wss"))
+    headers.extend(each for each in ours if each[0] not in said)
     return headers
 
 

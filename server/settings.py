@@ -32,7 +32,7 @@ MINIMUM_SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as
 KIB = 1024
 MIB = 1024 * KIB
 
-_WEB_PORTS = {"http": 80, "https": 443}
+WEB_PORTS = {"http": 80, "https": 443}
 
 
 def _postgres_url(value: str) -> str:
@@ -86,13 +86,13 @@ def _origin(text: str) -> str:
         return text
     parts = urlsplit(text)
     host = parts.hostname
-    if not host or parts.scheme not in _WEB_PORTS:
+    if not host or parts.scheme not in WEB_PORTS:
         raise ValueError
     bare = f"{parts.scheme}://[{host}]" if ":" in host else f"{parts.scheme}://{host}"
     whole = bare if parts.port is None else f"{bare}:{parts.port}"
     if text != whole:
         raise ValueError
-    return bare if parts.port == _WEB_PORTS[parts.scheme] else whole
+    return bare if parts.port == WEB_PORTS[parts.scheme] else whole
 
 
 def _networks(value: str) -> str:
@@ -114,6 +114,7 @@ def _listed(value: str) -> list[str]:
 Bytes = Annotated[ByteSize, Field(gt=0), PlainSerializer(int)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
+Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -244,7 +245,7 @@ class Settings(BaseSettings):
     least_bytes_per_second: Bytes = Field(
         default=ByteSize(500), description="The least rate at which bodies and messages may come."
     )
-    keep_alive_seconds: Annotated[int, Field(gt=0)] = Field(
+    keep_alive_seconds: Count = Field(
         default=30, description="Time for which an idle HTTP connection is kept."
     )
 
@@ -349,25 +350,16 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Days before a deleted session's contents go.",
     )
-    audit_retention_days: float = Field(
+    audit_retention_days: Days = Field(
         default=365.0,
-        ge=0,
-        le=36_500,
-        allow_inf_nan=False,
         description="Days for which the audit trail is kept, in whole months. 0 keeps it for ever.",
     )
-    user_sessions_retention_days: float = Field(
+    user_sessions_retention_days: Days = Field(
         default=90.0,
-        ge=0,
-        le=36_500,
-        allow_inf_nan=False,
         description="Days for which it is kept who was connected. 0 keeps it for ever.",
     )
-    log_retention_days: float = Field(
+    log_retention_days: Days = Field(
         default=90.0,
-        ge=0,
-        le=36_500,
-        allow_inf_nan=False,
         description="Days for which every edit is kept by itself; of older days the last state "
         "stays, and named snapshots. 0 keeps every edit for ever.",
     )

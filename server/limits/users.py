@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from crdt_docs.messages import MessageType, SyncType
+from crdt_docs.messages import MessageType, is_step2
 from server.counters import Counters
 from server.limits.message_budget import MessageBudget, Rates
 from server.limits.names import Limit
@@ -31,7 +31,6 @@ MOST_QUIET_USERS = 20_000
 STEP2_PER_MINUTE = 60
 PRESENCE_COST = 0.25
 
-_STEP2 = bytes((MessageType.SYNC, SyncType.STEP2))
 _PRESENCE = int(MessageType.AWARENESS)
 MINUTE = 60.0
 
@@ -195,7 +194,7 @@ class Passage:
         budget = self._budget
         if budget is None:
             return True
-        if frame[:2] == _STEP2:
+        if is_step2(frame):
             return self.take_step2(size)
         is_presence = frame and frame[0] == _PRESENCE
         return budget.take(size, self._clock(), PRESENCE_COST if is_presence else 1.0)

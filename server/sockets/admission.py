@@ -115,7 +115,7 @@ def count_room(passage: Passage) -> None:
 
 
 async def admit_to_session(
-    session_id: UUID, credentials: Credentials, services: SocketServices
+    session_id: UUID, credentials: Credentials, services: SocketServices, visitor: Visitor
 ) -> Admitted:
     """Decide about opening a session's document.
 
@@ -135,6 +135,7 @@ async def admit_to_session(
                 role,
                 session.max_participants,
                 session.status is SessionStatus.PAUSED,
+                visitor,
             )
         case Denied(reason):
             raise TurnedAway(CloseCode.FORBIDDEN, reason, credentials.identity)

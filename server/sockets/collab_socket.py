@@ -32,7 +32,7 @@ from server.sockets.collab_places import CollabLimits, Keeping, Open, Place, Ref
 from server.sockets.collab_user import TOKEN_NEEDED, CollabUser
 from server.sockets.seat import NO_TEXT, Seat
 from server.sockets.services import SocketServices
-from server.witness import SOMEBODY, Visitor, visitor_of
+from server.witness import Visitor, visitor_of
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class CollabSocket:
         services: SocketServices,
         limits: CollabLimits,
         token: str | None,
-        visitor: Visitor = SOMEBODY,
+        visitor: Visitor,
     ) -> None:
         """
         Args:

@@ -103,8 +103,7 @@ class CollabUser:
             self._user_id = user_id
         elif self._user_id != user_id:
             raise TurnedAway(CloseCode.FORBIDDEN, "this socket is another user's; open one more")
-        admitted = await admit_to_session(session_id, credentials, self._services)
-        admitted.visitor = self._visitor
+        admitted = await admit_to_session(session_id, credentials, self._services, self._visitor)
         count_room(self._passage)
         return admitted
 

@@ -7,19 +7,13 @@ from datetime import UTC, datetime
 
 from crdt_docs.access import Role
 from crdt_docs.member import Member
-from crdt_docs.messages import CloseCode, MessageType, SyncType
+from crdt_docs.messages import CloseCode, is_step2
 from server.channels import Channel
 from server.receipts import Receipts
 from server.room_host import RoomHost
 from server.sockets.admission import Admitted
 
-STEP2_PREFIX = bytes((MessageType.SYNC, SyncType.STEP2))
 NO_TEXT = "text frames are not spoken here; send binary"
-
-
-def is_step2(frame: bytes) -> bool:
-    """Whether a message answers a step 1."""
-    return frame[:2] == STEP2_PREFIX
 
 
 class Seat:

@@ -21,7 +21,6 @@ from crdt_docs.messages import CloseCode
 from server.authentication import token_from_scope
 from server.channels import fitting_reason
 from server.limits.metered import Metered
-from server.limits.users import Passage
 from server.receipts import StoredCounts
 from server.sockets.admission import (
     TurnedAway,
@@ -81,14 +80,14 @@ async def _come_in(
     credentials = await authenticate(token, services.authenticator)
     passage = let_pass(credentials, services.users)
     stack.callback(passage.leave)
-    admitted = await admit_to_session(session_id, credentials, services)
-    admitted.visitor = visitor_of(websocket.scope)
+    visitor = visitor_of(websocket.scope)
+    admitted = await admit_to_session(session_id, credentials, services, visitor)
     count_room(passage)
     host = await open_room(admitted, services.directory, since=began)
     receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None
     seat = Seat(host, services.max_frame_bytes)
     take = partial(seat.take, admitted=admitted, receipts=receipts)
-    await attach(websocket, _metered(seat, passage), take)
+    await attach(websocket, Metered(seat, passage, let_go=seat.expel), take)
     stack.pop_all()  # the passage is left with the socket
 
 
@@ -97,7 +96,3 @@ def _session_id(text: str) -> UUID:
         return parse_uuid(text)
     except Malformed as error:
         raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None
-
-
-def _metered(seat: Seat, passage: Passage) -> Metered:
-    return Metered(seat, passage, let_go=seat.expel)

@@ -69,7 +69,7 @@ async def test_a_server_s_last_word_without_the_end_of_the_connection_is_an_outa
     await statement.fetch(within=1.0)
     connection = statement._connection
     assert connection is not None
-    transport = connection._transport
+    transport = connection._transport  # type: ignore[attr-defined]
     monkeypatch.setattr(transport.get_protocol(), "eof_received", lambda: True)
     monkeypatch.setattr(transport.get_protocol(), "connection_lost", lambda _: None)
     async with pool.borrow() as other:
