@@ -168,7 +168,11 @@ async def _connections(session: LiveSession) -> Flooded:
     async with contextlib.AsyncExitStack() as stack:
         held = []
         for _ in range(30):
-            connection = await stack.enter_async_context(_connecting(_invited(session, user)))
+            try:
+                connection = await stack.enter_async_context(_connecting(_invited(session, user)))
+            except (InvalidHandshake, OSError, EOFError):
+                flooded.codes[CUT] += 1
+                continue
             held.append(connection)
             flooded.sent += 1
         await asyncio.sleep(0.5)
