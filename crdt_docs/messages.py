@@ -22,6 +22,7 @@ class MessageType(IntEnum):
     AWARENESS = 1
     AUTH = 2
     QUERY_AWARENESS = 3
+    POSE = 112  # this server's own: see `pose_messages`
     STORED = 113  # this server's own: see `stored`
 
 
