@@ -130,6 +130,38 @@ COLUMNS: Final[Mapping[str, Mapping[str, Fate]]] = {
         "actor_kind": Fate.PART,
         "device": Fate.PART,
     },
+    "xr_avatars": {
+        "id": Fate.PART,
+        "user_id": Fate.REMOVED,
+        "avatar_name": Fate.PART,
+        "avatar_config": Fate.PART,
+    },
+    "xr_participants": {
+        "id": Fate.PART,
+        "session_id": Fate.PART,
+        "connection_id": Fate.PART,
+        "user_id": Fate.REMOVED,
+        "avatar_id": Fate.PART,
+        "avatar_config": Fate.PART,
+        "device_type": Fate.PART,
+        "position": Fate.PART,
+        "rotation": Fate.PART,
+    },
+    "xr_room_members": {"room_id": Fate.PART, "user_id": Fate.REMOVED, "role": Fate.PART},
+    "xr_rooms": {
+        "id": Fate.NOBODY,
+        "workspace_id": Fate.NOBODY,
+        "name": Fate.CONTENT,
+        "room_type": Fate.NOBODY,
+        "room_template": Fate.NOBODY,
+        "dimensions": Fate.CONTENT,
+        "environment_config": Fate.CONTENT,
+        "config": Fate.REWRITTEN,
+        "dataspace_id": Fate.NOBODY,
+        "meeting_id": Fate.NOBODY,
+        "created_by": Fate.ALIAS,
+    },
+    "xr_sessions": {"id": Fate.NOBODY, "room_id": Fate.NOBODY, "status": Fate.NOBODY},
 }
 
 

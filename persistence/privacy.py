@@ -14,6 +14,7 @@ from persistence.object_rows import session_of
 from persistence.personal_columns import Fate, fated
 from persistence.pool import BorrowedConnection, DatabasePool, rows_changed
 from persistence.privacy_ports import MOST_MENTIONS, Counts, HeldRow
+from persistence.xr_ports import room_of
 
 PATIENCE = 600.0
 """Seconds for one statement: there is no index by person on what is written at every edit."""
@@ -50,6 +51,7 @@ _DOCUMENTS = f"""
 
 # What is told of a person, and what is forgotten, is found by the same conditions.
 _IN_SESSION = "host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0"
+_IN_ROOM = "created_by = $1::uuid OR strpos(config::text, $1::uuid::text) > 0"
 
 # An answer may name somebody that did not ask for it.
 _IN_ANSWER = """
@@ -71,6 +73,15 @@ _SESSION = f"""
     WHERE id = $3::uuid AND ({_IN_SESSION})
 """  # noqa: S608 - constants
 
+_ROOMS = f"SELECT id FROM xr_rooms WHERE {_IN_ROOM}"  # noqa: S608 - constants
+
+_ROOM = f"""
+    UPDATE xr_rooms
+    SET created_by = CASE WHEN created_by = $1::uuid THEN $2::uuid ELSE created_by END,
+        config = replace(config::text, $1::uuid::text, $2::uuid::text)::jsonb
+    WHERE id = $3::uuid AND ({_IN_ROOM})
+"""  # noqa: S608 - constants
+
 
 def _renaming(table: str, key: str) -> str:
     """Puts the alias $2 in the place of $1, in rows whose `key` is $3."""
@@ -90,6 +101,9 @@ _REMOVALS: Final[Mapping[str, str]] = {
     "ocw_participants": "DELETE FROM ocw_participants WHERE user_id = $1 OR agent_id = $1",
     "token_families": "DELETE FROM token_families WHERE user_id = $1",
     "user_sessions": "DELETE FROM user_sessions WHERE user_id = $1",
+    "xr_avatars": "DELETE FROM xr_avatars WHERE user_id = $1",
+    "xr_participants": "DELETE FROM xr_participants WHERE user_id = $1",
+    "xr_room_members": "DELETE FROM xr_room_members WHERE user_id = $1",
     "audit_subjects": "DELETE FROM audit_subjects WHERE user_id = $1",
 }
 
@@ -134,8 +148,10 @@ class PostgresPrivacyStore:
             await connection.execute(_PATIENTLY)
             documents = await connection.fetch(_DOCUMENTS, user_id, timeout=PATIENCE)
             sessions = await connection.fetch(_SESSIONS, user_id, timeout=PATIENCE)
+            rooms = await connection.fetch(_ROOMS, user_id, timeout=PATIENCE)
         names = {DocumentName(row["name"]) for row in documents}
         names.update(document_name(DocumentKind.OCW, row["id"]) for row in sessions)
+        names.update(document_name(DocumentKind.XR, row["id"]) for row in rooms)
         return sorted(names)
 
     async def forget_in(self, document: DocumentName, user_id: UUID) -> Counts:
@@ -143,9 +159,9 @@ class PostgresPrivacyStore:
         counts: Counter[str] = Counter()
         async with self._pool.borrow() as connection, connection.transaction():
             await connection.execute(_PATIENTLY)
-            keys = await _keys_of(connection, document)
+            document_id = await _number_of(connection, document)
             alias = uuid4()
-            for table, statement, key in _changes(*keys):
+            for table, statement, key in _changes(document, document_id):
                 done = await connection.execute(statement, user_id, alias, key, timeout=PATIENCE)
                 counts[table] += rows_changed(done)
         return +counts
@@ -186,26 +202,29 @@ class PostgresPrivacyStore:
                     yield HeldRow(table, dict(row))
 
 
-async def _keys_of(
-    connection: BorrowedConnection, document: DocumentName
-) -> tuple[int | None, UUID | None]:
-    """What a document's rows are found by; nothing is stored in it meanwhile."""
-    number = await connection.fetchval(
+async def _number_of(connection: BorrowedConnection, document: DocumentName) -> int | None:
+    """What the rows of a document's log are found by; nothing is stored in it meanwhile."""
+    number: int | None = await connection.fetchval(
         "SELECT id FROM documents WHERE name = $1 FOR UPDATE", document
     )
-    return number, session_of(document)
+    return number
 
 
 def _changes(
-    document_id: int | None, session_id: UUID | None
+    document: DocumentName, document_id: int | None
 ) -> Iterator[tuple[str, str, int | UUID]]:
+    """By table: the statements that put an alias into a document, and what $3 is in them."""
     if document_id is not None:
         for table in _BY_DOCUMENT:
             yield table, _renaming(table, "document_id"), document_id
+    session_id = session_of(document)
     if session_id is not None:
         for table in _BY_SESSION:
             yield table, _renaming(table, "session_id"), session_id
         yield "ocw_sessions", _SESSION, session_id
+    room_id = room_of(document)
+    if room_id is not None:
+        yield "xr_rooms", _ROOM, room_id
 
 
 def _sources() -> Iterator[tuple[str, str, str]]:
@@ -214,6 +233,10 @@ def _sources() -> Iterator[tuple[str, str, str]]:
         ("ocw_participants", "ocw_participants AS held", "user_id = $1 OR agent_id = $1"),
         ("ocw_sessions", "ocw_sessions AS held", _IN_SESSION),
         ("user_sessions", "user_sessions AS held", "user_id = $1"),
+        ("xr_rooms", "xr_rooms AS held", _IN_ROOM),
+        ("xr_room_members", "xr_room_members AS held", "user_id = $1"),
+        ("xr_participants", "xr_participants AS held", "user_id = $1"),
+        ("xr_avatars", "xr_avatars AS held", "user_id = $1"),
         ("token_families", "token_families AS held", "user_id = $1 OR minted_by = $1"),
         ("kept_answers", "kept_answers AS held", _IN_ANSWER),
         ("revoked_tokens", "revoked_tokens AS held", "key = $1::uuid::text"),

@@ -284,7 +284,7 @@ RECORDS: Final[Mapping[RecordKind, Records]] = {
 }
 """By kind, in the order in which they stand in a file: what is referred to comes first."""
 
-LEFT_OUT: Final = frozenset({"document_views", "audit_log", "user_sessions"})
+LEFT_OUT: Final = frozenset({"document_views", "audit_log", "user_sessions", "xr_participants"})
 """Tables of what is made again when somebody asks for it, and of what this server has seen of
 people: that stays where it was seen."""
 

@@ -128,6 +128,8 @@ async def _delete_rows(dsn: str) -> None:
             "user_sessions",
             "token_families",
             "revoked_tokens",
+            "xr_rooms",
+            "xr_avatars",
         ):
             await connection.execute(f"DELETE FROM {table}")
         await _empty_trail(connection)

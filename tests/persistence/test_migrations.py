@@ -66,6 +66,11 @@ async def test_a_new_database_gets_all_tables(empty_database: str) -> None:
         "schema_migrations",
         "token_families",
         "user_sessions",
+        "xr_avatars",
+        "xr_participants",
+        "xr_room_members",
+        "xr_rooms",
+        "xr_sessions",
     ]
 
 
