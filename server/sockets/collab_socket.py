@@ -32,7 +32,7 @@ from server.sockets.collab_places import CollabLimits, Keeping, Open, Place, Ref
 from server.sockets.collab_user import TOKEN_NEEDED, CollabUser
 from server.sockets.seat import NO_TEXT, Seat
 from server.sockets.services import SocketServices
-from server.witness import Visitor, visitor_of
+from server.witness import visitor_of
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,8 @@ def collab_socket_route(services: SocketServices, limits: CollabLimits) -> WebSo
         token, subprotocol = token_from_scope(websocket.scope)
         await websocket.accept(subprotocol=subprotocol)
         services.counters.connections += 1
-        receiver = CollabSocket(services, limits, token, visitor_of(websocket.scope))
+        user = CollabUser(services, limits, token, visitor_of(websocket.scope))
+        receiver = CollabSocket(services, limits, user)
         await attach(websocket, receiver, receiver.take)
 
     return WebSocketRoute("/api/collab", endpoint)
@@ -58,20 +59,10 @@ def collab_socket_route(services: SocketServices, limits: CollabLimits) -> WebSo
 class CollabSocket:
     """What one socket has open; a `direct_channel.Receiver`."""
 
-    def __init__(
-        self,
-        services: SocketServices,
-        limits: CollabLimits,
-        token: str | None,
-        visitor: Visitor,
-    ) -> None:
-        """
-        Args:
-            token: that came with the handshake; for addresses that bring none of their own.
-        """
+    def __init__(self, services: SocketServices, limits: CollabLimits, user: CollabUser) -> None:
         self._services = services
         self._limits = limits
-        self._user = CollabUser(services, limits, token, visitor)
+        self._user = user
         self._keeping = Keeping(limits)
         self._loop = asyncio.get_running_loop()
         self._places: dict[bytes, Place] = {}

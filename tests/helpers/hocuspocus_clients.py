@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from tests.helpers.node_clients import NodeClient, NodeProcess
+from tests.helpers.node_clients import EndedTogether, NodeClient, NodeProcess
 from tests.helpers.server_process import Invitation
 
 VERSIONS = (2, 3, 4)
@@ -39,37 +38,20 @@ class HocuspocusSocket:
         client = await self.open(name, document, invitation.token, **options)
         return await client.synced()
 
-    async def hang_up(self) -> None:
+    async def destroy(self) -> None:
         """Destroy the providers and then the socket."""
         for client in self._opened:
             await client.destroy()
         await self._process.request("hangUp", name=self._name)
 
 
-class HocuspocusClients:
-    """The sockets of one test, closed together."""
-
-    def __init__(self, process: NodeProcess) -> None:
-        self.process = process
-        self._sockets: list[HocuspocusSocket] = []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self.process.is_running:
-            for socket in self._sockets:
-                await socket.hang_up()
+class HocuspocusClients(EndedTogether[HocuspocusSocket]):
+    """The sockets of one test."""
 
     async def socket(self, url: str, version: int) -> HocuspocusSocket:
         """A socket to `/api/collab`, for providers of a major version."""
-        name = f"socket-{len(self._sockets)}-{version}"
+        name = f"socket-{len(self._made)}-{version}"
         await self.process.request("socket", name=name, url=url, version=version)
         socket = HocuspocusSocket(self.process, name)
-        self._sockets.append(socket)
+        self._made.append(socket)
         return socket

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import pytest
 
@@ -232,12 +232,22 @@ class NodeClient:
         await self._process.request("destroy", name=self.name)
 
 
-class NodeClients:
-    """The clients of one test, made in a shared process and destroyed together."""
+class Ends(Protocol):
+    """Something in the Node process that a test has to end."""
+
+    async def destroy(self) -> None:
+        """End it in good order."""
+
+
+E = TypeVar("E", bound=Ends)
+
+
+class EndedTogether(Generic[E]):
+    """What one test made in a shared process; ended with the `async with`."""
 
     def __init__(self, process: NodeProcess) -> None:
         self.process = process
-        self._made: list[NodeClient] = []
+        self._made: list[E] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -249,8 +259,12 @@ class NodeClients:
         traceback: TracebackType | None,
     ) -> None:
         if self.process.is_running:
-            for client in self._made:
-                await client.destroy()
+            for each in self._made:
+                await each.destroy()
+
+
+class NodeClients(EndedTogether[NodeClient]):
+    """The clients of one test."""
 
     async def join(self, name: str, invitation: Invitation, **options: Any) -> NodeClient:
         """Create a client and wait until it has synced."""
