@@ -23,6 +23,8 @@ FARTHEST_NEAR_MM = 0x7FFF
 
 _ZERO = 16_383
 """The count that means 0; as many lie to each side of it."""
+_HALF_UP = _ZERO + 0.5
+"""Added to a signed count before what is behind the point is cut off."""
 _MOST = 2 * _ZERO
 _COUNTS_PER_UNIT = _ZERO * sqrt(2.0)
 _UNITS_PER_COUNT = sqrt(0.5) / _ZERO
@@ -55,7 +57,7 @@ def _to_millimetres(metres: float, origin: int, farthest: int) -> int:
     distance = metres * 1000.0 - origin
     if not isfinite(distance):
         raise ValueError(f"{metres} is no coordinate in metres")
-    nearest = _nearest(distance)
+    nearest = int(distance + 0.5) if distance >= 0.0 else int(distance - 0.5)
     if not -farthest - 1 <= nearest <= farthest:
         raise ValueError(f"{metres} m is farther away than the record has room for")
     return nearest
@@ -77,20 +79,20 @@ def to_bits(rotation: Quaternion) -> int:
     """
     if not all(map(isfinite, rotation)):
         raise ValueError(f"{rotation} is no rotation: a component is not finite")
-    sizes = [abs(component) for component in rotation]
+    sizes = [*map(abs, rotation)]
     left_out = sizes.index(max(sizes))
-    largest = rotation[left_out]
+    others = [*rotation]
+    largest = others.pop(left_out)
     if largest == 0.0:
         raise ValueError("a rotation with four zeros has no direction")
-    first, second, third = (
-        component / largest for place, component in enumerate(rotation) if place != left_out
-    )
+    # Divided by the largest first: what is tiny or huge would not survive being squared.
+    first, second, third = others[0] / largest, others[1] / largest, others[2] / largest
     length = sqrt(1.0 + first * first + second * second + third * third)
     return (
         left_out << 45
-        | _to_count(first / length) << 30
-        | _to_count(second / length) << 15
-        | _to_count(third / length)
+        | int(first / length * _COUNTS_PER_UNIT + _HALF_UP) << 30
+        | int(second / length * _COUNTS_PER_UNIT + _HALF_UP) << 15
+        | int(third / length * _COUNTS_PER_UNIT + _HALF_UP)
     )
 
 
@@ -108,15 +110,5 @@ def from_bits(bits: int) -> Quaternion:
     return x, y, z, w
 
 
-def _to_count(component: float) -> int:
-    return _ZERO + _nearest(component * _COUNTS_PER_UNIT)
-
-
 def _from_count(count: int) -> float:
     return (min(count, _MOST) - _ZERO) * _UNITS_PER_COUNT
-
-
-def _nearest(value: float) -> int:
-    """The nearest integer, half away from zero; Python's own `round` goes to the even one."""
-    nearest = int(abs(value) + 0.5)
-    return nearest if value >= 0.0 else -nearest
