@@ -28,6 +28,12 @@ EXPIRY_SECONDS = 30.0
 REMEMBERED_DEPARTURES = 1000
 """How many clocks of departed clients are kept, so that a returning one is visible at once."""
 
+PLACE = "xr"
+"""Where a state says what the server knows of a headset: slot, generation, where it is (AWR-15)."""
+
+UNHEARD = -1
+"""Clock of a client that has said nothing yet: its first one, which is 0, is news."""
+
 CLOCK_LIMIT = 2**50
 """Clocks above are refused: the next ones must stay exact in JavaScript."""
 
@@ -54,6 +60,7 @@ class _Presence(Generic[SpeakerT]):
     state: bytes
     heard_at: float
     told_clock: int = -1  # the latest that everybody was told, the speaker included
+    place: bytes | None = None  # as JSON
 
     def entry(self, client_id: int) -> AwarenessEntry:
         return AwarenessEntry(client_id, self.clock, self.state)
@@ -66,9 +73,14 @@ class _Departure(NamedTuple):
 
 @dataclass(slots=True)
 class AwarenessTable(Generic[SpeakerT]):
-    """Presence of one room. A *speaker* is whatever stands for a connection."""
+    """Presence of one room. A *speaker* is whatever stands for a connection.
+
+    Attributes:
+        has_places: it is a room of headsets: what a client says of its own place counts nothing.
+    """
 
     limits: AwarenessLimits = field(default_factory=AwarenessLimits)
+    has_places: bool = False
     _present: dict[int, _Presence[SpeakerT]] = field(default_factory=dict)
     _departed: dict[int, _Departure] = field(default_factory=dict)
     _ids: dict[SpeakerT, set[int]] = field(default_factory=dict)
@@ -130,7 +142,7 @@ class AwarenessTable(Generic[SpeakerT]):
         ):
             return  # AWR-2: somebody late repeats what it heard of one who has left
         who = _who(identity, role)
-        state = self._with_identity(state, who)
+        state = self._with_identity(state, who, None)
         if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
             return
         # Stock clients begin with clock 0, which other stock clients take for nothing new: without
@@ -155,7 +167,7 @@ class AwarenessTable(Generic[SpeakerT]):
         known.heard_clock = clock
         if role is not known.role:
             known.role, known.who = role, _who(known.identity, role)
-        state = self._with_identity(state, known.who)
+        state = self._with_identity(state, known.who, known.place)
         if clock == known.told_clock and state == known.state:
             return  # it repeats what the server told it (AWR-6)
         known.state = state
@@ -229,7 +241,7 @@ class AwarenessTable(Generic[SpeakerT]):
                 continue
             presence.identity, presence.role = identity, role
             presence.who = _who(identity, role)
-            presence.state = _stamped(presence.state, presence.who)
+            presence.state = self._stamped(presence.state, presence.who, presence.place)
             presence.clock += 1
             self._changed[client_id] = None
 
@@ -305,24 +317,101 @@ class AwarenessTable(Generic[SpeakerT]):
             del self._departed[next(iter(self._departed))]
         self._changed[client_id] = None
 
-    def _with_identity(self, state: bytes, who: dict[str, str]) -> bytes:
+    def _with_identity(self, state: bytes, who: dict[str, str], place: bytes | None) -> bytes:
         """AWR-4: say about the user what the token says."""
         if len(state) > self.limits.state_bytes:
             raise LimitExceeded(
                 f"an awareness state of {len(state)} bytes; {self.limits.state_bytes} are allowed"
             )
-        return _stamped(state, who)
+        return self._stamped(state, who, place)
 
+    def _stamped(self, state: bytes, who: dict[str, str], place: bytes | None) -> bytes:
+        """A state that says this about its user, and where there are places, its place."""
+        fields = _parse_object(state)
+        user = fields.get("user")
+        fields["user"] = {**user, **who} if isinstance(user, dict) else who
+        if self.has_places:
+            fields.pop(PLACE, None)
+            if place is not None:
+                fields[PLACE] = orjson.loads(place)
+        try:
+            return _encode(fields)
+        except (ValueError, RecursionError):
+            raise Malformed("an awareness state holds a number that JSON cannot") from None
 
-def _stamped(state: bytes, who: dict[str, str]) -> bytes:
-    """A state that says this about its user."""
-    fields = _parse_object(state)
-    user = fields.get("user")
-    fields["user"] = {**user, **who} if isinstance(user, dict) else who
-    try:
-        return _encode(fields)
-    except (ValueError, RecursionError):
-        raise Malformed("an awareness state holds a number that JSON cannot") from None
+    def show_place(
+        self,
+        speaker: SpeakerT,
+        identity: Identity,
+        role: Role,
+        *,
+        client_id: int,
+        place: bytes,
+        now: float,
+    ) -> bool:
+        """Show where a headset is (AWR-15), also of one that says nothing of itself here.
+
+        Args:
+            speaker: whose headset it is.
+            client_id: under which it is present, or is to be.
+            place: a JSON object.
+
+        Returns:
+            Whether it is shown: that client id is somebody else's, or nobody may see them.
+        """
+        known = self._present.get(client_id)
+        if known is None:
+            return self._introduce(
+                speaker, identity, role, client_id=client_id, place=place, now=now
+            )
+        if known.speaker != speaker:
+            return False
+        known.heard_at = now
+        if known.place != place:
+            self._put_place(client_id, known, place)
+        return True
+
+    def _introduce(
+        self,
+        speaker: SpeakerT,
+        identity: Identity,
+        role: Role,
+        *,
+        client_id: int,
+        place: bytes,
+        now: float,
+    ) -> bool:
+        departure = self._departed.get(client_id)
+        is_anothers = departure is not None and departure.user_id != identity.user_id
+        is_full = len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker
+        if is_anothers or is_full or not is_seen(role):
+            return False
+        departed_at = 0 if departure is None else departure.clock
+        self._departed.pop(client_id, None)
+        who = _who(identity, role)
+        presence = _Presence(speaker, identity, role, who, departed_at, UNHEARD, b"{}", now)
+        self._present[client_id] = presence
+        self._ids.setdefault(speaker, set()).add(client_id)
+        self._put_place(client_id, presence, place)
+        return True
+
+    def _put_place(
+        self, client_id: int, presence: _Presence[SpeakerT], place: bytes | None
+    ) -> None:
+        presence.place = place
+        presence.state = self._stamped(presence.state, presence.who, place)
+        presence.clock += 1
+        self._changed[client_id] = None
+
+    def hide_place(self, speaker: SpeakerT, client_id: int) -> None:
+        """The headset is gone; so is its presence, unless its client said something itself."""
+        presence = self._present.get(client_id)
+        if presence is None or presence.speaker != speaker or presence.place is None:
+            return
+        if presence.heard_clock == UNHEARD:
+            self._remove(client_id, presence.clock + 1)
+        else:
+            self._put_place(client_id, presence, None)
 
 
 def _check_clock(clock: int) -> None:

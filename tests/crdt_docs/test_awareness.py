@@ -49,6 +49,19 @@ class Speakers:
         self.first.add(socket)
         self.table.hear(socket, identity, role, encoded, now=self.now, is_first=is_first)
 
+    def shown(
+        self,
+        socket: str,
+        identity: Identity,
+        client_id: int,
+        place: bytes,
+        role: Role = Role.EDITOR,
+    ) -> bool:
+        """Show where a headset is; whether it is."""
+        return self.table.show_place(
+            socket, identity, role, client_id=client_id, place=place, now=self.now
+        )
+
     def told(self) -> dict[int, tuple[int, object]]:
         """What everybody is told now: client id -> (clock, state)."""
         entries, _ = self.table.take_changed()
@@ -492,3 +505,105 @@ def test_awr_13_others_are_left_alone(room: Speakers) -> None:
     assert list(room.told()) == [7]
     room.table.role_changed("nobody", BEN, Role.VIEWER)
     assert room.told() == {}
+
+
+def _headsets() -> Speakers:
+    room = Speakers()
+    room.table.has_places = True
+    return room
+
+
+def _place(x: float) -> bytes:
+    return json.dumps({"slot": 1, "position": {"x": x}}, separators=(",", ":")).encode()
+
+
+def test_awr_15_a_headset_is_shown_in_the_state_of_its_client() -> None:
+    room = _headsets()
+    room.say("ada", ADA, (7, 1, {"cursor": 1}))
+    room.told()
+    assert room.shown("ada", ADA, 7, _place(2.5))
+    ((clock, state),) = room.told().values()
+    assert clock == 2
+    assert state["cursor"] == 1  # type: ignore[index]
+    assert state["xr"] == {"slot": 1, "position": {"x": 2.5}}  # type: ignore[index]
+
+
+def test_awr_15_what_stays_where_it_was_is_not_told_again() -> None:
+    room = _headsets()
+    room.shown("ada", ADA, 7, _place(1))
+    room.told()
+    room.shown("ada", ADA, 7, _place(1))
+    assert room.told() == {}
+
+
+def test_awr_15_a_client_that_says_something_of_its_own_keeps_its_place() -> None:
+    room = _headsets()
+    room.shown("ada", ADA, 7, _place(1))
+    assert room.told()[7][0] == 1
+    room.say("ada", ADA, (7, 0, {"mood": "glad"}))
+    clock, state = room.told()[7]
+    assert clock == 2
+    assert state["mood"] == "glad"  # type: ignore[index]
+    assert state["xr"]["position"] == {"x": 1}  # type: ignore[index]
+
+
+def test_awr_15_nobody_says_of_themselves_where_they_are() -> None:
+    room = _headsets()
+    room.say("ada", ADA, (7, 1, {"xr": {"slot": 3}}))
+    assert "xr" not in room.told()[7][1]  # type: ignore[operator]
+
+
+def test_awr_15_a_board_s_clients_may_use_the_name_as_they_like(room: Speakers) -> None:
+    room.say("ada", ADA, (7, 1, {"xr": {"slot": 3}}))
+    assert room.told()[7][1]["xr"] == {"slot": 3}  # type: ignore[index]
+
+
+def test_awr_15_nobody_is_shown_under_another_one_s_client_id() -> None:
+    room = _headsets()
+    room.say("ada", ADA, (7, 1, {}))
+    assert not room.shown("ben", BEN, 7, _place(1))
+    room.table.leave("ada")
+    assert not room.shown("ben", BEN, 7, _place(1))
+    assert not room.shown("eve", BEN, 8, _place(1), Role.SPECTATOR)
+    room.told()
+    assert room.users() == {}
+
+
+def test_awr_15_a_headset_that_is_gone_is_shown_no_longer() -> None:
+    room = _headsets()
+    room.say("ada", ADA, (7, 1, {"mood": "glad"}))
+    room.shown("ada", ADA, 7, _place(1))
+    room.shown("ben", BEN, 8, _place(1))
+    room.told()
+    room.table.hide_place("ben", 7)  # not Ben's
+    room.table.hide_place("ada", 7)
+    room.table.hide_place("ben", 8)
+    told = room.told()
+    assert "xr" not in told[7][1]  # type: ignore[operator]
+    assert told[7][1]["mood"] == "glad"  # type: ignore[index]
+    assert told[8] == (2, None)
+
+
+def test_awr_15_one_who_comes_back_is_shown_at_once() -> None:
+    room = _headsets()
+    room.shown("ada", ADA, 7, _place(1))
+    room.table.leave("ada")
+    (gone, _) = room.told()[7]
+    assert room.shown("ada again", ADA, 7, _place(1))
+    assert room.told()[7][0] > gone
+
+
+def test_awr_15_a_headset_alone_does_not_expire_while_it_is_shown() -> None:
+    room = _headsets()
+    for _ in range(3):
+        room.shown("ada", ADA, 7, _place(1))
+        room.now += EXPIRY_SECONDS - 1
+        room.table.expire(room.now)
+    assert room.users() == {7: "Ada"}
+
+
+def test_awr_15_only_so_many_are_shown_for_one_connection() -> None:
+    room = Speakers(AwarenessLimits(ids_per_speaker=1))
+    room.table.has_places = True
+    assert room.shown("ada", ADA, 7, _place(1))
+    assert not room.shown("ada", ADA, 8, _place(1))
