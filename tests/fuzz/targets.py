@@ -23,6 +23,8 @@ from tests.fuzz.contents import JSON
 from tests.fuzz.document_targets import Yrs, check_life, check_pieces
 from tests.fuzz.life import LONGEST, pack
 from tests.fuzz.mutation import crossed, mutated
+from tests.fuzz.pose_targets import check_pose_message
+from tests.fuzz.pose_targets import seeds as pose_messages
 from tests.helpers.corpus import recordings
 from tests.helpers.editors import session
 from tests.helpers.hostile_updates import HostileWriter
@@ -67,6 +69,7 @@ def targets(yrs: Yrs | None) -> dict[str, Target]:
         "hocuspocus": Target(check_hocuspocus_frame, _addressed),
         "presence": Target(check_presence, _conversations),
         "state_vector": Target(check_state_vector, _state_vectors, longest=256),
+        "poses": Target(check_pose_message, pose_messages, longest=1024),
     }
 
 

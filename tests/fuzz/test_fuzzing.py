@@ -1,4 +1,4 @@
-"""GRD, FRM and AWR under coverage-guided fuzzing: an ordinary run is the same every time.
+"""GRD, FRM, AWR and POS under coverage-guided fuzzing: an ordinary run is the same every time.
 
 The same by hand, for as long as one likes: `python -m tests.fuzz.engine life found/`.
 """
@@ -16,13 +16,14 @@ from tests.fuzz.targets import targets
 from tests.helpers.proving import is_proving, missing
 
 SHARES = {
-    "life": 0.45,
+    "life": 0.4,
     "pieces": 0.15,
     "json": 0.1,
     "frame": 0.05,
     "hocuspocus": 0.05,
     "presence": 0.15,
     "state_vector": 0.05,
+    "poses": 0.05,
 }
 """Of the time there is when proving."""
 PROVING_SECONDS = 300.0
@@ -34,6 +35,7 @@ RUNS = {
     "hocuspocus": 2_000,
     "presence": 500,
     "state_vector": 1_000,
+    "poses": 1_000,
 }
 """Inputs beyond the seeds in an ordinary run; some seconds in all."""
 PATIENCE = 110.0

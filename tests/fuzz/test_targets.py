@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crdt_docs import awareness, content_guard, outline, update_guard
+from crdt_docs import awareness, content_guard, outline, pose_client, update_guard
 from crdt_docs.outline import Outline
 from crdt_docs.update_guard import UpdateFacts
 from tests.fuzz.document_targets import check_life
@@ -166,3 +166,13 @@ def test_presence_that_says_who_one_likes_is_found(monkeypatch: pytest.MonkeyPat
     seed = next(seed for seed in spoken.seeds() if b"cursor" in seed)
     with pytest.raises((AssertionError, KeyError)):
         spoken.check(seed)
+
+
+def test_a_byte_behind_a_pose_message_that_is_let_pass_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pose_client, "require_end", lambda *_: None)
+    spoken = targets(None)["poses"]
+    with pytest.raises(AssertionError):
+        for seed in spoken.seeds():
+            spoken.check(seed)
