@@ -6,30 +6,30 @@ transaction emits, so it reaches neither the log nor anybody but its author, who
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from pycrdt import Doc, Map
 
 from crdt_docs.access import Role
+from crdt_docs.case import Case
 from crdt_docs.document import Document
+from crdt_docs.held_objects import HeldObjects
 from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.object_schema import schema_fault
 from crdt_docs.object_trees import (
     Allowance,
     NotKept,
-    Tree,
     json_of,
     mend,
     tree_at,
 )
 from crdt_docs.ownership import Entry, Foreseen, Ownership, Span
 from crdt_docs.projector import Projector
-from crdt_docs.rules import ORDINARY, Rule, RuleBroken, SessionRules
+from crdt_docs.rules import ORDINARY, Fault, Rule, RuleBroken, SessionRules
 from crdt_docs.update_guard import UpdateFacts
 from crdt_docs.update_surgery import not_deleted_yet
 
@@ -46,45 +46,8 @@ FEW_STRUCTS: Final = 32
 FEW_WRITERS: Final = 1000
 """Whose newest clocks are known before they are read."""
 
-TOO_MUCH = "too much is changed in large objects; wait a moment and reload"
 PAUSED = "the session is paused: only a host may edit now"
 UNKNOWN = "it cannot be checked now whether this edit keeps to the rules; try again later"
-
-
-class Fault(NamedTuple):
-    """Which rule an edit of an object broke, and what to tell its author."""
-
-    rule: Rule
-    reason: str
-
-
-@dataclass(slots=True)
-class Case:
-    """One update, while it is looked at.
-
-    Attributes:
-        forbidden: objects that it must not change, whatever they become.
-        suspects: objects that are looked at once it is applied.
-        trees: what these were before.
-        kept: about how many bytes that takes.
-        taken_back: objects in which it broke a rule, and which are what they were.
-    """
-
-    foreseen: Foreseen
-    forbidden: Mapping[Entry, Fault]
-    suspects: set[Entry]
-    trees: dict[Entry, Tree] = field(default_factory=dict)
-    kept: int = 0
-    taken_back: dict[Entry, Fault] = field(default_factory=dict)
-
-    def give_up(self) -> None:
-        """Raises:
-        RuleBroken: for what it must not change, or what cannot be looked at now.
-        """
-        for fault in self.forbidden.values():
-            raise RuleBroken(*fault)
-        if self.suspects:
-            raise RuleBroken(Rule.SCHEMA, TOO_MUCH)
 
 
 class Authority:
@@ -92,6 +55,7 @@ class Authority:
 
     Attributes:
         rules: what the session says; they are set with `obey`.
+        held: what is in somebody's hand.
         seen: what the last update that no rule applied to brings, if that is worth knowing.
     """
 
@@ -108,6 +72,8 @@ class Authority:
             for key in projector.present(ObjectRoot.OBJECTS)
             if self._reader.is_locked(ObjectRoot.OBJECTS, key)
         }
+        self.held = HeldObjects(self._reader)
+        self._holders = self.held.holders  # asked for with every update
         self._is_strict = False
         self.seen: tuple[int, Span] | None = None
         self._beyond: dict[int, Span] = {}
@@ -122,7 +88,13 @@ class Authority:
         """
         self.seen = None
         self._bound += facts.struct_count  # no more objects than that can be new
-        if self.locked or self.is_paused or self._is_strict or self._bound > self._max_objects:
+        if (
+            self.locked
+            or self._holders
+            or self.is_paused
+            or self._is_strict
+            or self._bound > self._max_objects
+        ):
             return self._concerns_much(update, facts)
         # Where nobody knows what belongs to what, nothing is locked.
         # `find` takes a fifth of the time of `in`, which tries first whether it is given a number.
@@ -134,7 +106,7 @@ class Authority:
             return True
         ownership = self._document.ownership
         if ownership is None:
-            return bool(self.locked)
+            return bool(self.locked or self._holders)
         if (
             self._bound > self._max_objects
             or facts.says_true
@@ -148,9 +120,10 @@ class Authority:
             owners = ownership.owners_in(facts, self._beyond)
             if owners is None:
                 return True
-        entries, locked = ownership.entries, self.locked
+        entries, locked, holders = ownership.entries, self.locked, self._holders
         for owner in owners:
-            if entries[owner].key in locked:
+            key = entries[owner].key
+            if key in locked or key in holders:
                 return True
         if facts.struct_count == 1 and len(owners) == 1:
             client, start, end = facts.ranges[0]
@@ -200,12 +173,13 @@ class Authority:
         self._projector.catch_up()
         foreseen = ownership.foresee(update)
         faults = self._forbidden(ownership, facts, foreseen, user_id, role)
+        held = self._of_both(self.held.faults, ownership, facts, foreseen, user_id)
         forbidden = {
             entry: fault
             for entry, fault in faults.items()
             if fault.rule is not Rule.LOCKED or entry not in allowed
         }
-        case = Case(foreseen, forbidden, self._suspects(ownership, facts, foreseen))
+        case = Case(foreseen, forbidden, held, self._suspects(ownership, facts, foreseen))
         if not may_keep:
             case.give_up()
         self._keep(case, ownership)
@@ -239,8 +213,19 @@ class Authority:
             return {}
         if self.is_paused and (foreseen.writes_beyond or foreseen.deletes_beyond):
             raise RuleBroken(Rule.PAUSED, PAUSED)
-        found = self._faults(foreseen.written, user_id)
-        others = self._faults(foreseen.deleted - found.keys(), user_id)
+        return self._of_both(self._faults, ownership, facts, foreseen, user_id)
+
+    def _of_both(
+        self,
+        faults: Callable[[Iterable[Entry], UUID], dict[Entry, Fault]],
+        ownership: Ownership,
+        facts: UpdateFacts,
+        foreseen: Foreseen,
+        user_id: UUID,
+    ) -> dict[Entry, Fault]:
+        """The faults in what an update writes, and in what it deletes that was there."""
+        found = faults(foreseen.written, user_id)
+        others = faults(foreseen.deleted - found.keys(), user_id)
         new = self._newly(set(others), ownership, facts)
         return {**found, **{entry: others[entry] for entry in new}}
 
@@ -340,8 +325,8 @@ class Authority:
     def _keep(self, case: Case, ownership: Ownership) -> None:
         """Keep what objects are now, so that they can be made so again."""
         allowance = Allowance(KEPT_BYTES)
-        for entry in {*case.forbidden, *case.suspects}:
-            fault = case.forbidden.get(entry) or Fault(Rule.SCHEMA, "")
+        for entry in {*case.forbidden, *case.held, *case.suspects}:
+            fault = case.forbidden.get(entry) or case.held.get(entry) or Fault(Rule.SCHEMA, "")
             if entry in ownership.heavy:
                 raise RuleBroken(fault.rule, fault.reason or f"{entry.key[:128]} is too large")
             try:
@@ -360,12 +345,21 @@ class Authority:
             has_written = has_written or is_mended
             if is_mended or entry in case.foreseen.written:
                 case.taken_back[entry] = fault
+        has_written = self._put_back(case, places[ObjectRoot.OBJECTS]) or has_written
         found = self._schema_faults(case) if self.rules.strict_schema else {}
         found.update(self._surplus(case, found.keys(), places))
         for entry, fault in found.items():
             has_written = mend(places[entry.root], entry.key, case.trees[entry]) or has_written
             case.taken_back[entry] = fault
         return has_written
+
+    def _put_back(self, case: Case, place: Map[Any]) -> bool:
+        """RUL-9: what somebody else has in their hand; whether anything was moved."""
+        held = case.held.keys() - case.taken_back.keys()
+        moved = dict(self.held.put_back({entry: case.trees[entry] for entry in held}, place))
+        for entry, is_as_before in moved.items():
+            (case.taken_back if is_as_before else case.put_back)[entry] = case.held[entry]
+        return bool(moved)
 
     def _schema_faults(self, case: Case) -> dict[Entry, Fault]:
         faults: dict[Entry, Fault] = {}

@@ -211,6 +211,16 @@ class Room:
             self.projector.creators = {**creators, **self.projector.creators}
             self.authority.obey(rules)
 
+    def hold(self, key: str, user_id: UUID) -> None:
+        """From now on this person has an object in their hand, and nobody else moves it (RUL-9)."""
+        if self.authority is not None:
+            self.authority.held.holders[key] = user_id
+
+    def let_go(self, key: str) -> None:
+        """Nobody has it in their hand any more."""
+        if self.authority is not None:
+            self.authority.held.holders.pop(key, None)
+
     @property
     def _is_strict(self) -> bool:
         return self.authority is not None and self.authority.rules.strict_schema
@@ -548,7 +558,7 @@ class Room:
         except DocumentBroken:
             self.break_off(member)
             return
-        faults = case.taken_back
+        faults = case.faults
         if member.applying is not None:
             member.applying.legal |= case.foreseen.written - faults.keys()
         if emitted is not None:
@@ -558,7 +568,7 @@ class Room:
                     emitted,
                     member.identity,
                     tuple(introduced),
-                    taken_back=frozenset(faults),
+                    taken_back=frozenset(case.taken_back),
                     of_nobody=of_nobody,
                 )
             )

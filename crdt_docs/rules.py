@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Rule(StrEnum):
@@ -15,6 +15,7 @@ class Rule(StrEnum):
     PAUSED = "paused"
     FULL = "full"
     LOCKED = "locked"
+    HELD = "held"
     NOT_OWN = "not_own"
     SCHEMA = "schema"
     TOO_MANY = "too_many_objects"
@@ -27,6 +28,13 @@ class RuleBroken(Exception):  # noqa: N818 - says what is the case
     def __init__(self, rule: Rule, reason: str) -> None:
         super().__init__(reason)
         self.rule = rule
+
+
+class Fault(NamedTuple):
+    """Which rule an edit of an object broke, and what to tell its author."""
+
+    rule: Rule
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

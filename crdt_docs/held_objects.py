@@ -1,0 +1,74 @@
+"""Which objects of a document are in somebody's hand, and that nobody else moves them (RUL-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from pycrdt import Map
+
+from crdt_docs.edit_values import same
+from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_reader import ObjectReader
+from crdt_docs.object_transforms import mend_transform
+from crdt_docs.object_trees import Allowance, NotKept, Tree, json_of, tree_at
+from crdt_docs.ownership import Entry
+from crdt_docs.rules import Fault, Rule
+
+_COMPARED_BYTES: Final = 4 * 1024 * 1024
+"""Of an object that was moved and put back; twice of what is kept of it."""
+
+
+class HeldObjects:
+    """The held objects of one document.
+
+    Attributes:
+        holders: by id, who has it in their hand.
+    """
+
+    __slots__ = ("_reader", "holders")
+
+    def __init__(self, reader: ObjectReader) -> None:
+        self._reader = reader
+        self.holders: dict[str, UUID] = {}
+
+    def fault_of(self, key: str, user_id: UUID) -> Fault | None:
+        """Which rule anybody, a host too, would break by moving an object; None: none."""
+        if self.holders.get(key, user_id) == user_id:
+            return None
+        return Fault(Rule.HELD, f"{key[:128]} is in somebody's hand; wait until they let go")
+
+    def faults(self, entries: Iterable[Entry], user_id: UUID) -> dict[Entry, Fault]:
+        """Of these objects those that somebody else holds."""
+        if not self.holders:
+            return {}
+        return {
+            entry: fault
+            for entry in entries
+            if entry.root == ObjectRoot.OBJECTS
+            and (fault := self.fault_of(entry.key, user_id)) is not None
+            and self._reader.has(*entry)
+        }
+
+    def put_back(
+        self, trees: Mapping[Entry, Tree], place: Map[Any]
+    ) -> Iterator[tuple[Entry, bool]]:
+        """Put objects where they were, within a transaction; those that were moved, and whether
+        they are now what they were in all else, too.
+
+        Args:
+            trees: what they were.
+            place: the root map in which they stand.
+        """
+        for entry, before in trees.items():
+            if mend_transform(place, entry.key, before):
+                yield entry, _is(place, entry.key, before)
+
+
+def _is(place: Map[Any], key: str, tree: Tree) -> bool:
+    """Whether something reads like this."""
+    try:
+        return same(json_of(tree_at(place, key, Allowance(_COMPARED_BYTES))), json_of(tree))
+    except NotKept:
+        return False
