@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any, Final, NamedTuple, Protocol, TypedDict
 from uuid import UUID
 
 from crdt_docs.access import Role
@@ -156,6 +156,10 @@ class RoomStanding(NamedTuple):
     room: XrRoom | None
     session: XrSession | None
     member: RoomMember | None
+
+
+NOWHERE: Final = RoomStanding(None, None, None)
+"""Of a room that is not there."""
 
 
 class EndedSession(NamedTuple):

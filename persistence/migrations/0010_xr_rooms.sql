@@ -81,7 +81,7 @@ CREATE TABLE xr_participants (
     position      jsonb       CHECK (jsonb_typeof(position) = 'object'),
     rotation      jsonb       CHECK (jsonb_typeof(rotation) = 'object'),
     joined_at     timestamptz NOT NULL DEFAULT now(),
-    last_seen_at  timestamptz,
+    last_seen_at  timestamptz NOT NULL,
     left_at       timestamptz
 ) WITH (
     -- Where somebody is, is written every few seconds: room in the page keeps that off the indexes.
