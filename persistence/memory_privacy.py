@@ -17,9 +17,11 @@ from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore, MemorySwitches
 from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.object_rows import session_of
 from persistence.object_tables import TABLES
 from persistence.privacy_ports import MOST_MENTIONS, Counts, HeldRow
+from persistence.xr_ports import room_of
 
 MOST_ENTRIES = 10_000
 
@@ -36,6 +38,7 @@ class MemoryPrivacyStore(MemorySwitches):
         audit: MemoryAuditStore,
         visits: MemoryVisitStore,
         tokens: MemoryTokenStore,
+        xr: MemoryXrTables,
     ) -> None:
         super().__init__()
         self._documents = documents
@@ -44,6 +47,7 @@ class MemoryPrivacyStore(MemorySwitches):
         self._audit = audit
         self._visits = visits
         self._tokens = tokens
+        self._xr = xr
 
     async def documents_of(self, user_id: UUID) -> Sequence[DocumentName]:
         """See `privacy_ports.PrivacyStore.documents_of`."""
@@ -52,6 +56,9 @@ class MemoryPrivacyStore(MemorySwitches):
         names.update(
             document_name(DocumentKind.OCW, session_id)
             for session_id in self._sessions.sessions_of(user_id)
+        )
+        names.update(
+            document_name(DocumentKind.XR, room_id) for room_id in self._xr.rooms_of(user_id)
         )
         self._leave()
         return sorted(names)
@@ -64,6 +71,9 @@ class MemoryPrivacyStore(MemorySwitches):
         counts = Counter(documents=self._documents.put_alias(document, user_id, alias))
         if session_id is not None:
             counts["ocw_sessions"] += self._sessions.put_alias(session_id, user_id, alias)
+        room_id = room_of(document)
+        if room_id is not None:
+            counts["xr_rooms"] += self._xr.put_alias(room_id, user_id, alias)
         self._leave()
         return +counts
 
@@ -71,7 +81,8 @@ class MemoryPrivacyStore(MemorySwitches):
         """See `privacy_ports.PrivacyStore.forget`."""
         await self._enter()
         await self._audit.add([entry])
-        counts = Counter(
+        counts = Counter(self._xr.forget_person(user_id))
+        counts.update(
             kept_answers=self._answers.forget_person(user_id),
             ocw_participants=self._sessions.forget_person(user_id),
             token_families=self._tokens.forget_person(user_id),
@@ -101,6 +112,10 @@ class MemoryPrivacyStore(MemorySwitches):
             yield HeldRow("ocw_participants", _fields(row))
         for session_id in self._sessions.sessions_of(user_id):
             yield HeldRow("ocw_sessions", {"id": str(session_id)})
+        for room_id in self._xr.rooms_of(user_id):
+            yield HeldRow("xr_rooms", {"id": str(room_id)})
+        for table, about in self._xr.rows_of(user_id):
+            yield HeldRow(table, _fields(about))
         for visit in await self._visits.of_user(user_id):
             yield HeldRow("user_sessions", _fields(visit))
         for family in self._tokens.families_of(user_id):

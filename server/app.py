@@ -44,6 +44,7 @@ from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.pool import DatabasePool
 from persistence.ports import DocumentStore, SessionStore
@@ -57,6 +58,7 @@ from persistence.tokens import PostgresTokenStore
 from persistence.update_log import PostgresDocumentStore
 from persistence.visit_ports import VisitStore
 from persistence.visits import PostgresVisitStore
+from persistence.xr_stores import XrStores, xr_in_memory, xr_in_postgres
 from server.audit import AuditWriter
 from server.authentication import Authenticator
 from server.clock import utc_now
@@ -126,6 +128,7 @@ class Stores:
     tokens: TokenStore
     audit: AuditStore
     visits: VisitStore
+    xr: XrStores
     privacy: PrivacyStore
     is_up: Callable[[], bool]
 
@@ -162,6 +165,7 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
         tokens=PostgresTokenStore(pool),
         audit=PostgresAuditStore(pool),
         visits=PostgresVisitStore(pool),
+        xr=xr_in_postgres(pool),
         privacy=PostgresPrivacyStore(pool),
         is_up=lambda: watch.is_up,
     )
@@ -178,6 +182,7 @@ def memory_stores() -> Stores:
     answers, tokens = MemoryAnswerStore(), MemoryTokenStore()
     audit = MemoryAuditStore(sessions.workspace_of)
     visits = MemoryVisitStore(sessions.note_seen)
+    xr = MemoryXrTables()
     return Stores(
         documents=documents,
         objects=documents.objects,
@@ -189,8 +194,9 @@ def memory_stores() -> Stores:
         tokens=tokens,
         audit=audit,
         visits=visits,
+        xr=xr_in_memory(xr),
         privacy=MemoryPrivacyStore(
-            documents, sessions, answers=answers, audit=audit, visits=visits, tokens=tokens
+            documents, sessions, answers=answers, audit=audit, visits=visits, tokens=tokens, xr=xr
         ),
         is_up=lambda: True,
     )
@@ -260,6 +266,7 @@ async def _build(
     stack.push_async_callback(audit.close, LAST_WORDS_SECONDS)
     visits = VisitBook(stores.visits)
     await stores.visits.close_open(utc_now())
+    await stores.xr.participants.close_open(utc_now())
     visits.start()
     stack.push_async_callback(visits.close, LAST_WORDS_SECONDS)
     journal = WriteBehindJournal(
@@ -369,7 +376,14 @@ def _keep_house(
     """From now on, what was deleted goes in time, and what is old is merged."""
     grace = timedelta(days=settings.delete_grace_days)
     housekeeping = asyncio.create_task(
-        keep_house(stores.sessions, stores.documents, stores.answers, stores.tokens, grace)
+        keep_house(
+            stores.sessions,
+            stores.xr.rooms,
+            stores.documents,
+            stores.answers,
+            stores.tokens,
+            grace=grace,
+        )
     )
     stack.callback(housekeeping.cancel)
     trail = TrailRetention(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from crdt_docs.access import Role
 from crdt_docs.gestures import Author, ChangeKind, Step
 from crdt_docs.identifiers import ActorKind, DocumentKind, document_name
 from crdt_docs.object_changes import ObjectChange, ObjectRoot
@@ -24,6 +25,7 @@ from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.object_ports import HistoryFilter
 from persistence.pool import DatabasePool
@@ -43,7 +45,10 @@ from persistence.tokens import PostgresTokenStore
 from persistence.update_log import PostgresDocumentStore
 from persistence.visit_ports import Visit, VisitStore
 from persistence.visits import PostgresVisitStore
+from persistence.xr_people_ports import Avatar
+from persistence.xr_stores import xr_in_memory, xr_in_postgres
 from tests.helpers.commits import ANA, BEN
+from tests.helpers.xr import a_room, a_session, somebody_there
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -66,6 +71,7 @@ class Memories:
         self.audit = MemoryAuditStore(self.sessions.workspace_of)
         self.visits = MemoryVisitStore(self.sessions.note_seen)
         self.tokens = MemoryTokenStore()
+        xr = MemoryXrTables()
         self.privacy: PrivacyStore = MemoryPrivacyStore(
             self.documents,
             self.sessions,
@@ -73,7 +79,9 @@ class Memories:
             audit=self.audit,
             visits=self.visits,
             tokens=self.tokens,
+            xr=xr,
         )
+        self.xr = xr_in_memory(xr)
 
 
 class Tables:
@@ -87,6 +95,7 @@ class Tables:
         self.audit: AuditStore = PostgresAuditStore(pool)
         self.visits: VisitStore = PostgresVisitStore(pool)
         self.tokens: TokenStore = PostgresTokenStore(pool)
+        self.xr = xr_in_postgres(pool)
         self.privacy: PrivacyStore = PostgresPrivacyStore(pool)
 
 
@@ -243,3 +252,55 @@ async def test_sessions_whose_contents_name_somebody_are_told(kept: Kept) -> Non
 async def test_a_document_that_is_not_there_is_no_matter(kept: Kept) -> None:
     assert await kept.privacy.forget_in(DOCUMENT, ANA) == {}
     assert await kept.privacy.documents_of(ANA) == []
+
+
+async def fill_rooms(kept: Kept) -> None:
+    """A room of Ana's, in which she and Ben are, and one of Ben's, whose config names her."""
+    await kept.xr.rooms.create(a_room(1))
+    await kept.xr.rooms.create(replace(a_room(2, by=BEN), config={"moderators": [str(ANA)]}))
+    for person in (ANA, BEN):
+        await kept.xr.members.put(UUID(int=1), person, Role.HOST, NOON)
+        await kept.xr.avatars.create(
+            Avatar(uuid4(), person, "Owl", {}, is_default=True, created_at=NOON)
+        )
+    await kept.xr.sessions.start(a_session())
+    await kept.xr.participants.join(somebody_there(1000, by=ANA))
+    await kept.xr.participants.join(somebody_there(1001, by=BEN))
+
+
+async def test_prv_2_an_alias_stands_in_rooms_and_another_in_each(kept: Kept) -> None:
+    await fill_rooms(kept)
+    documents = [document_name(DocumentKind.XR, UUID(int=number)) for number in (1, 2)]
+    assert await kept.privacy.documents_of(ANA) == documents
+    for document in documents:
+        assert await kept.privacy.forget_in(document, ANA) == {"xr_rooms": 1}
+        assert await kept.privacy.forget_in(document, ANA) == {}
+    assert await kept.privacy.documents_of(ANA) == []
+    assert await kept.privacy.documents_of(BEN) == documents[1:]
+    first, second = [await kept.xr.rooms.get(UUID(int=number)) for number in (1, 2)]
+    assert first is not None
+    assert second is not None
+    (named,) = second.config["moderators"]
+    assert len({str(first.created_by), named, str(ANA), str(BEN)}) == 4
+    assert second.created_by == BEN
+
+
+async def test_prv_4_what_is_about_them_goes_from_rooms(kept: Kept) -> None:
+    await fill_rooms(kept)
+    counts = await kept.privacy.forget(ANA, AuditEntry(NOON, FORGOTTEN))
+    assert counts.items() >= {"xr_avatars": 1, "xr_participants": 1, "xr_room_members": 1}.items()
+    assert await kept.xr.members.member(UUID(int=1), ANA) is None
+    assert await kept.xr.avatars.default_of(ANA) is None
+    people = (await kept.xr.participants.participants(UUID(int=10))).items
+    assert [person.user_id for person in people] == [BEN]
+    assert await kept.xr.avatars.default_of(BEN) is not None
+    again = await kept.privacy.forget(ANA, AuditEntry(NOON, FORGOTTEN))
+    assert set(again) <= {"audit_subjects"}
+
+
+async def test_prv_5_what_is_held_of_rooms_is_told(kept: Kept) -> None:
+    await fill_rooms(kept)
+    held = [row.table async for row in kept.privacy.held(ANA)]
+    xr = sorted(table for table in held if table.startswith("xr_"))
+    expected = ["xr_avatars", "xr_participants", "xr_room_members", "xr_rooms", "xr_rooms"]
+    assert xr == expected

@@ -27,6 +27,7 @@ from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import SessionStore
 from persistence.token_ports import TokenStore
 from server.authentication import Authenticator
@@ -211,6 +212,7 @@ class Api:
             audit=self.kept_audit,
             visits=MemoryVisitStore(self.sessions.note_seen),
             tokens=in_memory(self.stored_tokens, MemoryTokenStore),
+            xr=MemoryXrTables(),
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,

@@ -12,9 +12,12 @@ from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import Commit, Session, SessionStatus, SessionType, StorageUnavailable
+from persistence.xr_stores import xr_in_memory
 from server.housekeeping import forget_answers, forget_deleted, forget_tokens, keep_house
 from server.rest.idempotency import KEPT_FOR
+from tests.helpers.xr import a_room
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 GRACE = timedelta(days=30)
@@ -56,6 +59,21 @@ async def test_only_what_was_deleted_long_ago_goes() -> None:
     assert await forget_deleted(sessions, documents, GRACE, clock=lambda: later) == 0
 
 
+async def test_deleted_rooms_go_with_their_documents() -> None:
+    documents, xr = MemoryDocumentStore(), xr_in_memory(MemoryXrTables())
+    names = [document_name(DocumentKind.XR, UUID(int=number)) for number in (1, 2)]
+    for number, name in enumerate(names, start=1):
+        await xr.rooms.create(a_room(number))
+        await documents.commit([Commit(name, 1, b"x", None)])
+    await xr.rooms.delete(UUID(int=1), NOON)
+    later = NOON + GRACE * 2
+    gone = await forget_deleted(
+        xr.rooms, documents, GRACE, clock=lambda: later, kind=DocumentKind.XR
+    )
+    assert gone == 1
+    assert [(await documents.load(name)).last_seq for name in names] == [0, 1]
+
+
 async def test_many_are_forgotten_in_portions() -> None:
     sessions, documents = await _store(250)
     for number in range(250):
@@ -79,8 +97,9 @@ async def test_answers_are_kept_for_a_day() -> None:
 async def test_an_outage_is_waited_out() -> None:
     sessions, documents = await _store(1)
     sessions.fail_with = StorageUnavailable("gone")
+    rooms = xr_in_memory(MemoryXrTables()).rooms
     keeping = asyncio.create_task(
-        keep_house(sessions, documents, MemoryAnswerStore(), MemoryTokenStore(), GRACE)
+        keep_house(sessions, rooms, documents, MemoryAnswerStore(), MemoryTokenStore(), grace=GRACE)
     )
     await asyncio.sleep(0.01)
     assert not keeping.done()
