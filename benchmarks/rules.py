@@ -22,7 +22,7 @@ from crdt_docs.access import Role
 from crdt_docs.document import Document, StoredState
 from crdt_docs.identifiers import Identity
 from crdt_docs.member import Member
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.ownership import Entry
 from crdt_docs.projector import Projector
 from crdt_docs.room import Room

@@ -18,11 +18,12 @@ from crdt_docs.access import Role
 from crdt_docs.case import Case
 from crdt_docs.document import Document
 from crdt_docs.held_objects import HeldObjects
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.object_schema import schema_fault
 from crdt_docs.object_trees import (
     Allowance,
     NotKept,
+    Tree,
     json_of,
     mend,
     tree_at,
@@ -78,7 +79,7 @@ class Authority:
         self.seen: tuple[int, Span] | None = None
         self._beyond: dict[int, Span] = {}
         # No root map holds more than this.
-        self._bound = max(len(projector.present(root)) for root in ObjectRoot)
+        self._bound = max(len(projector.present(root)) for root in document.kinds)
 
     def concerns(self, update: bytes, facts: UpdateFacts) -> bool:
         """Whether a rule may apply to an update, whoever sent it. Asked for every one.
@@ -310,7 +311,7 @@ class Authority:
         if self._bound <= self._max_objects:
             return suspects
         self._bound = 0
-        for root in ObjectRoot:
+        for root in self._document.kinds:
             new = {
                 entry
                 for entry in foreseen.written
@@ -338,7 +339,9 @@ class Authority:
 
     def _judge(self, case: Case, doc: Doc[Any]) -> bool:
         """Within the transaction: mend what breaks a rule; whether anything was written."""
-        places: dict[str, Map[Any]] = {root: doc.get(root, type=Map) for root in ObjectRoot}
+        places: dict[str, Map[Any]] = {
+            root: doc.get(root, type=Map) for root in self._document.kinds
+        }
         has_written = False
         for entry, fault in case.forbidden.items():
             is_mended = mend(places[entry.root], entry.key, case.trees[entry])
@@ -364,24 +367,26 @@ class Authority:
     def _schema_faults(self, case: Case) -> dict[Entry, Fault]:
         faults: dict[Entry, Fault] = {}
         for entry in case.suspects - case.forbidden.keys():
-            root = ObjectRoot(entry.root)
-            problem = self._problem(root, entry.key)
+            problem = self._problem(entry)
             if problem is None:
                 continue
             before = case.trees[entry]
-            if before is not None and schema_fault(root, entry.key, json_of(before)) is not None:
+            if before is not None and self._fault_in(entry, before) is not None:
                 continue  # it was wrong before: it may be mended step by step
             faults[entry] = Fault(Rule.SCHEMA, f"{entry.key[:128]}: {problem}")
         return faults
 
-    def _problem(self, root: ObjectRoot, key: str) -> str | None:
-        if not self._reader.has(root, key):
+    def _problem(self, entry: Entry) -> str | None:
+        if not self._reader.has(*entry):
             return None
         try:
-            tree = tree_at(self._reader.place(root), key, Allowance(KEPT_BYTES))
+            tree = tree_at(self._reader.place(entry.root), entry.key, Allowance(KEPT_BYTES))
         except NotKept as error:
             return str(error)
-        return schema_fault(root, key, json_of(tree))
+        return self._fault_in(entry, tree)
+
+    def _fault_in(self, entry: Entry, tree: Tree) -> str | None:
+        return schema_fault(self._document.kinds[entry.root], entry.key, json_of(tree))
 
     def _surplus(
         self, case: Case, found: AbstractSet[Entry], places: Mapping[str, Map[Any]]
@@ -391,7 +396,7 @@ class Authority:
         if self._bound <= self._max_objects:
             return faults
         self._bound = 0
-        for root in ObjectRoot:
+        for root in self._document.kinds:
             count = len(places[root])
             new = sorted(
                 entry

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from crdt_docs.edit_values import same
-from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.object_changes import State
+from crdt_docs.object_fields import project
+from crdt_docs.object_kinds import ObjectKind, ObjectRoot
 from crdt_docs.projection import is_projected_id
-from crdt_docs.projector import PROJECT
 
 COMPARED_AT_ONCE = 50
 """Objects that are compared without a pause; about a millisecond where all differ."""
@@ -58,6 +59,7 @@ class Difference(NamedTuple):
 
 
 def comparing(
+    kinds: Iterable[ObjectKind],
     before: Mapping[str, Mapping[str, Any]],
     after: Mapping[str, Mapping[str, Any]],
     found: list[Difference],
@@ -65,15 +67,16 @@ def comparing(
     """Find the differences, ordered by root and by the bytes of ids, a step at a time.
 
     Args:
+        kinds: what of the document is compared.
         before: by root and id, as `ObjectReader` reads it; likewise `after`.
     """
-    for root in ObjectRoot:
-        old, new = before.get(root, {}), after.get(root, {})
+    for kind in kinds:
+        old, new = before.get(kind.root, {}), after.get(kind.root, {})
         ids = sorted(filter(is_projected_id, old.keys() | new.keys()), key=str.encode)
         for number, key in enumerate(ids):
             one, other = old.get(key), new.get(key)
             if not same(one, other):
-                difference = Difference(root, key, _state(root, one), _state(root, other))
+                difference = Difference(kind.root, key, _state(kind, one), _state(kind, other))
                 is_seen = difference.kind is not DifferenceKind.CHANGED or difference.fields
                 if is_seen:
                     found.append(difference)
@@ -81,5 +84,5 @@ def comparing(
                 yield
 
 
-def _state(root: ObjectRoot, value: object) -> State | None:
-    return None if value is None else PROJECT[root](value)
+def _state(kind: ObjectKind, value: object) -> State | None:
+    return None if value is None else project(kind, value)

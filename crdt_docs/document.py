@@ -12,7 +12,7 @@ from pycrdt import Doc, Map, Subscription, TransactionEvent, merge_updates
 
 from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import KINDS
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.outline import Outline
 from crdt_docs.ownership import Ownership
@@ -131,17 +131,20 @@ class Document:
         fence: Fence | None = None,
         clock: Callable[[], float] = standing_still,
         *,
+        kind: DocumentKind = DocumentKind.OCW,
         with_owners: bool = False,
     ) -> None:
         """
         Args:
             clock: tells the seconds that updates take; without one, time stands still.
+            kind: says which of its root maps hold objects.
             with_owners: know of each struct to which object it belongs.
 
         Raises:
             DocumentBroken: what was stored cannot be applied.
 
         Attributes:
+            kinds: what of it has tables, by the name of the root map in which it lives.
             ownership: what belongs to which object; it has to be told of what is applied.
             stored_size: bytes of what it was loaded from.
         """
@@ -156,7 +159,8 @@ class Document:
         self._full: tuple[int, bytes] | None = None
         self._deletes: tuple[int, dict[int, list[tuple[int, int]]]] | None = None
         self.outline = Outline()
-        self.ownership = Ownership(ObjectRoot) if with_owners else None
+        self.kinds = {str(each.root): each for each in KINDS[kind]}
+        self.ownership = Ownership(self.kinds) if with_owners else None
         self.stored_size = 0
         if stored is not None:
             for _ in self.loading(stored):
@@ -206,7 +210,7 @@ class Document:
         if self.ownership is not None:
             yield
             try:
-                self.ownership = Ownership.from_bytes(owners, ObjectRoot)
+                self.ownership = Ownership.from_bytes(owners, self.kinds)
             except Malformed:
                 yield from self.ownership.absorb(state, deletions=False)
 
@@ -334,7 +338,7 @@ class Document:
 
     def objects(self) -> ObjectReader:
         """Reads its objects; it holds the document."""
-        return ObjectReader(self._doc)
+        return ObjectReader(self._doc, self.kinds)
 
     def _transact(self, updates: Sequence[bytes], sender: bytes) -> None:
         """One transaction, without the binding's wrappers: for a small update they cost as much

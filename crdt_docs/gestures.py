@@ -17,7 +17,7 @@ MAX_OPEN = 20_000
 """Gestures remembered at once. Moving more objects together costs some of them a row too many."""
 
 ObjectKey = tuple[str, str]
-"""The name of the root map and the id in it."""
+"""What it is, and its id."""
 
 
 class ChangeKind(StrEnum):

@@ -9,7 +9,7 @@ from uuid import UUID
 from pycrdt import Map
 
 from crdt_docs.edit_values import same
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.object_transforms import mend_transform
 from crdt_docs.object_trees import Allowance, NotKept, Tree, json_of, tree_at

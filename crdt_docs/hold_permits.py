@@ -7,7 +7,7 @@ from typing import Final
 
 from crdt_docs.access import Role, may_edit
 from crdt_docs.member import Member
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.ownership import Entry
 from crdt_docs.pose_messages import Denial
 from crdt_docs.room import Room

@@ -65,3 +65,13 @@ def parse_uuid(text: str) -> UUID:
 def document_name(kind: DocumentKind, identifier: UUID) -> DocumentName:
     """The one name of a document."""
     return DocumentName(f"{kind.value}/{identifier}")
+
+
+def kind_of(document: DocumentName) -> DocumentKind:
+    """What a document belongs to."""
+    return DocumentKind(document.partition("/")[0])
+
+
+def id_of(document: DocumentName) -> UUID:
+    """The id of what a document belongs to."""
+    return UUID(document.partition("/")[2])

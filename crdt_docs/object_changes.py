@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from crdt_docs.gestures import Author, Step
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import AnnotationState, ObjectState
-
-
-class ObjectRoot(StrEnum):
-    """The root map in which something lives; each has its table and its history."""
-
-    OBJECTS = "objects"
-    ANNOTATIONS = "annotations"
-
 
 State: TypeAlias = ObjectState | AnnotationState
 """What a row says. The search text is what full text search finds; all else is its state in the
@@ -25,15 +17,15 @@ class ObjectChange(NamedTuple):
     """One change of one object, on its way into the tables together with a log entry.
 
     Attributes:
-        root: which kind of thing it is.
+        kind: what it is.
         id: its id in the root map, 1 to 128 bytes.
-        state: after the change, of the type that belongs to `root`; None: it is deleted.
+        state: after the change, of the type that belongs to `kind`; None: it is deleted.
         author: whose change it was.
         step: what it does to the history.
         size: bytes that the state takes, about.
     """
 
-    root: ObjectRoot
+    kind: ObjectKind
     id: str
     state: State | None
     author: Author

@@ -5,17 +5,23 @@ The projection decides (PRJ-3); here it is put into words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from crdt_docs.projection import (
-    AnnotationState,
-    ObjectState,
-    project_annotation,
-    project_object,
-)
+from crdt_docs.object_changes import State
+from crdt_docs.object_kinds import ObjectKind
+from crdt_docs.projection import project_annotation, project_object
 
-_REQUIRED: Final = {"objects": "object_type", "annotations": "annotation_type"}
+TYPE_FIELD: Final[Mapping[ObjectKind, str]] = {
+    ObjectKind.OCW_OBJECT: "object_type",
+    ObjectKind.OCW_ANNOTATION: "annotation_type",
+}
+"""The one field that has to be there."""
+
+_PROJECT: Final[Mapping[ObjectKind, Callable[[object], State]]] = {
+    ObjectKind.OCW_OBJECT: project_object,
+    ObjectKind.OCW_ANNOTATION: project_annotation,
+}
 
 _NUMBER: Final = "must be a number"
 _TEXT: Final = "must be a text"
@@ -40,22 +46,22 @@ _SHOULD_BE: Final[Mapping[str, str]] = {
 }
 
 
-def project(root: str, value: object) -> ObjectState | AnnotationState:
-    """The row of an object of `objects` or `annotations`."""
-    return project_annotation(value) if root == "annotations" else project_object(value)
+def project(kind: ObjectKind, value: object) -> State:
+    """The row of whatever a document holds under an id (PRJ)."""
+    return _PROJECT[kind](value)
 
 
-def is_wrong(root: str, key: str, given: object) -> bool:
+def is_wrong(kind: ObjectKind, key: str, given: object) -> bool:
     """Whether a field makes its object invalid; null is as good as nothing."""
-    value = {_REQUIRED[root]: "any", key: given}
-    return given is not None and not project(root, value).is_valid
+    value = {TYPE_FIELD[kind]: "any", key: given}
+    return given is not None and not project(kind, value).is_valid
 
 
-def wrong_fields(root: str, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def wrong_fields(kind: ObjectKind, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The fields that make an object invalid, each with what it should be."""
-    required = _REQUIRED[root]
+    required = TYPE_FIELD[kind]
     if value.get(required) is None:
         yield required, "is required"
-    for key in project(root, {})._fields:
-        if key in _SHOULD_BE and is_wrong(root, key, value.get(key)):
+    for key in project(kind, {})._fields:
+        if key in _SHOULD_BE and is_wrong(kind, key, value.get(key)):
             yield key, _SHOULD_BE[key]

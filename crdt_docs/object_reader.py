@@ -20,7 +20,7 @@ from pycrdt._pycrdt import Text as _Text
 from pycrdt._pycrdt import Transaction as _Transaction
 from pycrdt._pycrdt import XmlElement, XmlFragment, XmlText
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 
 NO_MAP: Final = "no map"
 """Stands for an object that is none: no row tells what it was."""

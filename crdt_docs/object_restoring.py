@@ -12,10 +12,12 @@ from typing import Any, Final, TypeAlias
 from pycrdt import Doc, Map, Text
 
 from crdt_docs.edit_values import same
+from crdt_docs.object_changes import State
 from crdt_docs.object_edits import SHAPES, check_id, equalise, objects_of, put, read
 from crdt_docs.object_fields import is_wrong, project
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
-from crdt_docs.projection import AnnotationState, Json, ObjectState
+from crdt_docs.projection import Json
 from crdt_docs.text_edits import is_short, write_words
 
 Past: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -27,34 +29,36 @@ _JUDGEMENTS: Final = ("is_valid", "search_text")
 _CONTENT: Final = "content"
 
 
-def put_back(doc: Doc[Any], root: str, identifier: str, state: Mapping[str, Json] | None) -> None:
+def put_back(
+    doc: Doc[Any], kind: ObjectKind, identifier: str, state: Mapping[str, Json] | None
+) -> None:
     """Make an object what an earlier state says: created, changed or deleted as need be (EDT-6).
 
     Args:
         doc: within a transaction.
-        root: `objects` or `annotations`.
-        identifier: in the root map.
+        kind: what it is.
+        identifier: in its root map.
         state: the columns as the history has them; None or empty: it was not there.
 
     Raises:
         InvalidId: the history has nothing under such an id.
     """
     check_id(identifier)
-    place = objects_of(doc, root)
-    shown = read(doc, root, identifier)
+    place = objects_of(doc, kind.root)
+    shown = read(doc, kind.root, identifier)
     if not state:
         if shown is not None:
             del place[identifier]
         return
     stands = place.get(identifier)
     if isinstance(stands, Map):
-        _put_members_back(stands, shown, state, root)
+        _put_members_back(stands, shown, state, kind)
         return
     whole = shown if isinstance(stands, dict) else {}
-    changes = _changes(whole, state, root)
+    changes = _changes(whole, state, kind)
     kept = {key: item for key, item in whole.items() if key not in changes}
     new = {key: item for key, item in changes.items() if item is not None}
-    equalise(place, identifier, shown, {**kept, **new}, SHAPES.get(root))
+    equalise(place, identifier, shown, {**kept, **new}, SHAPES.get(kind.root))
 
 
 def put_all_back(doc: Doc[Any], past: Past, some: Sequence[tuple[str, str]] | None = None) -> int:
@@ -95,10 +99,10 @@ def to_put_back(doc: Doc[Any], past: Past) -> list[tuple[str, str]]:
 
 
 def _put_members_back(
-    stands: Map[Any], shown: dict[str, Any], state: Mapping[str, Json], root: str
+    stands: Map[Any], shown: dict[str, Any], state: Mapping[str, Json], kind: ObjectKind
 ) -> None:
-    shapes = SHAPES[root]
-    for key, value in _changes(shown, state, root).items():
+    shapes = SHAPES[kind.root]
+    for key, value in _changes(shown, state, kind).items():
         shape = shapes.get(key) if isinstance(shapes, Mapping) else None
         text = stands.get(key)
         if value is None:
@@ -116,18 +120,18 @@ def _put_members_back(
             equalise(stands, key, shown[key], value, shape)
 
 
-def _changes(shown: dict[str, Any], state: Mapping[str, Json], root: str) -> dict[str, Json]:
+def _changes(shown: dict[str, Any], state: Mapping[str, Json], kind: ObjectKind) -> dict[str, Json]:
     """The fields that have to be written so that the object's row is the state; None: removed."""
-    blank, now = _columns(project(root, {})), _columns(project(root, shown))
+    blank, now = _columns(project(kind, {})), _columns(project(kind, shown))
     changes: dict[str, Json] = {}
     for key, empty in blank.items():
         wanted = state.get(key, empty)
         if not same(now[key], wanted):
             changes[key] = wanted
-        elif state.get("is_valid") and same(wanted, empty) and is_wrong(root, key, shown.get(key)):
+        elif state.get("is_valid") and same(wanted, empty) and is_wrong(kind, key, shown.get(key)):
             changes[key] = None
     return {key: item for key, item in changes.items() if item is not None or key in shown}
 
 
-def _columns(state: ObjectState | AnnotationState) -> dict[str, Any]:
+def _columns(state: State) -> dict[str, Any]:
     return {key: item for key, item in state._asdict().items() if key not in _JUDGEMENTS}

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from crdt_docs.object_changes import ObjectRoot
-from crdt_docs.object_fields import wrong_fields
+from crdt_docs.object_fields import TYPE_FIELD, wrong_fields
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import is_projected_id
 from crdt_docs.text_edits import text_runs
 
@@ -18,15 +18,15 @@ OBJECT_BYTES: Final = 256 * 1024
 TEXT_LENGTH: Final = 50_000
 """Characters of one text."""
 
-TYPES: Final[Mapping[ObjectRoot, frozenset[str]]] = {
-    ObjectRoot.OBJECTS: frozenset(
+TYPES: Final[Mapping[ObjectKind, frozenset[str]]] = {
+    ObjectKind.OCW_OBJECT: frozenset(
         ("shape", "text", "image", "drawing", "sticky", "connector", "frame")
     ),
-    ObjectRoot.ANNOTATIONS: frozenset(("comment", "highlight", "marker", "voice_note")),
+    ObjectKind.OCW_ANNOTATION: frozenset(("comment", "highlight", "marker", "voice_note")),
 }
 
-FIELDS: Final[Mapping[ObjectRoot, frozenset[str]]] = {
-    ObjectRoot.OBJECTS: frozenset(
+FIELDS: Final[Mapping[ObjectKind, frozenset[str]]] = {
+    ObjectKind.OCW_OBJECT: frozenset(
         (
             "object_type",
             "position",
@@ -38,18 +38,13 @@ FIELDS: Final[Mapping[ObjectRoot, frozenset[str]]] = {
             "created_by",
         )
     ),
-    ObjectRoot.ANNOTATIONS: frozenset(
+    ObjectKind.OCW_ANNOTATION: frozenset(
         ("annotation_type", "content", "object_id", "position", "resolved", "created_by")
     ),
 }
 
-_TYPE_FIELD: Final[Mapping[ObjectRoot, str]] = {
-    ObjectRoot.OBJECTS: "object_type",
-    ObjectRoot.ANNOTATIONS: "annotation_type",
-}
 
-
-def schema_fault(root: ObjectRoot, identifier: str, value: object) -> str | None:
+def schema_fault(kind: ObjectKind, identifier: str, value: object) -> str | None:
     """What is wrong with what stands under an id, in words; None: nothing is.
 
     Args:
@@ -59,16 +54,16 @@ def schema_fault(root: ObjectRoot, identifier: str, value: object) -> str | None
         return "its id must have 1 to 128 bytes of UTF-8, and no NUL"
     if not isinstance(value, Mapping):
         return "it must be an object"
-    return next(_faults(root, value), None)
+    return next(_faults(kind, value), None)
 
 
-def _faults(root: ObjectRoot, value: Mapping[str, Any]) -> Iterator[str]:
-    for field, problem in wrong_fields(root, value):
+def _faults(kind: ObjectKind, value: Mapping[str, Any]) -> Iterator[str]:
+    for field, problem in wrong_fields(kind, value):
         yield f"{field} {problem}"
-    kind = value.get(_TYPE_FIELD[root])
-    if kind not in TYPES[root]:
-        yield f"{_TYPE_FIELD[root]} must be one of {', '.join(sorted(TYPES[root]))}"
-    unknown = min((str(key) for key in value if key not in FIELDS[root]), default=None)
+    given = value.get(TYPE_FIELD[kind])
+    if given not in TYPES[kind]:
+        yield f"{TYPE_FIELD[kind]} must be one of {', '.join(sorted(TYPES[kind]))}"
+    unknown = min((str(key) for key in value if key not in FIELDS[kind]), default=None)
     if unknown is not None:
         yield f"{unknown[:64]} is no field of it; put it into properties"
     if not _is_finite(value):

@@ -12,8 +12,8 @@ from typing import Any, Final
 from pycrdt import Doc, Map
 
 from crdt_docs.edit_values import same, writable
-from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.object_edits import objects_of
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.object_trees import Plain, SharedMap, Tree, json_of, mend
 from crdt_docs.pose_numbers import Vector
 from crdt_docs.poses import Transform

@@ -6,26 +6,20 @@ written a hundred times in between is read once. The rules are PRJ and HST.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from crdt_docs.document import Document, standing_still
 from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
 from crdt_docs.identifiers import ActorKind
-from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.object_changes import ObjectChange
+from crdt_docs.object_fields import project
 from crdt_docs.object_reader import NO_MAP
 from crdt_docs.ownership import Entry
-from crdt_docs.projection import is_projected_id, project_annotation, project_object
+from crdt_docs.projection import is_projected_id
 from crdt_docs.touched import touched
 from crdt_docs.turn import Emitted
-
-PROJECT: Mapping[ObjectRoot, Callable[[object], State]] = {
-    ObjectRoot.OBJECTS: project_object,
-    ObjectRoot.ANNOTATIONS: project_annotation,
-}
-"""How what a root map holds becomes a row."""
-
 
 HEAVY_SECONDS = 0.1
 """Reading an object for so long, at every change of it, would keep everybody waiting (PRJ-7)."""
@@ -80,13 +74,14 @@ class Projector:
         self._gestures = Gestures() if gestures is None else gestures  # an empty one is false
         self._clock = clock
         self._reader = document.objects()
-        self._present = {root: set(self._reader.keys(root)) for root in ObjectRoot}
+        self._kinds = document.kinds
+        self._present = {root: set(self._reader.keys(root)) for root in self._kinds}
         self._noted: list[Emitted] = []
         self.noted_at = 0.0
         self._found: dict[Entry, _Touches] = {}
         self.creators: dict[Entry, UUID | None] = {}
 
-    def present(self, root: ObjectRoot) -> AbstractSet[str]:
+    def present(self, root: str) -> AbstractSet[str]:
         """The ids that were in use when changes were taken last."""
         return self._present[root]
 
@@ -96,7 +91,7 @@ class Projector:
         As far as `creators` say, and what was noted and caught up with.
         """
         touches = self._found.get(entry)
-        if touches is not None and entry.key not in self._present[ObjectRoot(entry.root)]:
+        if touches is not None and entry.key not in self._present[entry.root]:
             return next(iter(touches.authors)).user_id
         return self.creators.get(entry)
 
@@ -156,25 +151,25 @@ class Projector:
         return Author(author, ActorKind.USER), uploader.user_id
 
     def _change(self, entry: Entry, touches: _Touches, at: float) -> ObjectChange | None:
-        root, key = ObjectRoot(entry.root), entry.key
+        kind, key = self._kinds[entry.root], entry.key
         value, size = self._value(entry)
-        present = self._present[root]
+        present = self._present[entry.root]
         was_there = key in present
         if value is None:
             if not was_there:
                 return None
             present.discard(key)
-            kind = ChangeKind.DELETE
+            change = ChangeKind.DELETE
         else:
             present.add(key)
-            kind = ChangeKind.UPDATE if was_there else ChangeKind.CREATE
+            change = ChangeKind.UPDATE if was_there else ChangeKind.CREATE
         if touches.is_restored:
-            kind = ChangeKind.RESTORE
-        state = None if value is None else PROJECT[root](value)
-        author, step = self._step((root, key), kind, touches, at, is_gone=value is None)
-        if kind is ChangeKind.CREATE:
+            change = ChangeKind.RESTORE
+        state = None if value is None else project(kind, value)
+        author, step = self._step((kind, key), change, touches, at, is_gone=value is None)
+        if change is ChangeKind.CREATE:
             self.creators[entry] = author.user_id
-        return ObjectChange(root, key, state, author, step, size)
+        return ObjectChange(kind, key, state, author, step, size)
 
     def _value(self, entry: Entry) -> tuple[object, int]:
         """An object and about how much memory it takes; a heavy one without its content."""

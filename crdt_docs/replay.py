@@ -21,7 +21,6 @@ from crdt_docs.document import (
     is_panic,
     standing_still,
 )
-from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.varint import read_var_uint
 
@@ -102,7 +101,7 @@ class Replay:
                 texts[name] = _json(root, within)
         return texts
 
-    def reading(self, into: Values, roots: Sequence[str] = tuple(ObjectRoot)) -> Iterator[None]:
+    def reading(self, into: Values, roots: Sequence[str]) -> Iterator[None]:
         """Read all that stands in these root maps, a step at a time."""
         reader = ObjectReader(self._doc, roots)
         for root in roots:

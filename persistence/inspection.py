@@ -8,8 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import (
+    ActorKind,
+    DocumentKind,
+    DocumentName,
+    document_name,
+    id_of,
+    kind_of,
+)
+from crdt_docs.object_kinds import KINDS, ObjectKind, kinds_in
 from persistence.inspection_ports import (
     Base,
     InspectedRow,
@@ -19,7 +26,6 @@ from persistence.inspection_ports import (
 )
 from persistence.object_history import history_row
 from persistence.object_ports import HistoryRow
-from persistence.object_rows import session_of
 from persistence.object_tables import TABLES
 from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import StoredDocument
@@ -36,34 +42,51 @@ SLOW = 10
 # A moment lasts as long as its document takes to be gone through.
 _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '15min'"
 
-_TABLES = [name for table in TABLES.values() for name in (table.name, table.history)]
+_HOMES: Mapping[DocumentKind, str] = {DocumentKind.OCW: "ocw_sessions"}
+"""The table of what documents belong to, where their objects have tables."""
 
-# The sessions of a table one after the other, each found in the primary key.
-_SESSIONS_OF = """
-    SELECT session_id FROM (
-        WITH RECURSIVE found AS (
-            (SELECT session_id FROM {table} WHERE session_id > $1 ORDER BY session_id LIMIT 1)
-            UNION ALL
-            SELECT (SELECT t.session_id FROM {table} AS t WHERE t.session_id > found.session_id
-                ORDER BY t.session_id LIMIT 1)
-            FROM found WHERE found.session_id IS NOT NULL
-        )
-        SELECT session_id FROM found WHERE session_id IS NOT NULL LIMIT $2
-    ) AS of_{table}
-"""
-_SESSIONS = f"""
-    SELECT session_id FROM (
-        (SELECT substr(name, {len(DocumentKind.OCW) + 2})::uuid AS session_id FROM documents
-        WHERE name > $3 AND name LIKE '{DocumentKind.OCW}/%' ORDER BY name LIMIT $2)
-        UNION {" UNION ".join(_SESSIONS_OF.format(table=table) for table in _TABLES)}
-    ) AS found ORDER BY session_id LIMIT $2
-"""  # noqa: S608 - constants
 
-_KNOWS = f"""
-    SELECT EXISTS (SELECT FROM documents WHERE name = $1)
-        OR EXISTS (SELECT FROM ocw_sessions WHERE id = $2)
-        {"".join(f" OR EXISTS (SELECT FROM {table} WHERE session_id = $2)" for table in _TABLES)}
-"""  # noqa: S608 - constants
+def _tables(document: DocumentKind) -> list[tuple[str, str]]:
+    """The tables of objects and their history, each with the column that says whose they are."""
+    tables = [TABLES[kind] for kind in KINDS[document]]
+    return [(name, table.owner) for table in tables for name in (table.name, table.history)]
+
+
+def _owners_of(table: str, owner: str) -> str:
+    """Those of a table one after the other, each found in the primary key."""
+    return f"""
+        SELECT {owner} FROM (
+            WITH RECURSIVE found AS (
+                (SELECT {owner} FROM {table} WHERE {owner} > $1 ORDER BY {owner} LIMIT 1)
+                UNION ALL
+                SELECT (SELECT t.{owner} FROM {table} AS t WHERE t.{owner} > found.{owner}
+                    ORDER BY t.{owner} LIMIT 1)
+                FROM found WHERE found.{owner} IS NOT NULL
+            )
+            SELECT {owner} FROM found WHERE {owner} IS NOT NULL LIMIT $2
+        ) AS of_{table}
+    """  # noqa: S608 - constants
+
+
+def _documents(document: DocumentKind) -> str:
+    of_rows = " UNION ".join(_owners_of(*table) for table in _tables(document))
+    return f"""
+        SELECT owner_id FROM (
+            (SELECT substr(name, {len(document) + 2})::uuid AS owner_id FROM documents
+            WHERE name > $3 AND name LIKE '{document}/%' ORDER BY name LIMIT $2)
+            UNION {of_rows}
+        ) AS found ORDER BY owner_id LIMIT $2
+    """  # noqa: S608 - constants
+
+
+def _knows(document: DocumentKind) -> str:
+    owned = [(_HOMES[document], "id"), *_tables(document)]
+    known = "".join(f" OR EXISTS (SELECT FROM {table} WHERE {key} = $2)" for table, key in owned)
+    return f"SELECT EXISTS (SELECT FROM documents WHERE name = $1){known}"  # noqa: S608 - constants
+
+
+_DOCUMENTS = {document: _documents(document) for document in sorted(_HOMES)}
+_KNOWS = {document: _knows(document) for document in _HOMES}
 
 _BEFORE_ALL = UUID(int=0)
 
@@ -98,20 +121,21 @@ _LOG = """
 """
 
 
-def _rows(root: ObjectRoot) -> str:
-    table = TABLES[root]
+def _rows(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     agent_id = "o.agent_id" if table.by_agents else "NULL::uuid"
     return f"""
         SELECT o.id, {table.state} AS state, o.search_text, o.version, o.created_at, o.updated_by,
             o.updated_at, o.deleted_at, {agent_id} AS agent_id
-        FROM {table.name} AS o WHERE o.session_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
+        FROM {table.name} AS o WHERE o.{table.owner} = $1 AND o.id > $2 ORDER BY o.id LIMIT $3
     """  # noqa: S608 - constants
 
 
-def _versions(root: ObjectRoot) -> str:
+def _versions(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     return f"""
-        SELECT h.* FROM {TABLES[root].history} AS h
-        WHERE h.session_id = $1 AND (h.object_id, h.version) > ($2, $3)
+        SELECT h.* FROM {table.history} AS h
+        WHERE h.{table.owner} = $1 AND (h.object_id, h.version) > ($2, $3)
         ORDER BY h.object_id, h.version LIMIT $4
     """  # noqa: S608 - constants
 
@@ -124,19 +148,31 @@ class PostgresInspection:
 
     async def documents(self, *, after: str = "", limit: int = 1000) -> Sequence[DocumentName]:
         """See `inspection_ports.Inspection.documents`."""
-        prefix = f"{DocumentKind.OCW}/"
-        start = max(after, prefix)
+        found: list[DocumentName] = []
+        for kind in _DOCUMENTS:
+            prefix = f"{kind}/"
+            if (after < prefix or after.startswith(prefix)) and len(found) < limit:
+                start = max(after, prefix)
+                found += await self._documents_of(kind, start, limit - len(found))
+        return found
+
+    async def _documents_of(
+        self, kind: DocumentKind, start: str, limit: int
+    ) -> Sequence[DocumentName]:
+        prefix = f"{kind}/"
         last = UUID(start.removeprefix(prefix)) if start != prefix else _BEFORE_ALL
         async with self._pool.borrow() as connection:
             rows = await connection.fetch(
-                _SESSIONS, last, limit, start, timeout=self._pool.command_timeout * SLOW
+                _DOCUMENTS[kind], last, limit, start, timeout=self._pool.command_timeout * SLOW
             )
-        return [document_name(DocumentKind.OCW, row["session_id"]) for row in rows]
+        return [document_name(kind, row["owner_id"]) for row in rows]
 
     async def knows(self, document: DocumentName) -> bool:
         """See `inspection_ports.Inspection.knows`."""
         async with self._pool.borrow() as connection:
-            known: bool = await connection.fetchval(_KNOWS, document, session_of(document))
+            known: bool = await connection.fetchval(
+                _KNOWS[kind_of(document)], document, id_of(document)
+            )
         return known
 
     @asynccontextmanager
@@ -164,12 +200,11 @@ class PostgresMoment:
     def __init__(
         self, connection: BorrowedConnection, document: DocumentName, command_timeout: float
     ) -> None:
-        session_id = session_of(document)
-        if session_id is None:
+        if not kinds_in(document):
             raise ValueError(f"{document} has no rows")
         self._connection = connection
         self._document = document
-        self._session_id = session_id
+        self._owner_id = id_of(document)
         self._within = command_timeout * SLOW
 
     async def document(self) -> StoredDocument:
@@ -206,12 +241,12 @@ class PostgresMoment:
             if len(rows) < PAGE:
                 return
 
-    async def rows(self, root: ObjectRoot) -> AsyncGenerator[InspectedRow]:
+    async def rows(self, kind: ObjectKind) -> AsyncGenerator[InspectedRow]:
         """See `inspection_ports.Moment.rows`."""
         after = ""
         while True:
             rows = await self._connection.fetch(
-                _rows(root), self._session_id, after, PAGE, timeout=self._within
+                _rows(kind), self._owner_id, after, PAGE, timeout=self._within
             )
             for row in rows:
                 yield InspectedRow(*row.values())
@@ -219,12 +254,12 @@ class PostgresMoment:
             if len(rows) < PAGE:
                 return
 
-    async def versions(self, root: ObjectRoot) -> AsyncGenerator[HistoryRow]:
+    async def versions(self, kind: ObjectKind) -> AsyncGenerator[HistoryRow]:
         """See `inspection_ports.Moment.versions`."""
         after: tuple[str, int] = ("", 0)
         while True:
             rows = await self._connection.fetch(
-                _versions(root), self._session_id, *after, PAGE, timeout=self._within
+                _versions(kind), self._owner_id, *after, PAGE, timeout=self._within
             )
             for row in rows:
                 yield history_row(row)
@@ -236,10 +271,10 @@ class PostgresMoment:
 class PostgresRepair(PostgresMoment):
     """`inspection_ports.Repair` within a transaction that holds the document's row."""
 
-    async def cut(self, root: ObjectRoot, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
+    async def cut(self, kind: ObjectKind, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
         """See `inspection_ports.Repair.cut`."""
-        history = TABLES[root].history
-        where = "session_id = $1 AND object_id = ANY ($2::text[])"
+        history, owner = TABLES[kind].history, TABLES[kind].owner
+        where = f"{owner} = $1 AND object_id = ANY ($2::text[])"
         await self._execute(
             f"DELETE FROM {history} WHERE {where} AND update_seq > $3",  # noqa: S608 - constants
             *(ids, after),
@@ -259,39 +294,37 @@ class PostgresRepair(PostgresMoment):
                     PARTITION BY object_id ORDER BY version
                 ) AS number FROM {history} WHERE {where}
             ) AS n
-            WHERE h.session_id = $1 AND h.object_id = n.object_id AND h.version = n.version
+            WHERE h.{owner} = $1 AND h.object_id = n.object_id AND h.version = n.version
                 AND h.version > {far}""",  # noqa: S608 - constants
             ids,
         )
         rows = await self._connection.fetch(
             f"SELECT object_id, count(*) FROM {history} WHERE {where} GROUP BY object_id",  # noqa: S608 - constants
-            *(self._session_id, ids),
+            *(self._owner_id, ids),
             timeout=self._within,
         )
         kept: dict[str, int] = dict.fromkeys(ids, 0)
         kept.update((object_id, count) for object_id, count in rows)
         return kept
 
-    async def add_versions(self, root: ObjectRoot, versions: Sequence[HistoryRow]) -> int:
+    async def add_versions(self, kind: ObjectKind, versions: Sequence[HistoryRow]) -> int:
         """See `inspection_ports.Repair.add_versions`."""
         return await store_versions(
-            self._connection, self._session_id, root, versions, within=self._within
+            self._connection, self._owner_id, kind, versions, within=self._within
         )
 
-    async def put_rows(self, root: ObjectRoot, rows: Sequence[RebuiltRow]) -> int:
+    async def put_rows(self, kind: ObjectKind, rows: Sequence[RebuiltRow]) -> int:
         """See `inspection_ports.Repair.put_rows`."""
-        return await store_rows(self._connection, self._session_id, root, rows, within=self._within)
+        return await store_rows(self._connection, self._owner_id, kind, rows, within=self._within)
 
-    async def forget(self, root: ObjectRoot, ids: Sequence[str]) -> None:
+    async def forget(self, kind: ObjectKind, ids: Sequence[str]) -> None:
         """See `inspection_ports.Repair.forget`."""
-        table = TABLES[root]
+        table = TABLES[kind]
         for name, column in ((table.name, "id"), (table.history, "object_id")):
             await self._execute(
-                f"DELETE FROM {name} WHERE session_id = $1 AND {column} = ANY ($2::text[])",  # noqa: S608 - constants
+                f"DELETE FROM {name} WHERE {table.owner} = $1 AND {column} = ANY ($2::text[])",  # noqa: S608 - constants
                 ids,
             )
 
     async def _execute(self, statement: str, *arguments: Any) -> None:
-        await self._connection.execute(
-            statement, self._session_id, *arguments, timeout=self._within
-        )
+        await self._connection.execute(statement, self._owner_id, *arguments, timeout=self._within)

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from crdt_docs.identifiers import ActorKind, DocumentName
-from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.object_changes import State
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.ownership import Entry
 from persistence.object_ports import HistoryRow
 from persistence.ports import StoredDocument
@@ -125,17 +126,17 @@ class Moment(Protocol):
     def log(self, *, after: int = 0) -> AsyncGenerator[LoggedUpdate]:
         """The log after a position, oldest first."""
 
-    def rows(self, root: ObjectRoot) -> AsyncGenerator[InspectedRow]:
+    def rows(self, kind: ObjectKind) -> AsyncGenerator[InspectedRow]:
         """All rows, also of what was deleted, ordered by the bytes of their ids."""
 
-    def versions(self, root: ObjectRoot) -> AsyncGenerator[HistoryRow]:
+    def versions(self, kind: ObjectKind) -> AsyncGenerator[HistoryRow]:
         """The whole history, ordered by the bytes of the objects' ids, then by version."""
 
 
 class Repair(Moment, Protocol):
     """The same, and what is written of it, which becomes true at the end, all at once."""
 
-    async def cut(self, root: ObjectRoot, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
+    async def cut(self, kind: ObjectKind, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
         """Remove what the histories of these objects say of a time after a log position, and
         number what remains 1, 2, 3…
 
@@ -143,21 +144,21 @@ class Repair(Moment, Protocol):
             How many versions each still has; none is left out.
         """
 
-    async def add_versions(self, root: ObjectRoot, versions: Sequence[HistoryRow]) -> int:
+    async def add_versions(self, kind: ObjectKind, versions: Sequence[HistoryRow]) -> int:
         """Write further versions.
 
         Returns:
             How many the database refused; they are stored without their content (HST-7).
         """
 
-    async def put_rows(self, root: ObjectRoot, rows: Sequence[RebuiltRow]) -> int:
+    async def put_rows(self, kind: ObjectKind, rows: Sequence[RebuiltRow]) -> int:
         """Put rows in the place of those with the same ids, or beside the others.
 
         Returns:
             How many the database refused; they are stored without their content (HST-7).
         """
 
-    async def forget(self, root: ObjectRoot, ids: Sequence[str]) -> None:
+    async def forget(self, kind: ObjectKind, ids: Sequence[str]) -> None:
         """Remove these objects' rows with their history."""
 
 
@@ -165,15 +166,15 @@ class Inspection(Protocol):
     """All documents with their rows. Every method may raise StorageUnavailable."""
 
     async def documents(self, *, after: str = "", limit: int = 1000) -> Sequence[DocumentName]:
-        """Names of sessions' documents, in order: those that are stored, and those of which only
-        rows are there.
+        """Names of documents whose objects have tables, in order: those that are stored, and those
+        of which only rows are there.
 
         Args:
             after: the name after which the page starts.
         """
 
     async def knows(self, document: DocumentName) -> bool:
-        """Whether there is a session, a document or a row of this name."""
+        """Whether there is a document or a row of this name, or what it belongs to."""
 
     def moment(self, document: DocumentName) -> AbstractAsyncContextManager[Moment]:
         """Look at a document."""

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from crdt_docs.gestures import ChangeKind
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import ActorKind, DocumentName, document_name, id_of
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.inspection_ports import Base, InspectedRow, LoggedUpdate, LogSpan, RebuiltRow
 from persistence.memory_archive import MemoryDocument
 from persistence.memory_objects import MemoryObject, MemoryObjects, MemoryTable
 from persistence.object_ports import HistoryRow
-from persistence.object_rows import session_of, stated
+from persistence.object_rows import stated
 from persistence.object_tables import TABLES
 from persistence.ports import StoredDocument
 
@@ -34,9 +34,9 @@ class MemoryInspection:
 
     async def documents(self, *, after: str = "", limit: int = 1000) -> Sequence[DocumentName]:
         """See `inspection_ports.Inspection.documents`."""
-        stored = {name for name in self._documents if session_of(name) is not None}
+        stored = {name for name in self._documents if kinds_in(name)}
         with_rows = {
-            document_name(DocumentKind.OCW, session_id) for session_id, _ in self._objects.tables
+            document_name(kind.document, owner_id) for owner_id, kind in self._objects.tables
         }
         return [name for name in sorted(stored | with_rows) if name > after][:limit]
 
@@ -54,19 +54,22 @@ class MemoryInspection:
         """See `inspection_ports.Inspection.repair`."""
         copies = self._copies(document)
         yield MemoryRepair(self._documents.get(document), copies, self._objects)
-        for root, table in copies.items():
-            self._objects.tables[_session(document), root] = table
+        for kind, table in copies.items():
+            self._objects.tables[id_of(document), kind] = table
 
-    def _copies(self, document: DocumentName) -> dict[ObjectRoot, MemoryTable]:
+    def _copies(self, document: DocumentName) -> dict[ObjectKind, MemoryTable]:
+        kinds, owner_id = kinds_in(document), id_of(document)
+        if not kinds:
+            raise ValueError(f"{document} has no rows")
         tables = self._objects.tables
-        return {root: deepcopy(tables.get((_session(document), root), {})) for root in ObjectRoot}
+        return {kind: deepcopy(tables.get((owner_id, kind), {})) for kind in kinds}
 
 
 class MemoryMoment:
     """`inspection_ports.Moment` of copies."""
 
     def __init__(
-        self, stored: MemoryDocument | None, tables: dict[ObjectRoot, MemoryTable]
+        self, stored: MemoryDocument | None, tables: dict[ObjectKind, MemoryTable]
     ) -> None:
         self._stored = stored or MemoryDocument()
         self._tables = tables
@@ -117,9 +120,9 @@ class MemoryMoment:
                     commit.taken_back,
                 )
 
-    async def rows(self, root: ObjectRoot) -> AsyncGenerator[InspectedRow]:
+    async def rows(self, kind: ObjectKind) -> AsyncGenerator[InspectedRow]:
         """See `inspection_ports.Moment.rows`."""
-        for identifier, each in _ordered(self._tables[root]):
+        for identifier, each in _ordered(self._tables[kind]):
             yield InspectedRow(
                 id=identifier,
                 state=stated(each.state),
@@ -129,12 +132,12 @@ class MemoryMoment:
                 updated_by=each.updated_by,
                 updated_at=each.updated_at,
                 deleted_at=each.deleted_at,
-                agent_id=_agent(each) if TABLES[root].by_agents else None,
+                agent_id=_agent(each) if TABLES[kind].by_agents else None,
             )
 
-    async def versions(self, root: ObjectRoot) -> AsyncGenerator[HistoryRow]:
+    async def versions(self, kind: ObjectKind) -> AsyncGenerator[HistoryRow]:
         """See `inspection_ports.Moment.versions`."""
-        for _, each in _ordered(self._tables[root]):
+        for _, each in _ordered(self._tables[kind]):
             for _, row in each.history:
                 yield row
 
@@ -145,17 +148,17 @@ class MemoryRepair(MemoryMoment):
     def __init__(
         self,
         stored: MemoryDocument | None,
-        tables: dict[ObjectRoot, MemoryTable],
+        tables: dict[ObjectKind, MemoryTable],
         objects: MemoryObjects,
     ) -> None:
         super().__init__(stored, tables)
         self._objects = objects
 
-    async def cut(self, root: ObjectRoot, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
+    async def cut(self, kind: ObjectKind, ids: Sequence[str], *, after: int) -> Mapping[str, int]:
         """See `inspection_ports.Repair.cut`."""
         kept = dict.fromkeys(ids, 0)
         for identifier in ids:
-            each = self._tables[root].get(identifier)
+            each = self._tables[kind].get(identifier)
             if each is None:
                 continue
             rows = [row for row in each.history if row[1].update_seq <= after]
@@ -166,21 +169,21 @@ class MemoryRepair(MemoryMoment):
             kept[identifier] = len(rows)
         return kept
 
-    async def add_versions(self, root: ObjectRoot, versions: Sequence[HistoryRow]) -> int:
+    async def add_versions(self, kind: ObjectKind, versions: Sequence[HistoryRow]) -> int:
         """See `inspection_ports.Repair.add_versions`; nothing is ever refused."""
         for row in versions:
-            blank = MemoryObject(TABLES[root].blank, row.changed_at, row.changed_at)
-            each = self._tables[root].setdefault(row.object_id, blank)
+            blank = MemoryObject(TABLES[kind].blank, row.changed_at, row.changed_at)
+            each = self._tables[kind].setdefault(row.object_id, blank)
             self._objects.rows += 1
             each.history.append((self._objects.rows, row))
         return 0
 
-    async def put_rows(self, root: ObjectRoot, rows: Sequence[RebuiltRow]) -> int:
+    async def put_rows(self, kind: ObjectKind, rows: Sequence[RebuiltRow]) -> int:
         """See `inspection_ports.Repair.put_rows`; nothing is ever refused."""
         for row in rows:
-            before = self._tables[root].get(row.id)
-            known = before.state if before is not None else TABLES[root].blank
-            self._tables[root][row.id] = MemoryObject(
+            before = self._tables[kind].get(row.id)
+            known = before.state if before is not None else TABLES[kind].blank
+            self._tables[kind][row.id] = MemoryObject(
                 state=row.state or known,
                 created_at=row.created_at,
                 updated_at=row.updated_at,
@@ -190,17 +193,10 @@ class MemoryRepair(MemoryMoment):
             )
         return 0
 
-    async def forget(self, root: ObjectRoot, ids: Sequence[str]) -> None:
+    async def forget(self, kind: ObjectKind, ids: Sequence[str]) -> None:
         """See `inspection_ports.Repair.forget`."""
         for identifier in ids:
-            self._tables[root].pop(identifier, None)
-
-
-def _session(document: DocumentName) -> UUID:
-    session_id = session_of(document)
-    if session_id is None:
-        raise ValueError(f"{document} has no rows")
-    return session_id
+            self._tables[kind].pop(identifier, None)
 
 
 def _ordered(table: MemoryTable) -> Iterator[tuple[str, MemoryObject]]:

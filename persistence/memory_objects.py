@@ -8,10 +8,12 @@ from datetime import datetime
 from uuid import UUID
 
 from crdt_docs.gestures import ChangeKind
-from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.identifiers import DocumentName, document_name, id_of
+from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
-from persistence.object_rows import session_of, stated
+from persistence.object_rows import stated
 from persistence.object_tables import TABLES
 from persistence.ports import Commit, Page
 
@@ -35,27 +37,27 @@ class MemoryObjects:
     """`object_ports.ObjectReader` in memory; written to by the store whose part it is.
 
     Attributes:
-        tables: the rows, by session and root.
+        tables: the rows, by the id in the document's name and by kind.
         rows: of history, written until now.
     """
 
     def __init__(self) -> None:
-        self.tables: dict[tuple[UUID, ObjectRoot], MemoryTable] = {}
+        self.tables: dict[tuple[UUID, ObjectKind], MemoryTable] = {}
         self.rows = 0
 
     def store(self, commit: Commit, now: datetime) -> None:
         """Write what an entry of the log changed, a change at a time (HST-5, HST-6)."""
-        session_id = session_of(commit.document)
-        if session_id is not None:
-            for change in commit.changes:
-                table = self.tables.setdefault((session_id, change.root), {})
+        kinds, owner_id = kinds_in(commit.document), id_of(commit.document)
+        for change in commit.changes:
+            if change.kind in kinds:
+                table = self.tables.setdefault((owner_id, change.kind), {})
                 self._store(table, change, commit.seq, now)
 
     def _store(self, table: MemoryTable, change: ObjectChange, seq: int, now: datetime) -> None:
         row = table.get(change.id)
         is_new = row is None
         if row is None:
-            row = table[change.id] = MemoryObject(TABLES[change.root].blank, now, now)
+            row = table[change.id] = MemoryObject(TABLES[change.kind].blank, now, now)
         if change.step.starts or is_new:
             self._begin(row, change, seq, now, is_there=not is_new and row.deleted_at is None)
         else:
@@ -95,20 +97,20 @@ class MemoryObjects:
         )
         row.history.append((self.rows, begun))
 
-    def sessions_of(self, user_id: UUID) -> set[UUID]:
-        """Sessions in whose rows or history somebody is."""
+    def documents_of(self, user_id: UUID) -> set[DocumentName]:
+        """Documents in whose rows or history somebody is."""
         return {
-            session_id
-            for (session_id, _), table in self.tables.items()
+            document_name(kind.document, owner_id)
+            for (owner_id, kind), table in self.tables.items()
             for row in table.values()
             if row.updated_by == user_id or any(_is_in(each, user_id) for _, each in row.history)
         }
 
-    def put_alias(self, session_id: UUID, user_id: UUID, alias: UUID) -> int:
-        """Put an alias in somebody's place, in all rows of a session; how many changed."""
+    def put_alias(self, document: DocumentName, user_id: UUID, alias: UUID) -> int:
+        """Put an alias in somebody's place, in all rows of a document; how many changed."""
         count = 0
-        for root in ObjectRoot:
-            for row in self.tables.get((session_id, root), {}).values():
+        for kind in kinds_in(document):
+            for row in self.tables.get((id_of(document), kind), {}).values():
                 if row.updated_by == user_id:
                     row.updated_by = alias
                     count += 1
@@ -118,22 +120,22 @@ class MemoryObjects:
                         count += 1
         return count
 
-    def forget(self, session_id: UUID | None) -> None:
-        """Remove a session's objects with their history."""
-        for key in [key for key in self.tables if key[0] == session_id]:
-            del self.tables[key]
+    def forget(self, document: DocumentName) -> None:
+        """Remove a document's objects with their history."""
+        for kind in kinds_in(document):
+            self.tables.pop((id_of(document), kind), None)
 
     async def objects(
         self,
-        session_id: UUID,
-        root: ObjectRoot,
+        owner_id: UUID,
+        kind: ObjectKind,
         *,
         after: str = "",
         limit: int = 100,
         deleted: bool = False,
     ) -> Sequence[ObjectRow]:
         """See `object_ports.ObjectReader.objects`."""
-        table = self.tables.get((session_id, root), {})
+        table = self.tables.get((owner_id, kind), {})
         found = sorted(
             (
                 (identifier.encode(), identifier, row)
@@ -157,8 +159,8 @@ class MemoryObjects:
 
     async def history(
         self,
-        session_id: UUID,
-        root: ObjectRoot,
+        owner_id: UUID,
+        kind: ObjectKind,
         wanted: HistoryFilter,
         *,
         limit: int = 50,
@@ -169,7 +171,7 @@ class MemoryObjects:
         newest_first = sorted(
             (
                 (row.changed_at, UUID(int=row_id), row)
-                for each in self.tables.get((session_id, root), {}).values()
+                for each in self.tables.get((owner_id, kind), {}).values()
                 for row_id, row in each.history
                 if _matches(row, wanted)
             ),

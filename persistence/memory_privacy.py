@@ -8,8 +8,8 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, id_of
+from crdt_docs.object_kinds import kinds_in
 from persistence.audit_ports import AuditEntry, AuditFilter
 from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_audit import MemoryAuditStore
@@ -136,14 +136,11 @@ class MemoryPrivacyStore(MemorySwitches):
         for name in self._documents.documents_of(user_id):
             for entry in self._documents.entries_of(name, user_id):
                 yield HeldRow("document_updates", {"document": name, "seq": entry.seq})
-            session_id = session_of(name)
-            if session_id is None:
-                continue
-            for root in ObjectRoot:
-                table = self._documents.objects.tables.get((session_id, root), {})
+            for kind in kinds_in(name):
+                table = self._documents.objects.tables.get((id_of(name), kind), {})
                 for identifier, row in table.items():
                     if row.updated_by == user_id:
-                        yield HeldRow(TABLES[root].name, {"id": identifier})
+                        yield HeldRow(TABLES[kind].name, {"id": identifier})
 
 
 def _fields(row: object) -> dict[str, Any]:

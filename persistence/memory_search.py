@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_kinds import KINDS, ObjectKind, ObjectRoot
 from crdt_docs.projection import AnnotationState
 from persistence.memory_objects import MemoryObject, MemoryObjects
 from persistence.object_rows import stated
 from persistence.ports import Page, SessionFilter, SessionStore
-from persistence.search_cursors import BEFORE_ALL, ROOTS, decode_place, encode_place, place_of
+from persistence.search_cursors import BEFORE_ALL, decode_place, encode_place, place_of
 from persistence.search_ports import Hit, Part, SearchFilter
 
 _ALL = 1 << 62
@@ -44,12 +45,12 @@ class MemorySearch:
         clauses = _clauses(wanted.text)
         if not all(any(term.is_wanted for term in clause) for clause in clauses):
             return Page(())
-        roots = ROOTS if wanted.root is None else (wanted.root,)
         hits = [
             hit
             for session_id in await self._readable(wanted)
-            for root in roots
-            for hit in self._hits(session_id, root, clauses)
+            for kind in KINDS[DocumentKind.OCW]
+            if wanted.root in (None, kind.root)
+            for hit in self._hits(session_id, kind, clauses)
             if place_of(hit) < after
         ]
         hits.sort(key=place_of, reverse=True)
@@ -65,9 +66,9 @@ class MemorySearch:
         return [each.id for each in page.items if wanted.session_id in (None, each.id)]
 
     def _hits(
-        self, session_id: UUID, root: ObjectRoot, clauses: Sequence[_Clause]
+        self, session_id: UUID, kind: ObjectKind, clauses: Sequence[_Clause]
     ) -> Iterator[Hit]:
-        for identifier, row in self._objects.tables.get((session_id, root), {}).items():
+        for identifier, row in self._objects.tables.get((session_id, kind), {}).items():
             words = [_stem(word) for word in _WORD.findall(row.state.search_text)]
             fits = max((_fits(words, clause) for clause in clauses), default=0)
             if row.deleted_at is None and fits:

@@ -17,7 +17,6 @@ from persistence.errors import LogConflict, SequenceGap
 from persistence.memory_archive import MemoryArchive, MemoryDocument
 from persistence.memory_inspection import MemoryInspection
 from persistence.memory_lookup import MemoryObjectLookup
-from persistence.object_rows import session_of
 from persistence.ports import (
     Commit,
     Snapshot,
@@ -172,11 +171,11 @@ class MemoryDocumentStore(MemorySwitches):
 
     def documents_of(self, user_id: UUID) -> list[DocumentName]:
         """Documents in whose log or rows somebody is."""
-        of_rows = self.objects.sessions_of(user_id)
+        of_rows = self.objects.documents_of(user_id)
         return [
             name
             for name, stored in self._documents.items()
-            if stored.names(user_id) or session_of(name) in of_rows
+            if stored.names(user_id) or name in of_rows
         ]
 
     def entries_of(self, document: DocumentName, user_id: UUID) -> list[Commit]:
@@ -187,14 +186,12 @@ class MemoryDocumentStore(MemorySwitches):
     def put_alias(self, document: DocumentName, user_id: UUID, alias: UUID) -> int:
         """Put an alias in somebody's place, in a log and the rows beside it; how often."""
         stored = self._documents.get(document)
-        session_id = session_of(document)
         in_log = 0 if stored is None else stored.put_alias(user_id, alias)
-        in_rows = 0 if session_id is None else self.objects.put_alias(session_id, user_id, alias)
-        return in_log + in_rows
+        return in_log + self.objects.put_alias(document, user_id, alias)
 
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""
         await self._enter()
         self._documents.pop(document, None)
-        self.objects.forget(session_of(document))
+        self.objects.forget(document)
         self._leave()

@@ -1,16 +1,16 @@
-"""Single objects, their versions, and what happened in a session, from PostgreSQL."""
+"""Single objects, their versions, and what happened in a document, from PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from crdt_docs.gestures import Author
-from crdt_docs.identifiers import ActorKind
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import ActorKind, DocumentName, id_of
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.cursors import encode_cursor
 from persistence.lookup_ports import Event
 from persistence.object_history import (
@@ -24,55 +24,55 @@ from persistence.object_ports import HistoryFilter, ObjectRow
 from persistence.object_tables import TABLES
 from persistence.ports import Page
 
-_ROOTS: Final = tuple(ObjectRoot)
 
-
-def _row(root: ObjectRoot) -> str:
-    table = TABLES[root]
+def _row(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     return f"""
         SELECT o.id, {table.state} AS state, o.version, o.created_at, o.updated_by, o.updated_at,
             o.deleted_at
-        FROM {table.name} AS o WHERE o.session_id = $1 AND o.id = $2
+        FROM {table.name} AS o WHERE o.{table.owner} = $1 AND o.id = $2
     """  # noqa: S608 - constants
 
 
-def _creator(root: ObjectRoot) -> str:
+def _creator(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     return f"""
-        SELECT changed_by, actor_kind FROM {TABLES[root].history}
-        WHERE session_id = $1 AND object_id = $2 AND change_type = 'create'
+        SELECT changed_by, actor_kind FROM {table.history}
+        WHERE {table.owner} = $1 AND object_id = $2 AND change_type = 'create'
         ORDER BY version DESC LIMIT 1
     """  # noqa: S608 - constants
 
 
-def _creators(root: ObjectRoot) -> str:
+def _creators(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     return f"""
-        SELECT DISTINCT ON (object_id) object_id, changed_by FROM {TABLES[root].history}
-        WHERE session_id = $1 AND change_type = 'create' AND changed_by IS NOT NULL
+        SELECT DISTINCT ON (object_id) object_id, changed_by FROM {table.history}
+        WHERE {table.owner} = $1 AND change_type = 'create' AND changed_by IS NOT NULL
         ORDER BY object_id, version DESC
     """  # noqa: S608 - constants
 
 
-def _state_of(root: ObjectRoot) -> str:
+def _state_of(kind: ObjectKind) -> str:
     """In one statement, so that no gesture can begin between the two."""
-    table = TABLES[root]
+    table = TABLES[kind]
     return f"""
         SELECT previous_state FROM {table.history}
-        WHERE session_id = $1 AND object_id = $2 AND version = $3 + 1 AND $3 > 0
+        WHERE {table.owner} = $1 AND object_id = $2 AND version = $3 + 1 AND $3 > 0
         UNION ALL
         SELECT CASE WHEN o.deleted_at IS NULL THEN {table.state} ELSE '{{}}' END
-        FROM {table.name} AS o WHERE o.session_id = $1 AND o.id = $2 AND o.version = $3
+        FROM {table.name} AS o WHERE o.{table.owner} = $1 AND o.id = $2 AND o.version = $3
     """  # noqa: S608 - constants
 
 
-ROW = {root: _row(root) for root in _ROOTS}
-CREATOR = {root: _creator(root) for root in _ROOTS}
-CREATORS = {root: _creators(root) for root in _ROOTS}
-STATE_OF = {root: _state_of(root) for root in _ROOTS}
+ROW = {kind: _row(kind) for kind in ObjectKind}
+CREATOR = {kind: _creator(kind) for kind in ObjectKind}
+CREATORS = {kind: _creators(kind) for kind in ObjectKind}
+STATE_OF = {kind: _state_of(kind) for kind in ObjectKind}
 
 ANNOTATIONS_OF = f"""
-    SELECT o.id, {TABLES[ObjectRoot.ANNOTATIONS].state} AS state, o.version, o.created_at,
+    SELECT o.id, {TABLES[ObjectKind.OCW_ANNOTATION].state} AS state, o.version, o.created_at,
         o.updated_by, o.updated_at, o.deleted_at
-    FROM {TABLES[ObjectRoot.ANNOTATIONS].name} AS o
+    FROM {TABLES[ObjectKind.OCW_ANNOTATION].name} AS o
     WHERE o.session_id = $1 AND o.object_id = $2 AND o.id > $3 AND (o.deleted_at IS NULL OR $5)
     ORDER BY o.id LIMIT $4
 """  # noqa: S608 - constants
@@ -81,29 +81,29 @@ ANNOTATIONS_OF = f"""
 class PostgresObjectLookup(PostgresObjectReader):
     """`lookup_ports.ObjectLookup` in PostgreSQL."""
 
-    async def row(self, session_id: UUID, root: ObjectRoot, identifier: str) -> ObjectRow | None:
+    async def row(self, owner_id: UUID, kind: ObjectKind, identifier: str) -> ObjectRow | None:
         """See `lookup_ports.ObjectLookup.row`."""
-        found = await self._one(ROW[root], session_id, identifier)
+        found = await self._one(ROW[kind], owner_id, identifier)
         return None if found is None else ObjectRow(*found.values())
 
-    async def creator(self, session_id: UUID, root: ObjectRoot, identifier: str) -> Author | None:
+    async def creator(self, owner_id: UUID, kind: ObjectKind, identifier: str) -> Author | None:
         """See `lookup_ports.ObjectLookup.creator`."""
-        found = await self._one(CREATOR[root], session_id, identifier)
+        found = await self._one(CREATOR[kind], owner_id, identifier)
         if found is None:
             return None
         return Author(found["changed_by"], ActorKind(found["actor_kind"]))
 
-    async def creators(self, session_id: UUID, root: ObjectRoot) -> Mapping[str, UUID]:
+    async def creators(self, owner_id: UUID, kind: ObjectKind) -> Mapping[str, UUID]:
         """See `lookup_ports.ObjectLookup.creators`."""
         async with self._pool.borrow() as connection:
-            rows = await connection.fetch(CREATORS[root], session_id)
+            rows = await connection.fetch(CREATORS[kind], owner_id)
         return {row["object_id"]: row["changed_by"] for row in rows}
 
     async def state_of(
-        self, session_id: UUID, root: ObjectRoot, identifier: str, version: int
+        self, owner_id: UUID, kind: ObjectKind, identifier: str, version: int
     ) -> Mapping[str, Any] | None:
         """See `lookup_ports.ObjectLookup.state_of`."""
-        found = await self._one(STATE_OF[root], session_id, identifier, version)
+        found = await self._one(STATE_OF[kind], owner_id, identifier, version)
         return None if found is None else found["previous_state"]
 
     async def annotations_of(
@@ -122,30 +122,35 @@ class PostgresObjectLookup(PostgresObjectReader):
             )
         return [ObjectRow(*row.values()) for row in rows]
 
-    async def session_history(
+    async def document_history(
         self,
-        session_id: UUID,
+        document: DocumentName,
         wanted: HistoryFilter,
         *,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Event]:
-        """See `lookup_ports.ObjectLookup.session_history`.
+        """See `lookup_ports.ObjectLookup.document_history`.
 
-        Both tables number their rows; in the list, a row's number is twice that, and one more for
-        annotations, so that two rows of one moment have an order.
+        Each table numbers its rows; in the list, a row's number is that times as many as there are
+        tables, and one more for each table before its own, so that two rows of one moment have an
+        order.
         """
+        kinds = kinds_in(document)
         at, number = start_of_page(wanted, cursor)
         since = wanted.since or ALWAYS
         found = []
         async with self._pool.borrow() as connection:
-            for order, root in enumerate(_ROOTS):
-                query, further = history_query(root, wanted)
-                before = (number + 1 - order) // 2
+            for order, kind in enumerate(kinds):
+                query, further = history_query(kind, wanted)
+                before = -((order - number) // len(kinds))
                 rows = await connection.fetch(
-                    query, session_id, at, before, since, limit + 1, *further
+                    query, id_of(document), at, before, since, limit + 1, *further
                 )
-                found += [(row["changed_at"], row["id"] * 2 + order, root, row) for row in rows]
+                found += [
+                    (row["changed_at"], row["id"] * len(kinds) + order, kind.root, row)
+                    for row in rows
+                ]
         found.sort(key=lambda each: each[:2], reverse=True)
         items = tuple(Event(root, history_row(row)) for _, _, root, row in found[:limit])
         more = len(found) > len(items) > 0

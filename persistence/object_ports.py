@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from crdt_docs.gestures import Author, ChangeKind
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 
 if TYPE_CHECKING:
     from persistence.ports import Page
@@ -82,18 +82,18 @@ class ObjectReader(Protocol):
 
     async def objects(
         self,
-        session_id: UUID,
-        root: ObjectRoot,
+        owner_id: UUID,
+        kind: ObjectKind,
         *,
         after: str = "",
         limit: int = 100,
         deleted: bool = False,
     ) -> Sequence[ObjectRow]:
-        """A session's objects, ordered by the bytes of their ids.
+        """A document's objects of one kind, ordered by the bytes of their ids.
 
         Args:
-            session_id: whose.
-            root: objects or annotations.
+            owner_id: whose: that in the name of the document.
+            kind: which of them.
             after: the id after which the page starts.
             limit: rows at most.
             deleted: those that were deleted, too.
@@ -101,8 +101,8 @@ class ObjectReader(Protocol):
 
     async def history(
         self,
-        session_id: UUID,
-        root: ObjectRoot,
+        owner_id: UUID,
+        kind: ObjectKind,
         wanted: HistoryFilter,
         *,
         limit: int = 50,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from persistence.object_rows import ObjectWrite, parameters
 from persistence.object_tables import store_objects
 from persistence.pool import BorrowedConnection
@@ -13,8 +13,7 @@ from persistence.refusals import is_row_refusal
 # `begun` is only there for the others to follow.
 _STORE = f"""
 WITH begun AS (SELECT)
-{store_objects(ObjectRoot.OBJECTS, "$1")}
-{store_objects(ObjectRoot.ANNOTATIONS, "$2")}
+{store_objects(tuple(ObjectKind), 1)}
 SELECT
 """
 

@@ -14,8 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from crdt_docs.gestures import ChangeKind, Step
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName
-from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, id_of, kind_of
+from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.json_values import encode_json
 from persistence.object_tables import TABLES
 from persistence.ports import Commit
@@ -33,7 +34,8 @@ class ObjectWrite:
     """All that a batch changes of one object: where it ends, and what its history gets.
 
     Attributes:
-        root: in whose table it is.
+        owner_id: in the name of its document.
+        kind: in whose table it is.
         id: its id in the document.
         state: the last one; None while the batch only deletes it.
         is_deleted: it ends deleted.
@@ -43,8 +45,8 @@ class ObjectWrite:
         rows: of the history. The number 0 stands for the row that is there already.
     """
 
-    session_id: UUID
-    root: ObjectRoot
+    owner_id: UUID
+    kind: ObjectKind
     id: str
     state: State | None = None
     is_deleted: bool = False
@@ -84,10 +86,11 @@ class ObjectWrite:
 
     def as_json(self) -> dict[str, Any]:
         """As `object_tables.store_objects` takes it."""
-        state = self.state or TABLES[self.root].blank
+        table = TABLES[self.kind]
+        state = self.state or table.blank
         return {
             **state._asdict(),
-            "session_id": self.session_id,
+            table.owner: self.owner_id,
             "id": self.id,
             "has_state": self.state is not None,
             "is_created": self.is_created,
@@ -101,7 +104,7 @@ class ObjectWrite:
 
     def blanked(self) -> ObjectWrite:
         """The same without any content, for when the database refuses it (HST-7)."""
-        blank = TABLES[self.root].blank
+        blank = TABLES[self.kind].blank
         rows = [
             {**row, "previous_state": stated(blank)} if row.get("previous_state") else row
             for row in self.rows
@@ -119,35 +122,37 @@ def stated(state: State | None) -> dict[str, Any]:
 
 
 def writes(batch: Iterable[Commit]) -> list[ObjectWrite]:
-    """What a batch changes, an object at a time; only OCW sessions have tables for theirs."""
-    found: dict[tuple[DocumentName, ObjectRoot, str], ObjectWrite] = {}
+    """What a batch changes, an object at a time; of what documents have tables for."""
+    found: dict[tuple[DocumentName, ObjectKind, str], ObjectWrite] = {}
     for commit in batch:
         for change in commit.changes:
-            key = (commit.document, change.root, change.id)
+            key = (commit.document, change.kind, change.id)
             write = found.get(key)
             if write is None:
-                session_id = session_of(commit.document)
-                if session_id is None:
+                if change.kind not in kinds_in(commit.document):
                     continue
-                write = found[key] = ObjectWrite(session_id, change.root, change.id)
+                owner_id = id_of(commit.document)
+                write = found[key] = ObjectWrite(owner_id, change.kind, change.id)
             write.add(change, commit.seq)
     return list(found.values())
 
 
 def session_of(document: DocumentName) -> UUID | None:
     """The OCW session whose document it is."""
-    kind, _, identifier = document.partition("/")
-    return UUID(identifier) if kind == DocumentKind.OCW else None
+    return id_of(document) if kind_of(document) is DocumentKind.OCW else None
 
 
-def parameters(found: Sequence[ObjectWrite]) -> tuple[bytes, ...]:
-    """For `object_tables.store_objects`: a JSON array for each `ObjectRoot`, in its order.
+def parameters(
+    found: Sequence[ObjectWrite], kinds: Sequence[ObjectKind] = tuple(ObjectKind)
+) -> tuple[bytes, ...]:
+    """For `object_tables.store_objects`: a JSON array for each of these kinds, in their order.
 
     Raises:
+        KeyError: something is of another kind.
         ValueError: too much for one statement, or no JSON.
     """
     limit = BYTES_AT_ONCE if len(found) > 1 else MAX_BYTES
-    by_root: dict[ObjectRoot, list[bytes]] = {root: [] for root in ObjectRoot}
+    by_kind: dict[ObjectKind, list[bytes]] = {kind: [] for kind in kinds}
     size = 0
     for write in found:
         try:
@@ -157,5 +162,5 @@ def parameters(found: Sequence[ObjectWrite]) -> tuple[bytes, ...]:
         size += len(encoded)
         if size > limit:  # before the rest is encoded: half of it will be
             raise ValueError(f"more than {limit} bytes of rows at once")
-        by_root[write.root].append(encoded)
-    return tuple(b"[" + b",".join(rows) + b"]" for rows in by_root.values())
+        by_kind[write.kind].append(encoded)
+    return tuple(b"[" + b",".join(rows) + b"]" for rows in by_kind.values())

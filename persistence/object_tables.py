@@ -6,17 +6,19 @@ It is part of the one statement that stores the log, and not a function in the d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.object_changes import State
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import AnnotationState, ObjectState
 
 
 class Table(NamedTuple):
-    """The table of a root, and the columns that are a row's state, with their types.
+    """The table of a kind, and the columns that are a row's state, with their types.
 
     Attributes:
+        owner: the column, also of the history, with the id in the document's name.
         wide: of these, what may be large: written only when it changed, as an unchanged value
             stays where it is stored out of the row.
         by_agents: has a column for the agent who made it.
@@ -25,6 +27,7 @@ class Table(NamedTuple):
 
     name: str
     history: str
+    owner: str
     columns: Mapping[str, str]
     wide: frozenset[str]
     by_agents: bool
@@ -37,10 +40,11 @@ class Table(NamedTuple):
         return f"jsonb_build_object({pairs})"
 
 
-TABLES: Mapping[ObjectRoot, Table] = {
-    ObjectRoot.OBJECTS: Table(
+TABLES: Mapping[ObjectKind, Table] = {
+    ObjectKind.OCW_OBJECT: Table(
         "ocw_objects",
         "ocw_object_history",
+        "session_id",
         {
             "object_type": "text",
             "position": "jsonb",
@@ -56,9 +60,10 @@ TABLES: Mapping[ObjectRoot, Table] = {
         by_agents=False,
         blank=ObjectState(is_valid=False),
     ),
-    ObjectRoot.ANNOTATIONS: Table(
+    ObjectKind.OCW_ANNOTATION: Table(
         "ocw_annotations",
         "ocw_annotation_history",
+        "session_id",
         {
             "annotation_type": "text",
             "content": "text",
@@ -75,17 +80,22 @@ TABLES: Mapping[ObjectRoot, Table] = {
 }
 
 
-def store_objects(root: ObjectRoot, parameter: str) -> str:
-    """SQL that writes a table and its history, to follow other common table expressions.
+def store_objects(kinds: Sequence[ObjectKind], first: int) -> str:
+    """SQL that writes tables and their history, to follow other common table expressions.
 
     Args:
-        root: whose table.
-        parameter: where the statement gets what `object_rows.parameters` has for it: `$12`.
+        kinds: whose tables.
+        first: number of the parameter from which on the statement gets what
+            `object_rows.parameters` has for these kinds.
 
     Everything goes through the primary key, by a lateral lookup or as a conflict: a plan that was
     made for empty tables is kept for long, and a join of whole tables would be slow by then.
     """
-    table = TABLES[root]
+    numbered = enumerate(kinds, start=first)
+    return "".join(_store(TABLES[kind], f"${number}") for number, kind in numbered)
+
+
+def _store(table: Table, parameter: str) -> str:
     return f""", {table.name}_written AS MATERIALIZED (
 {_what_is_written(table, parameter)}
 ), {table.history}_written AS (
@@ -102,7 +112,7 @@ def _what_is_written(table: Table, parameter: str) -> str:
 
     `base` is the version of the row that is there, or would be, if only extended.
     """
-    declared = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
+    declared = ", ".join(f"{column} {its_type}" for column, its_type in table.columns.items())
     given = "".join(
         f"CASE WHEN w.has_state OR o.id IS NULL THEN w.{column} ELSE o.{column} END AS {column}, "
         for column in table.columns
@@ -110,7 +120,7 @@ def _what_is_written(table: Table, parameter: str) -> str:
     if table.by_agents:
         given += "CASE WHEN w.is_created THEN w.agent_id ELSE o.agent_id END AS agent_id, "
     return f"""
-    SELECT w.session_id, w.id, {given}
+    SELECT w.{table.owner}, w.id, {given}
         CASE WHEN w.is_created OR o.id IS NULL THEN now() ELSE o.created_at END AS created_at,
         w.updated_by, now() AS updated_at, CASE WHEN w.is_deleted THEN now() END AS deleted_at,
         coalesce(o.version, w.extends::integer) AS base,
@@ -119,11 +129,11 @@ def _what_is_written(table: Table, parameter: str) -> str:
             ELSE {table.state} END AS previous_state,
         w.search_text, o.id IS NULL OR w.has_state AND o.search_text <> w.search_text AS is_retold
     FROM jsonb_to_recordset(convert_from({parameter}, 'UTF8')::jsonb) AS w (
-        session_id uuid, id text, {declared}, search_text text,
+        {table.owner} uuid, id text, {declared}, search_text text,
         has_state boolean, is_created boolean, is_deleted boolean, extends boolean,
         updated_by uuid, agent_id uuid, new_rows integer, steps jsonb
     ) LEFT JOIN LATERAL (
-        SELECT * FROM {table.name} WHERE session_id = w.session_id AND id = w.id LIMIT 1
+        SELECT * FROM {table.name} WHERE {table.owner} = w.{table.owner} AND id = w.id LIMIT 1
     ) AS o ON true"""  # noqa: S608 - constants
 
 
@@ -132,17 +142,17 @@ def _write_history(table: Table) -> str:
     (HST-7), that is the one before it: who took part in it stays."""
     return f"""
     INSERT INTO {table.history} AS h (
-        session_id, object_id, version, previous_state, changed_by, actor_kind, contributors,
+        {table.owner}, object_id, version, previous_state, changed_by, actor_kind, contributors,
         relayed_by, change_type, update_seq
     )
-    SELECT w.session_id, w.id, w.base + s.number, coalesce(s.previous_state, w.previous_state),
+    SELECT w.{table.owner}, w.id, w.base + s.number, coalesce(s.previous_state, w.previous_state),
         s.changed_by, s.actor_kind, s.contributors, s.relayed_by, s.change_type, s.update_seq
     FROM {table.name}_written AS w CROSS JOIN LATERAL jsonb_to_recordset(w.steps) AS s (
         number integer, previous_state jsonb, changed_by uuid, actor_kind text,
         contributors uuid[], relayed_by uuid, change_type text, update_seq bigint
     )
     ORDER BY s.update_seq, w.id, s.number
-    ON CONFLICT (session_id, object_id, version) DO UPDATE SET
+    ON CONFLICT ({table.owner}, object_id, version) DO UPDATE SET
         contributors = CASE WHEN excluded.contributors @> h.contributors THEN excluded.contributors
             ELSE h.contributors || ARRAY(
                 SELECT c FROM unnest(excluded.contributors) WITH ORDINALITY AS further (c, number)
@@ -163,7 +173,7 @@ def _write_rows(table: Table, *, with_text: bool) -> str:
         for c in [*columns, *(["search_text"] if with_text else [])]
     )
     return f"""
-    INSERT INTO {table.name} AS o (session_id, id, {", ".join(columns)}, search_text)
-    SELECT session_id, id, {", ".join(columns)}, {"search_text" if with_text else "''"}
+    INSERT INTO {table.name} AS o ({table.owner}, id, {", ".join(columns)}, search_text)
+    SELECT {table.owner}, id, {", ".join(columns)}, {"search_text" if with_text else "''"}
     FROM {table.name}_written WHERE {"is_retold" if with_text else "NOT is_retold"}
-    ON CONFLICT (session_id, id) DO UPDATE SET {changes}"""  # noqa: S608 - constants
+    ON CONFLICT ({table.owner}, id) DO UPDATE SET {changes}"""  # noqa: S608 - constants

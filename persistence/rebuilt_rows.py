@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.object_changes import State
+from crdt_docs.object_kinds import ObjectKind
 from persistence.inspection_ports import RebuiltRow
 from persistence.json_values import encode_json
 from persistence.object_ports import HistoryRow
@@ -28,8 +29,8 @@ MAX_BYTES = 32 * 1024 * 1024
 
 async def store_versions(
     connection: BorrowedConnection,
-    session_id: UUID,
-    root: ObjectRoot,
+    owner_id: UUID,
+    kind: ObjectKind,
     versions: Sequence[HistoryRow],
     *,
     within: float,
@@ -38,9 +39,9 @@ async def store_versions(
 
     async def write(part: Sequence[HistoryRow]) -> None:
         encoded = encode_json([_version_fields(row) for row in part])
-        await connection.execute(_INSERT[root], session_id, encoded, timeout=within)
+        await connection.execute(_INSERT[kind], owner_id, encoded, timeout=within)
 
-    blank = stated(TABLES[root].blank)
+    blank = stated(TABLES[kind].blank)
     return await _store(
         connection,
         write,
@@ -51,19 +52,19 @@ async def store_versions(
 
 async def store_rows(
     connection: BorrowedConnection,
-    session_id: UUID,
-    root: ObjectRoot,
+    owner_id: UUID,
+    kind: ObjectKind,
     rows: Sequence[RebuiltRow],
     *,
     within: float,
 ) -> int:
     """Write rows, or what they are by now; return how many were refused."""
 
-    blank = TABLES[root].blank
+    blank = TABLES[kind].blank
 
     async def write(part: Sequence[RebuiltRow]) -> None:
         encoded = encode_json([_row_fields(row, blank) for row in part])
-        await connection.execute(_PUT[root], session_id, encoded, timeout=within)
+        await connection.execute(_PUT[kind], owner_id, encoded, timeout=within)
 
     return await _store(
         connection,
@@ -173,21 +174,22 @@ _ROW_COLUMNS = {
 
 
 def _declared(columns: dict[str, str]) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return ", ".join(f"{name} {its_type}" for name, its_type in columns.items())
 
 
-def _insert(root: ObjectRoot) -> str:
+def _insert(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     names, declared = ", ".join(_HISTORY_COLUMNS), _declared(_HISTORY_COLUMNS)
     return f"""
-        INSERT INTO {TABLES[root].history} (session_id, {names})
+        INSERT INTO {table.history} ({table.owner}, {names})
         SELECT $1, {names}
         FROM jsonb_to_recordset(convert_from($2, 'UTF8')::jsonb) AS w ({declared})
         ORDER BY update_seq, object_id, version
     """  # noqa: S608 - constants
 
 
-def _put(root: ObjectRoot) -> str:
-    table = TABLES[root]
+def _put(kind: ObjectKind) -> str:
+    table = TABLES[kind]
     columns = {**_ROW_COLUMNS, **table.columns}
     if table.by_agents:
         columns["agent_id"] = "uuid"
@@ -201,14 +203,14 @@ def _put(root: ObjectRoot) -> str:
     )
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
     return f"""
-        INSERT INTO {table.name} (session_id, {names})
+        INSERT INTO {table.name} ({table.owner}, {names})
         SELECT $1, {given}
         FROM jsonb_to_recordset(convert_from($2, 'UTF8')::jsonb)
             AS w (has_state boolean, {_declared(columns)})
-        LEFT JOIN {table.name} AS o ON o.session_id = $1 AND o.id = w.id
-        ON CONFLICT (session_id, id) DO UPDATE SET {changes}
+        LEFT JOIN {table.name} AS o ON o.{table.owner} = $1 AND o.id = w.id
+        ON CONFLICT ({table.owner}, id) DO UPDATE SET {changes}
     """  # noqa: S608 - constants
 
 
-_INSERT = {root: _insert(root) for root in ObjectRoot}
-_PUT = {root: _put(root) for root in ObjectRoot}
+_INSERT = {kind: _insert(kind) for kind in ObjectKind}
+_PUT = {kind: _put(kind) for kind in ObjectKind}

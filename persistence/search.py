@@ -12,7 +12,9 @@ from typing import Final
 
 import asyncpg
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_fields import TYPE_FIELD
+from crdt_docs.object_kinds import KINDS, ObjectRoot
 from persistence.object_tables import TABLES
 from persistence.pool import DatabasePool
 from persistence.ports import Page
@@ -69,7 +71,8 @@ _BY_WORKSPACES = """
     WHERE s.deleted_at IS NULL AND ($8::uuid[] IS NULL OR s.workspace_id = ANY ($8))
 """
 
-_TYPES = {ObjectRoot.OBJECTS: "object_type", ObjectRoot.ANNOTATIONS: "annotation_type"}
+_TABLES = {kind.root: TABLES[kind] for kind in KINDS[DocumentKind.OCW]}
+_TYPES = {kind.root: TYPE_FIELD[kind] for kind in KINDS[DocumentKind.OCW]}
 
 
 def _found(root: ObjectRoot, bounds: str) -> str:
@@ -77,7 +80,7 @@ def _found(root: ObjectRoot, bounds: str) -> str:
     return f"""
         (SELECT ts_rank(o.search, $1::text::tsquery, 1)::float8 AS rank, o.updated_at,
             o.session_id, {ROOTS.index(root)} AS root, o.id
-        FROM {TABLES[root].name} AS o {bounds}
+        FROM {_TABLES[root].name} AS o {bounds}
             AND o.search @@ $1::text::tsquery AND o.search IS NOT NULL AND o.deleted_at IS NULL
         LIMIT {MAX_RANKED})"""  # noqa: S608 - constants
 
@@ -88,7 +91,7 @@ def _shown(root: ObjectRoot) -> str:
     return f"""
         SELECT o.{_TYPES[root]} AS type, {about} AS object_id, o.position,
             translate(left(o.search_text, {SNIPPET_CHARACTERS}), E'\\x02\\x03', '') AS text
-        FROM {TABLES[root].name} AS o
+        FROM {_TABLES[root].name} AS o
         WHERE hit.root = {ROOTS.index(root)} AND o.session_id = hit.session_id
             AND o.id = hit.id"""  # noqa: S608 - constants
 

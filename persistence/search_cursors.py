@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.projection import is_projected_id
 from persistence.ports import InvalidCursor
 from persistence.search_ports import Hit

@@ -16,13 +16,13 @@ from typing import Any
 
 import asyncpg
 
-from crdt_docs.identifiers import ActorKind, DocumentName
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, kind_of
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from persistence.batches import check_consecutive
 from persistence.checkpoints import SAVE_SNAPSHOT
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
 from persistence.object_refusals import store_what_is_taken
-from persistence.object_rows import parameters, session_of, writes
+from persistence.object_rows import parameters, writes
 from persistence.object_tables import TABLES, store_objects
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
@@ -77,8 +77,7 @@ GROUP BY touched.name
 # and so do the rows of objects. Otherwise a division by zero takes the statement back, and the
 # careful way finds out why.
 _COMMIT_NEW = f"""{_STORE}
-{store_objects(ObjectRoot.OBJECTS, "$13")}
-{store_objects(ObjectRoot.ANNOTATIONS, "$14")}
+{store_objects(tuple(ObjectKind), 13)}
 SELECT 1 / (
     (SELECT count(*) FROM touched) = $11 AND (SELECT count(*) FROM stored) = $12
 )::int
@@ -140,19 +139,24 @@ ORDER BY log.seq
 LIMIT $3
 """
 
+
 # Authors and named versions go by foreign key; the log and the rows have none (see the migrations).
-_DELETE = f"""
-WITH gone AS (
-    DELETE FROM documents WHERE name = $1 RETURNING id
-), {
-    ", ".join(
-        f"{name} AS (DELETE FROM {name} WHERE session_id = $2)"
-        for table in TABLES.values()
+def _delete(document: DocumentKind) -> str:
+    owner_id = f"substr($1, {len(document) + 2})::uuid"
+    rows = "".join(
+        f", {name} AS (DELETE FROM {name} WHERE {table.owner} = {owner_id})"  # noqa: S608 - constants
+        for table in map(TABLES.__getitem__, KINDS[document])
         for name in (table.name, table.history)
     )
-}
-DELETE FROM document_updates WHERE document_id IN (SELECT id FROM gone)
-"""  # noqa: S608 - constants
+    return f"""
+        WITH gone AS (
+            DELETE FROM documents WHERE name = $1::text RETURNING id
+        ){rows}
+        DELETE FROM document_updates WHERE document_id IN (SELECT id FROM gone)
+    """  # noqa: S608 - constants
+
+
+_DELETE = {document: _delete(document) for document in DocumentKind}
 
 
 _SLOWEST_WRITE = 1024 * 1024
@@ -290,7 +294,7 @@ class PostgresDocumentStore:
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""
         async with self._pool.borrow() as connection:
-            await connection.execute(_DELETE, document, session_of(document))
+            await connection.execute(_DELETE[kind_of(document)], document)
 
 
 async def load_document(

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_fields import project
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.projection import (
     AnnotationState,
     ObjectState,
     is_projected_id,
 )
-from crdt_docs.projector import PROJECT
 from crdt_docs.svg.page import rendering
 from persistence.object_ports import ObjectReader, ObjectRow
 from persistence.object_rows import stated
@@ -53,9 +54,9 @@ class Board:
     objects: dict[str, Exported] = field(default_factory=dict)
     annotations: dict[str, Exported] = field(default_factory=dict)
 
-    def of(self, root: ObjectRoot) -> dict[str, Exported]:
-        """What stands in one root."""
-        return self.objects if root is ObjectRoot.OBJECTS else self.annotations
+    def of(self, kind: ObjectKind) -> dict[str, Exported]:
+        """All of one kind."""
+        return self.objects if kind is ObjectKind.OCW_OBJECT else self.annotations
 
 
 class Exports:
@@ -85,11 +86,11 @@ async def stored_board(objects: ObjectReader, session_id: UUID) -> Board:
         StorageUnavailable: they cannot be read.
     """
     board = Board()
-    for root in ObjectRoot:
+    for kind in KINDS[DocumentKind.OCW]:
         after = ""
         while True:
-            rows = await objects.objects(session_id, root, after=after, limit=ROWS_AT_ONCE)
-            board.of(root).update((row.id, Exported(row.state, row)) for row in rows)
+            rows = await objects.objects(session_id, kind, after=after, limit=ROWS_AT_ONCE)
+            board.of(kind).update((row.id, Exported(row.state, row)) for row in rows)
             if len(rows) < ROWS_AT_ONCE:
                 break
             after = rows[-1].id
@@ -99,11 +100,11 @@ async def stored_board(objects: ObjectReader, session_id: UUID) -> Board:
 async def past_board(values: Mapping[str, Mapping[str, Any]]) -> Board:
     """What the rows would have said of the values of root maps."""
     board, breath = Board(), Breath()
-    for root in ObjectRoot:
-        for identifier in sorted(filter(is_projected_id, values.get(root, {}))):
-            value = values[root][identifier]
+    for kind in KINDS[DocumentKind.OCW]:
+        for identifier in sorted(filter(is_projected_id, values.get(kind.root, {}))):
+            value = values[kind.root][identifier]
             if value is not None:
-                board.of(root)[identifier] = Exported(stated(PROJECT[root](value)), None)
+                board.of(kind)[identifier] = Exported(stated(project(kind, value)), None)
             await breath.take()
     return board
 

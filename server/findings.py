@@ -48,7 +48,7 @@ class Finding:
         return self.fault in NOTES
 
     def __str__(self) -> str:
-        where = "" if self.where is None else f" {self.where[0]}/{_plain(self.where[1])}"
+        where = "" if self.where is None else f" {self.where[0].root}/{_plain(self.where[1])}"
         return f"{self.document}{where}: {self.detail}"
 
     def as_dict(self) -> dict[str, str | bool]:
@@ -60,7 +60,7 @@ class Finding:
             "is_note": self.is_note,
         }
         if self.where is not None:
-            found.update(root=self.where[0], id=self.where[1])
+            found.update(root=self.where[0].root, id=self.where[1])
         return found
 
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentName
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from persistence.errors import SequenceGap
 from persistence.inspection_ports import Moment
 from persistence.object_rows import stated
@@ -45,16 +45,16 @@ async def history_findings(moment: Moment, name: DocumentName) -> AsyncGenerator
     if base is None:
         yield Finding(name, Fault.LOG_DAMAGED, NO_BASE)
         return
-    kept = await Kept.read(moment)
+    kept = await Kept.read(moment, name)
     try:
-        retelling = await begin_retelling(moment, base, kept)
+        retelling = await begin_retelling(moment, name, base, kept)
     except (DocumentBroken, SequenceGap) as error:
         yield Finding(name, Fault.UNREADABLE, str(error))
         return
     try:
         async with aclosing(tell_all(moment, retelling)) as all_told:
             async for told in all_told:
-                key = (told.root, told.row.object_id)
+                key = (told.kind, told.row.object_id)
                 for fault, detail in _version_findings(told, kept):
                     yield Finding(name, fault, detail, key)
         for key, fault, detail in _row_findings(retelling, kept):
@@ -67,13 +67,13 @@ async def history_findings(moment: Moment, name: DocumentName) -> AsyncGenerator
 
 def _version_findings(told: Told, kept: Kept) -> Iterator[tuple[Fault, str]]:
     row = told.row
-    found = kept.version(told.root, row.object_id, row.version)
+    found = kept.version(told.kind, row.object_id, row.version)
     if found is None:
         yield Fault.HISTORY_DIFFERS, f"lacks version {row.version}, of entry {row.update_seq}"
         return
     differing = [field for field in _COMPARED if getattr(row, field) != getattr(found.row, field)]
     if found.before != digest(row.previous_state):
-        if found.before == _blank(told.root):
+        if found.before == _blank(told.kind):
             detail = f"version {row.version} is stored without its content, which was refused"
             yield Fault.CONTENT_REFUSED, detail
         else:
@@ -83,9 +83,9 @@ def _version_findings(told: Told, kept: Kept) -> Iterator[tuple[Fault, str]]:
         yield Fault.HISTORY_DIFFERS, detail
 
 
-def _blank(root: ObjectRoot) -> bytes | None:
+def _blank(kind: ObjectKind) -> bytes | None:
     """Of what the database refused (HST-7)."""
-    return digest(stated(TABLES[root].blank))
+    return digest(stated(TABLES[kind].blank))
 
 
 def _row_findings(retelling: Retelling, kept: Kept) -> Iterator[tuple[Key, Fault, str]]:

@@ -10,7 +10,7 @@ from pycrdt import Doc
 
 from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken, Fence, NoFence
-from crdt_docs.identifiers import DocumentKind, DocumentName, Identity
+from crdt_docs.identifiers import DocumentName, Identity, kind_of
 from crdt_docs.messages import CloseCode
 from crdt_docs.ownership import Entry
 from server.heavy_work import heavy_work
@@ -49,7 +49,7 @@ class LiveRooms:
     async def state(self, document: DocumentName) -> dict[str, object]:
         """See `rest.ports.LiveDocuments.state`."""
         host = await self._opened(document)
-        kind = DocumentKind(document.partition("/")[0])
+        kind = kind_of(document)
         with self._showing(host):
             return host.room.document.to_json(kind)
 

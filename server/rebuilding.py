@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentName
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from persistence.inspection_ports import Base, Inspection, Repair
 from persistence.object_ports import HistoryRow
 from server.findings import Counts, Fault, Finding
@@ -72,7 +72,7 @@ async def _faults(findings: AsyncGenerator[Finding]) -> Sequence[Finding]:
 
 async def _rebuild(repair: Repair, name: DocumentName, *, whole_log: bool) -> Rebuilt:
     if (await repair.span()).entries == 0 and (await repair.document()).last_seq == 0:
-        return await _forget_all(repair)
+        return await _forget_all(repair, name)
     found = list(await _faults(row_findings(repair, name, Counts())))
     _refuse_if_damaged(found)
     if whole_log:
@@ -85,7 +85,7 @@ async def _rebuild(repair: Repair, name: DocumentName, *, whole_log: bool) -> Re
     if not keys:
         return Rebuilt()
     try:
-        return await _write(repair, base, keys)
+        return await _write(repair, name, base, keys)
     except DocumentBroken as error:
         raise CannotRebuild(f"{name}: {error}") from error
 
@@ -96,35 +96,35 @@ def _refuse_if_damaged(findings: Iterable[Finding]) -> None:
             raise CannotRebuild(str(finding))
 
 
-async def _forget_all(repair: Repair) -> Rebuilt:
+async def _forget_all(repair: Repair, name: DocumentName) -> Rebuilt:
     """There is no document: nothing can have a row."""
-    kept = await Kept.read(repair)
+    kept = await Kept.read(repair, name)
     keys = kept.rows.keys() | kept.versions.keys()
-    for root, ids in _by_root(keys).items():
-        await repair.forget(root, ids)
+    for kind, ids in _by_kind(keys).items():
+        await repair.forget(kind, ids)
     return Rebuilt(objects=len(keys))
 
 
-async def _write(repair: Repair, base: Base, keys: set[Key]) -> Rebuilt:
+async def _write(repair: Repair, name: DocumentName, base: Base, keys: set[Key]) -> Rebuilt:
     """Write these objects, and those of which nothing is there: they were deleted before there
     were rows."""
-    kept = await Kept.read(repair)
-    for root, ids in _by_root(keys).items():
-        await repair.cut(root, ids, after=base.seq)
+    kept = await Kept.read(repair, name)
+    for kind, ids in _by_kind(keys).items():
+        await repair.cut(kind, ids, after=base.seq)
     writing, added = _Writing(repair), set[Key]()
-    retelling = await begin_retelling(repair, base, kept)
+    retelling = await begin_retelling(repair, name, base, kept)
     try:
         async with aclosing(tell_all(repair, retelling)) as all_told:
             async for told in all_told:
-                key = (told.root, told.row.object_id)
+                key = (told.kind, told.row.object_id)
                 if key not in keys and not kept.has(key):
                     added.add(key)
                 if key in keys or key in added:
-                    await writing.add(told.root, told.row)
+                    await writing.add(told.kind, told.row)
         await writing.flush()
         await writing.put_rows(retelling, added | keys & retelling.objects.keys())
-        for root, ids in _by_root(keys - retelling.objects.keys()).items():
-            await repair.forget(root, ids)
+        for kind, ids in _by_kind(keys - retelling.objects.keys()).items():
+            await repair.forget(kind, ids)
     finally:
         retelling.close()
     return Rebuilt(objects=len(keys | added), refused=writing.refused)
@@ -140,34 +140,34 @@ class _Writing:
 
     repair: Repair
     refused: int = 0
-    _versions: dict[ObjectRoot, list[HistoryRow]] = field(
-        default_factory=lambda: {root: [] for root in ObjectRoot}
+    _versions: dict[ObjectKind, list[HistoryRow]] = field(
+        default_factory=lambda: {kind: [] for kind in ObjectKind}
     )
 
-    async def add(self, root: ObjectRoot, row: HistoryRow) -> None:
+    async def add(self, kind: ObjectKind, row: HistoryRow) -> None:
         """A version, in its object's order."""
-        waiting = self._versions[root]
+        waiting = self._versions[kind]
         waiting.append(row)
         if len(waiting) >= AT_ONCE:
             await self.flush()
 
     async def flush(self) -> None:
         """Write what waits."""
-        for root, waiting in self._versions.items():
+        for kind, waiting in self._versions.items():
             if waiting:
-                self.refused += await self.repair.add_versions(root, waiting)
+                self.refused += await self.repair.add_versions(kind, waiting)
                 waiting.clear()
 
     async def put_rows(self, retelling: Retelling, keys: set[Key]) -> None:
         """Write the rows of these objects, as they are in the end."""
-        for root, ids in _by_root(keys).items():
+        for kind, ids in _by_kind(keys).items():
             for start in range(0, len(ids), AT_ONCE):
-                rows = [retelling.row((root, each)) for each in ids[start : start + AT_ONCE]]
-                self.refused += await self.repair.put_rows(root, rows)
+                rows = [retelling.row((kind, each)) for each in ids[start : start + AT_ONCE]]
+                self.refused += await self.repair.put_rows(kind, rows)
 
 
-def _by_root(keys: Iterable[Key]) -> Mapping[ObjectRoot, Sequence[str]]:
-    found: dict[ObjectRoot, list[str]] = {}
-    for root, identifier in sorted(keys):
-        found.setdefault(root, []).append(identifier)
+def _by_kind(keys: Iterable[Key]) -> Mapping[ObjectKind, Sequence[str]]:
+    found: dict[ObjectKind, list[str]] = {}
+    for kind, identifier in sorted(keys):
+        found.setdefault(kind, []).append(identifier)
     return found

@@ -19,10 +19,12 @@ import orjson
 
 from crdt_docs.document import Document, StoredState
 from crdt_docs.gestures import Author, ChangeKind, ObjectKey, Step
-from crdt_docs.identifiers import ActorKind, Identity
-from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.identifiers import ActorKind, DocumentName, Identity, kind_of
+from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_fields import project
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from crdt_docs.projection import is_projected_id, storable
-from crdt_docs.projector import PROJECT, Projector
+from crdt_docs.projector import Projector
 from crdt_docs.recorded_gestures import Recorded, RecordedGestures
 from crdt_docs.turn import Emitted
 from persistence.inspection_ports import Base, InspectedRow, LoggedUpdate, Moment, RebuiltRow
@@ -31,8 +33,8 @@ from persistence.object_rows import stated
 from persistence.object_tables import TABLES
 from server.breath import Breath
 
-Key = tuple[ObjectRoot, str]
-"""An object: its root map and its id."""
+Key = tuple[ObjectKind, str]
+"""An object: what it is, and its id."""
 
 SERVER = Author(None, ActorKind.SERVICE)
 """Whose the changes are of which nobody knows any more whose they were."""
@@ -67,7 +69,7 @@ class KeptVersion(NamedTuple):
 class Told:
     """A version that the log tells of."""
 
-    root: ObjectRoot
+    kind: ObjectKind
     row: HistoryRow
 
 
@@ -100,15 +102,15 @@ class Kept:
         self.states: dict[Key, bytes | None] = {}
 
     @classmethod
-    async def read(cls, moment: Moment) -> Kept:
+    async def read(cls, moment: Moment, name: DocumentName) -> Kept:
         """All of a document's."""
         kept = cls()
-        for root in ObjectRoot:
-            async for row in moment.versions(root):
+        for kind in kinds_in(name):
+            async for row in moment.versions(kind):
                 version = KeptVersion(replace(row, previous_state={}), digest(row.previous_state))
-                kept.versions.setdefault((root, row.object_id), []).append(version)
-            async for inspected in moment.rows(root):
-                key = (root, inspected.id)
+                kept.versions.setdefault((kind, row.object_id), []).append(version)
+            async for inspected in moment.rows(kind):
+                key = (kind, inspected.id)
                 kept.states[key] = digest(inspected.state)
                 kept.rows[key] = replace(inspected, state={}, search_text="")
         return kept
@@ -117,9 +119,9 @@ class Kept:
         """Whether there is anything of an object."""
         return key in self.versions or key in self.rows
 
-    def version(self, root: ObjectRoot, identifier: str, number: int) -> KeptVersion | None:
+    def version(self, kind: ObjectKind, identifier: str, number: int) -> KeptVersion | None:
         """One version of an object, if it is where its number says."""
-        versions = self.versions.get((root, identifier), [])
+        versions = self.versions.get((kind, identifier), [])
         return versions[number - 1] if 0 < number <= len(versions) else None
 
     def until(self, key: Key, seq: int) -> Sequence[KeptVersion]:
@@ -176,9 +178,9 @@ class Retelling:
         """There are no more entries."""
         if self._noted is not None:
             self._take_changes()
-        for (root, _), each in self.objects.items():
+        for (kind, _), each in self.objects.items():
             if each.open is not None:
-                self._told.append(Told(root, each.open))
+                self._told.append(Told(kind, each.open))
                 each.open = None
 
     def take(self) -> Sequence[Told]:
@@ -208,11 +210,11 @@ class Retelling:
 
     def _settle(self) -> None:
         reader = self._document.objects()
-        for root in ObjectRoot:
+        for root, kind in self._document.kinds.items():
             for identifier in reader.keys(root):
                 value = reader.read(root, identifier)
                 if value is not None and is_projected_id(identifier):
-                    self._settle_object((root, identifier), PROJECT[root](value))
+                    self._settle_object((kind, identifier), project(kind, value))
         for key in self._kept.versions:
             if key not in self.objects and self._kept.until(key, self.base.seq):
                 self._settle_object(key, None)
@@ -254,10 +256,10 @@ class Retelling:
             self._apply(change, noted.seq, noted.committed_at)
 
     def _apply(self, change: ObjectChange, seq: int, at: datetime) -> None:
-        key = (change.root, change.id)
+        key = (change.kind, change.id)
         each = self.objects.get(key)
         if each is None:
-            blank = TABLES[change.root].blank
+            blank = TABLES[change.kind].blank
             each = self.objects[key] = _Object(blank, 0, False, at, None, at)  # noqa: FBT003 - is_there
         if change.step.starts or not each.version:
             self._begin(each, change, seq, at)
@@ -276,7 +278,7 @@ class Retelling:
     def _begin(self, each: _Object, change: ObjectChange, seq: int, at: datetime) -> None:
         step = change.step
         if each.open is not None:
-            self._told.append(Told(change.root, each.open))
+            self._told.append(Told(change.kind, each.open))
         if step.kind is ChangeKind.CREATE:
             each.created_at = at
             is_agent = change.author.kind is ActorKind.AGENT
@@ -296,7 +298,7 @@ class Retelling:
         )
 
 
-async def begin_retelling(moment: Moment, base: Base, kept: Kept) -> Retelling:
+async def begin_retelling(moment: Moment, name: DocumentName, base: Base, kept: Kept) -> Retelling:
     """Load the document as its log begins.
 
     Raises:
@@ -304,7 +306,7 @@ async def begin_retelling(moment: Moment, base: Base, kept: Kept) -> Retelling:
         SequenceGap: its log is damaged.
     """
     stored = await moment.document()
-    document, breath = Document(with_owners=True), Breath()
+    document, breath = Document(kind=kind_of(name), with_owners=True), Breath()
     for _ in document.loading(StoredState(state=base.state)):
         await breath.take()
     return Retelling(document, base, stored.authors, kept)

@@ -14,8 +14,9 @@ import structlog
 
 from crdt_docs.access import Role
 from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
-from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.identifiers import DocumentKind, DocumentName, kind_of
 from crdt_docs.messages import CloseCode
+from crdt_docs.object_kinds import kinds_in
 from crdt_docs.pacing import Pacing
 from crdt_docs.projector import Projector
 from crdt_docs.room import Room, RoomLimits
@@ -229,7 +230,12 @@ class RoomDirectory:
     async def _open_document(self, name: DocumentName, state: StoredState) -> Document:
         """Load it in steps, between which other rooms are served (ROM-17)."""
         # Seconds of this thread: others who want the processor are not the document's fault.
-        document = Document(fence=self._fence, clock=time.thread_time, with_owners=_has_rows(name))
+        document = Document(
+            fence=self._fence,
+            clock=time.thread_time,
+            kind=kind_of(name),
+            with_owners=_has_rows(name),
+        )
         steps = document.loading(state)
         try:
             while True:
@@ -523,7 +529,7 @@ class RoomDirectory:
 
 def _has_rows(name: DocumentName) -> bool:
     """Whether the objects of this document have tables."""
-    return name.startswith(f"{DocumentKind.OCW.value}/")
+    return bool(kinds_in(name))
 
 
 def _wants_snapshot(host: RoomHost) -> bool:

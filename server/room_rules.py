@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from crdt_docs.identifiers import DocumentKind, DocumentName
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.ownership import Entry
 from crdt_docs.rules import ORDINARY, SessionRules, session_rules
 from persistence.lookup_ports import ObjectLookup
@@ -60,15 +60,15 @@ class StoredRules:
         session = await self._sessions.get(session_id)
         rules = ORDINARY if session is None else session_rules(session.config)
         creators = {
-            Entry(root, key): creator
-            for root in _asked(rules)
-            for key, creator in (await self._objects.creators(session_id, root)).items()
+            Entry(asked.root, key): creator
+            for asked in _asked(rules)
+            for key, creator in (await self._objects.creators(session_id, asked)).items()
         }
         return RoomRules(rules, creators)
 
 
-def _asked(rules: SessionRules) -> tuple[ObjectRoot, ...]:
+def _asked(rules: SessionRules) -> tuple[ObjectKind, ...]:
     """Of which objects it matters who created them."""
     if rules.own_objects_only:
-        return tuple(ObjectRoot)
-    return (ObjectRoot.ANNOTATIONS,) if rules.viewers_annotate else ()
+        return KINDS[DocumentKind.OCW]
+    return (ObjectKind.OCW_ANNOTATION,) if rules.viewers_annotate else ()

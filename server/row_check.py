@@ -8,11 +8,12 @@ from typing import Any, Generic, TypeVar
 
 from crdt_docs.document import Document, DocumentBroken
 from crdt_docs.gestures import ChangeKind
-from crdt_docs.identifiers import DocumentName
-from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.identifiers import DocumentName, kind_of
+from crdt_docs.object_changes import State
+from crdt_docs.object_fields import project
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import is_projected_id
-from crdt_docs.projector import PROJECT
 from persistence.errors import SequenceGap
 from persistence.inspection_ports import InspectedRow, LogSpan, Moment
 from persistence.object_ports import HistoryRow
@@ -39,7 +40,7 @@ async def row_findings(
     for finding in _log_findings(name, stored, span):
         yield finding
     try:
-        document = await open_document(stored)
+        document = await open_document(name, stored)
     except DocumentBroken as error:
         yield Finding(name, Fault.UNREADABLE, str(error))
         return
@@ -47,8 +48,8 @@ async def row_findings(
         for finding in _author_findings(name, document, stored):
             yield finding
         reader = document.objects()
-        for root in ObjectRoot:
-            look = _Look(name, root, reader, stored.last_seq, counts)
+        for kind in kinds_in(name):
+            look = _Look(name, kind, reader, stored.last_seq, counts)
             async with aclosing(look.findings(moment)) as findings:
                 async for finding in findings:
                     yield finding
@@ -56,13 +57,13 @@ async def row_findings(
         document.close()
 
 
-async def open_document(stored: StoredDocument) -> Document:
+async def open_document(name: DocumentName, stored: StoredDocument) -> Document:
     """Load it a step at a time.
 
     Raises:
         DocumentBroken: what is stored cannot be applied.
     """
-    document, breath = Document(), Breath()
+    document, breath = Document(kind=kind_of(name)), Breath()
     for _ in document.loading(stored.state()):
         await breath.take()
     return document
@@ -115,25 +116,25 @@ class _Look:
     def __init__(
         self,
         name: DocumentName,
-        root: ObjectRoot,
+        kind: ObjectKind,
         reader: ObjectReader,
         last_seq: int,
         counts: Counts,
     ) -> None:
         self._name = name
-        self._root = root
+        self._kind = kind
         self._reader = reader
         self._last_seq = last_seq
         self._counts = counts
 
     async def findings(self, moment: Moment) -> AsyncGenerator[Finding]:
         """All three are in the same order, so that they are gone through side by side."""
-        ids = filter(is_projected_id, self._reader.keys(self._root))
+        ids = filter(is_projected_id, self._reader.keys(self._kind.root))
         keys = sorted((identifier.encode() for identifier in ids), reverse=True)
         breath = Breath()
         async with (
-            aclosing(moment.rows(self._root)) as all_rows,
-            aclosing(moment.versions(self._root)) as all_versions,
+            aclosing(moment.rows(self._kind)) as all_rows,
+            aclosing(moment.versions(self._kind)) as all_versions,
         ):
             rows = _Peeked(all_rows, lambda row: row.id)
             versions = _Peeked(all_versions, lambda row: row.object_id)
@@ -156,18 +157,18 @@ class _Look:
                     keys.pop()
                 self._counts.objects += 1
                 self._counts.versions += chain.length
-                for fault, detail in _object_findings(self._root, state, row, chain):
-                    yield Finding(self._name, fault, detail, (self._root, identifier))
+                for fault, detail in _object_findings(self._kind, state, row, chain):
+                    yield Finding(self._name, fault, detail, (self._kind, identifier))
                 if row is not None:
                     await rows.advance()
                 await breath.take()
 
     def _project(self, identifier: str) -> State:
-        return PROJECT[self._root](self._reader.read(self._root, identifier))
+        return project(self._kind, self._reader.read(self._kind.root, identifier))
 
 
 def _object_findings(
-    root: ObjectRoot, state: State | None, row: InspectedRow | None, chain: Chain
+    kind: ObjectKind, state: State | None, row: InspectedRow | None, chain: Chain
 ) -> Iterator[tuple[Fault, str]]:
     if row is None:
         if state is not None:
@@ -181,7 +182,7 @@ def _object_findings(
     elif state is not None and not is_live:
         yield Fault.ROW_DIFFERS, "is in the document, and its row says that it was deleted"
     elif state is not None:
-        yield from _content_findings(root, state, row.state, row.search_text)
+        yield from _content_findings(kind, state, row.state, row.search_text)
     if row.version != chain.length:
         detail = f"is at version {row.version} and its history has {chain.length}"
         yield Fault.HISTORY_BROKEN, detail
@@ -192,7 +193,7 @@ def _object_findings(
 
 
 def _content_findings(
-    root: ObjectRoot, state: State, columns: Mapping[str, Any], search_text: str
+    kind: ObjectKind, state: State, columns: Mapping[str, Any], search_text: str
 ) -> Iterator[tuple[Fault, str]]:
     expected = {**stated(state), "search_text": state.search_text}
     found = {**columns, "search_text": search_text}
@@ -201,7 +202,7 @@ def _content_findings(
     ]
     if not differing:
         return
-    if digest(columns) == digest(stated(TABLES[root].blank)):
+    if digest(columns) == digest(stated(TABLES[kind].blank)):
         yield (
             Fault.CONTENT_REFUSED,
             "is stored without its content: it was refused, or is heavy",

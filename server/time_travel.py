@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from crdt_docs.difference import Difference, comparing
 from crdt_docs.document import DocumentBroken, Fence, NoFence
 from crdt_docs.identifiers import DocumentName
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import kinds_in
 from crdt_docs.replay import Replay, Values
 from persistence.archive_ports import Archive, AtSeq, Moment, PastDocument
 from server.breath import advance
@@ -146,7 +146,7 @@ class TimeTravel:
         work: _Work,
         document: DocumentName,
         moment: Moment,
-        roots: Sequence[str] = tuple(ObjectRoot),
+        roots: Sequence[str],
     ) -> Shown[Values]:
         past = await self._reach(work, document, moment)
         values: Values = {}
@@ -161,10 +161,12 @@ class TimeTravel:
             if known is not None:
                 return known
         async with self._at_work(document) as work:
-            old = await self._read(work, document, before)
-            new = await self._read(work, document, after)
+            kinds = kinds_in(document)
+            roots = [kind.root for kind in kinds]
+            old = await self._read(work, document, before, roots)
+            new = await self._read(work, document, after, roots)
             found: list[Difference] = []
-            await self._take_steps(work, comparing(old.content, new.content, found))
+            await self._take_steps(work, comparing(kinds, old.content, new.content, found))
         compared = Compared(_without_content(old), _without_content(new), found)
         self._remember(document, compared)
         return compared

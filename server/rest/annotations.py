@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
 from crdt_docs.access import Role, is_seen, may_edit
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import is_projected_id
 from crdt_docs.rules import session_rules
 from server.rest.callers import Member, Opened, Reader
@@ -58,7 +58,7 @@ router = resource_router("Annotations")
 
 _Id = Annotated[str, Path(alias="annotation_id", description="The id in the document.")]
 
-_ROOT = ObjectRoot.ANNOTATIONS
+_KIND = ObjectKind.OCW_ANNOTATION
 
 
 @refuses(FORBIDDEN)
@@ -75,17 +75,17 @@ Annotator = Annotated[Opened, Depends(_open_to_annotate)]
 
 
 async def _to_read(opened: Reader, identifier: _Id) -> Target:
-    return Target(opened, _ROOT, identifier)
+    return Target(opened, _KIND, identifier)
 
 
 @refuses(ANNOTATION_NOT_FOUND, FORBIDDEN)
 async def _to_edit(services: ServicesOf, opened: Annotator, identifier: _Id) -> Target:
     """EDT-8: what the caller may change: editors everything, viewers what they created."""
-    target = Target(opened, _ROOT, identifier)
+    target = Target(opened, _KIND, identifier)
     if may_edit(opened.role):
         return target
     await find_row(services, target, deleted=True)
-    creator = await services.objects.creator(target.session_id, _ROOT, identifier)
+    creator = await services.objects.creator(target.session_id, _KIND, identifier)
     if creator is None or creator.user_id != opened.caller.identity.user_id:
         raise forbidden("viewers change only annotations of their own")
     return target
@@ -107,7 +107,7 @@ async def list_annotations(
     session_id, limit = opened.session.id, query.limit + 1
     if query.object_id is None:
         rows = await services.objects.objects(
-            session_id, _ROOT, after=after, limit=limit, deleted=query.deleted
+            session_id, _KIND, after=after, limit=limit, deleted=query.deleted
         )
     else:
         rows = await services.objects.annotations_of(
@@ -149,7 +149,7 @@ async def create_annotation(
     `content` becomes a text that people can type in together. Fields that are not listed here are
     the client's own; the document keeps them, the row does not. `created_by` is the caller.
     """
-    return await create_by_rest(services, reply, opened, _ROOT, body)
+    return await create_by_rest(services, reply, opened, _KIND, body)
 
 
 @router.get(

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from crdt_docs.difference import Difference, DifferenceKind
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from persistence.archive_ports import AtSeq, Moment
 from persistence.object_rows import stated
 from server.rest.callers import Opened, Reader

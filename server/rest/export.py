@@ -18,7 +18,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from crdt_docs.errors import NotNow
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from persistence.archive_ports import AtSeq, Moment
 from persistence.ports import Session
 from server.breath import Breath

@@ -55,8 +55,8 @@ async def list_history(
         before=query.before,
     )
     try:
-        found = await services.objects.session_history(
-            opened.session.id, wanted, limit=query.limit, cursor=query.cursor
+        found = await services.objects.document_history(
+            opened.document, wanted, limit=query.limit, cursor=query.cursor
         )
     except InvalidCursor:
         raise ApiError(INVALID_CURSOR) from None

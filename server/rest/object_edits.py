@@ -20,9 +20,9 @@ from starlette.responses import Response
 from crdt_docs.access import may_edit
 from crdt_docs.edit_errors import InvalidId, InvalidValue, ObjectExists, ObjectMissing
 from crdt_docs.edit_values import same
-from crdt_docs.object_changes import ObjectRoot
 from crdt_docs.object_edits import Check, create, delete, merge
 from crdt_docs.object_fields import project, wrong_fields
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_restoring import put_back
 from crdt_docs.object_schema import schema_fault
 from crdt_docs.ownership import Entry
@@ -88,8 +88,8 @@ RULES_BROKEN: Final[Mapping[Rule, ErrorKind]] = {
 }
 
 NOT_FOUND: Final = {
-    ObjectRoot.OBJECTS: OBJECT_NOT_FOUND,
-    ObjectRoot.ANNOTATIONS: ANNOTATION_NOT_FOUND,
+    ObjectKind.OCW_OBJECT: OBJECT_NOT_FOUND,
+    ObjectKind.OCW_ANNOTATION: ANNOTATION_NOT_FOUND,
 }
 
 _TAG = re.compile(r'(?:W/)?"?(?P<version>\d{1,10})(?:\.(?P<changed>\d{1,20}))?"?', re.ASCII)
@@ -114,7 +114,7 @@ class Target:
     """
 
     opened: Opened
-    root: ObjectRoot
+    kind: ObjectKind
     id: str
 
     @property
@@ -125,7 +125,7 @@ class Target:
     @property
     def not_found(self) -> ApiError:
         """There is no such thing."""
-        return ApiError(NOT_FOUND[self.root])
+        return ApiError(NOT_FOUND[self.kind])
 
 
 def etag(row: ObjectRow) -> str:
@@ -141,26 +141,26 @@ async def find_row(services: Services, target: Target, *, deleted: bool = False)
     """
     row = None
     if is_projected_id(target.id):
-        row = await services.objects.row(target.session_id, target.root, target.id)
+        row = await services.objects.row(target.session_id, target.kind, target.id)
     if row is None or (row.deleted_at is not None and not deleted):
         raise target.not_found
     return row
 
 
 async def create_by_rest(
-    services: Services, reply: ReplyWith, opened: Opened, root: ObjectRoot, body: Body
+    services: Services, reply: ReplyWith, opened: Opened, kind: ObjectKind, body: Body
 ) -> Response:
     """Create what a body says, with the caller as its creator."""
     identifier = _new_id(body)
     value = {**_given(body), "created_by": str(opened.caller.identity.user_id)}
-    target = Target(opened, root, identifier)
-    check = _all_of(_stays_valid(root, value), _keeps_schema(target))
-    location = f"/api/ocw/sessions/{opened.session.id}/{root}/{quote(identifier, safe='')}"
+    target = Target(opened, kind, identifier)
+    check = _all_of(_stays_valid(kind, value), _keeps_schema(target))
+    location = f"/api/ocw/sessions/{opened.session.id}/{kind.root}/{quote(identifier, safe='')}"
     return await _edit(
         services,
         reply,
         target,
-        lambda doc: create(doc, root, identifier, value, check=check),
+        lambda doc: create(doc, kind.root, identifier, value, check=check),
         status=201,
         headers={"Location": location},
     )
@@ -175,14 +175,14 @@ async def patch_by_rest(
         raise invalid_field("created_by", "cannot be changed; leave it out")
     check = _all_of(
         await _is_as_said(services, target, if_match),
-        _stays_valid(target.root, patch),
+        _stays_valid(target.kind, patch),
         _keeps_schema(target),
     )
     return await _edit(
         services,
         reply,
         target,
-        lambda doc: merge(doc, target.root, target.id, patch, check=check),
+        lambda doc: merge(doc, target.kind.root, target.id, patch, check=check),
     )
 
 
@@ -192,7 +192,7 @@ async def lock_by_rest(
     """Lock or unlock it; what is so already stays so, and that succeeds."""
     patch = {"is_locked": is_locked}
     return await _edit(
-        services, reply, target, lambda doc: merge(doc, target.root, target.id, patch)
+        services, reply, target, lambda doc: merge(doc, target.kind.root, target.id, patch)
     )
 
 
@@ -205,7 +205,7 @@ async def delete_by_rest(
         services,
         reply,
         target,
-        lambda doc: delete(doc, target.root, target.id, check=check),
+        lambda doc: delete(doc, target.kind.root, target.id, check=check),
         may_grow=False,
     )
 
@@ -220,7 +220,7 @@ async def restore_by_rest(
             annotation had the same id.
     """
     await find_row(services, target, deleted=True)
-    state = await services.objects.state_of(target.session_id, target.root, target.id, version)
+    state = await services.objects.state_of(target.session_id, target.kind, target.id, version)
     if state is None:
         raise ApiError(VERSION_NOT_FOUND)
     opened, signed = target.opened, state.get("created_by")
@@ -230,7 +230,7 @@ async def restore_by_rest(
         services,
         reply,
         target,
-        lambda doc: put_back(doc, target.root, target.id, state),
+        lambda doc: put_back(doc, target.kind, target.id, state),
         is_restore=True,
     )
 
@@ -256,7 +256,7 @@ async def _edit(
             is_restore=is_restore,
             may_grow=may_grow,
             role=opened.role,
-            entries=(Entry(target.root, target.id),),
+            entries=(Entry(target.kind.root, target.id),),
         )
     except RuleBroken as error:
         raise ApiError(RULES_BROKEN[error.rule], str(error)) from None
@@ -271,7 +271,7 @@ async def _edit(
     told = {"seq": edited.seq, "stored": edited.is_stored}
     row = None
     if edited.is_stored:
-        row = await services.objects.row(target.session_id, target.root, target.id)
+        row = await services.objects.row(target.session_id, target.kind, target.id)
     if row is None:
         pending = {"session_id": target.session_id, "id": target.id, **told}
         return reply(pending, status=202)
@@ -306,15 +306,15 @@ def _given(body: Body) -> dict[str, Any]:
     return value
 
 
-def _stays_valid(root: ObjectRoot, given: Mapping[str, Any]) -> Check:
+def _stays_valid(kind: ObjectKind, given: Mapping[str, Any]) -> Check:
     """Nothing is given that is wrong, and nothing right made wrong; what was wrong before may stay
     so. Members of an object are merged into what is there, which may be wrong itself."""
     set_anew = {key for key, value in given.items() if not isinstance(value, dict)}
 
     def check(now: Any, wanted: Any) -> None:
-        was_wrong = dict(wrong_fields(root, now)) if isinstance(now, dict) else {}
+        was_wrong = dict(wrong_fields(kind, now)) if isinstance(now, dict) else {}
         may_stay = was_wrong.keys() - set_anew
-        problems = [each for each in wrong_fields(root, wanted) if each[0] not in may_stay]
+        problems = [each for each in wrong_fields(kind, wanted) if each[0] not in may_stay]
         if problems:
             errors = [{"field": field, "message": message} for field, message in problems]
             raise invalid_body("; ".join(f"{f}: {message}" for f, message in problems), errors)
@@ -328,9 +328,9 @@ def _keeps_schema(target: Target) -> Check:
         return _anything
 
     def check(now: Any, wanted: Any) -> None:
-        problem = schema_fault(target.root, target.id, wanted)
+        problem = schema_fault(target.kind, target.id, wanted)
         if problem is not None and (
-            now is None or schema_fault(target.root, target.id, now) is None
+            now is None or schema_fault(target.kind, target.id, now) is None
         ):
             raise invalid_body(f"in this session {problem}")
 
@@ -350,7 +350,7 @@ async def _is_as_said(services: Services, target: Target, if_match: str | None) 
         _compare_tag(row, if_match)
 
     def check(now: Any, _: Any) -> None:
-        if not same(stated(project(target.root, now)), dict(row.state)):
+        if not same(stated(project(target.kind, now)), dict(row.state)):
             raise ApiError(VERSION_CONFLICT, details={"version": row.version})
 
     return check if if_match.strip() != "*" else _anything

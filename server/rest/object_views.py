@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from crdt_docs.gestures import ChangeKind
 from crdt_docs.identifiers import ActorKind
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from persistence.object_ports import HistoryRow, ObjectRow
 from server.rest.descriptions import described, example
 from server.rest.requests import PageQuery

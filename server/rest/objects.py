@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Query
 from pydantic import Field, StrictInt
 from starlette.responses import Response
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from persistence.object_ports import HistoryFilter
 from persistence.ports import InvalidCursor
 from server.rest.callers import Editor, Reader
@@ -56,11 +56,11 @@ _Id = Annotated[str, Path(alias="object_id", description="The id in the document
 
 
 async def _to_read(opened: Reader, identifier: _Id) -> Target:
-    return Target(opened, ObjectRoot.OBJECTS, identifier)
+    return Target(opened, ObjectKind.OCW_OBJECT, identifier)
 
 
 async def _to_edit(opened: Editor, identifier: _Id) -> Target:
-    return Target(opened, ObjectRoot.OBJECTS, identifier)
+    return Target(opened, ObjectKind.OCW_OBJECT, identifier)
 
 
 ReadTarget = Annotated[Target, Depends(_to_read)]
@@ -94,7 +94,7 @@ async def list_objects(
     after = "" if query.cursor is None else decode_id(query.cursor)
     rows = await services.objects.objects(
         opened.session.id,
-        ObjectRoot.OBJECTS,
+        ObjectKind.OCW_OBJECT,
         after=after,
         limit=query.limit + 1,
         deleted=query.deleted,
@@ -120,7 +120,7 @@ async def create_object(
     here are the client's own; the document keeps them, the row does not. `created_by` is the
     caller.
     """
-    return await create_by_rest(services, reply, opened, ObjectRoot.OBJECTS, body)
+    return await create_by_rest(services, reply, opened, ObjectKind.OCW_OBJECT, body)
 
 
 @router.get(
@@ -243,11 +243,11 @@ async def versions_of(services: Services, target: Target, query: PageQuery) -> d
     try:
         found = await services.objects.history(
             target.session_id,
-            target.root,
+            target.kind,
             HistoryFilter(object_id=row.id),
             limit=query.limit,
             cursor=query.cursor,
         )
     except InvalidCursor:
         raise ApiError(INVALID_CURSOR) from None
-    return page([version_view(target.root, each) for each in found.items], found.next_cursor)
+    return page([version_view(target.kind.root, each) for each in found.items], found.next_cursor)

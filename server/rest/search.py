@@ -12,7 +12,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from crdt_docs.identifiers import ActorKind, DocumentKind
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from persistence.ports import InvalidCursor
 from persistence.search_ports import Hit, SearchFilter
 from server.rest.callers import Caller, CallerOf, open_session

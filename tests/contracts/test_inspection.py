@@ -11,7 +11,7 @@ import pytest
 
 from crdt_docs.gestures import ChangeKind
 from crdt_docs.identifiers import DocumentName
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import Archive
 from persistence.inspection import PostgresInspection
@@ -46,11 +46,11 @@ class Store(NamedTuple):
 
     async def history(self, name: DocumentName = ONE) -> Sequence[HistoryRow]:
         async with self.inspection.moment(name) as moment:
-            return [row for root in ObjectRoot async for row in moment.versions(root)]
+            return [row for kind in kinds_in(name) async for row in moment.versions(kind)]
 
     async def rows(self, name: DocumentName = ONE) -> Sequence[InspectedRow]:
         async with self.inspection.moment(name) as moment:
-            return [row for root in ObjectRoot async for row in moment.rows(root)]
+            return [row for kind in kinds_in(name) async for row in moment.rows(kind)]
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -239,7 +239,7 @@ async def test_what_was_deleted_before_the_log_begins_keeps_its_last_state(
     before = await store.rows()
     async with store.inspection.repair(ONE) as repair:
         gone = replace_state(next(row for row in before if row.id == "a"))
-        assert await repair.put_rows(ObjectRoot.OBJECTS, [gone]) == 0
+        assert await repair.put_rows(ObjectKind.OCW_OBJECT, [gone]) == 0
     assert await store.rows() == before
     assert await store.faults() == []
 
@@ -289,15 +289,15 @@ async def test_nothing_is_changed_if_rebuilding_fails(store: Store, board: Store
 
 async def _begin_and_fail(store: Store) -> None:
     async with store.inspection.repair(ONE) as repair:
-        await repair.cut(ObjectRoot.OBJECTS, ["a", "b"], after=0)
-        await repair.forget(ObjectRoot.ANNOTATIONS, ["n"])
+        await repair.cut(ObjectKind.OCW_OBJECT, ["a", "b"], after=0)
+        await repair.forget(ObjectKind.OCW_ANNOTATION, ["n"])
         raise ZeroDivisionError
 
 
 async def test_what_is_cut_is_numbered_anew(store: Store, board: StoredBoard) -> None:
     await some_work(board)
     async with store.inspection.repair(ONE) as repair:
-        kept = await repair.cut(ObjectRoot.OBJECTS, ["a", "b", "nothing"], after=3)
+        kept = await repair.cut(ObjectKind.OCW_OBJECT, ["a", "b", "nothing"], after=3)
     assert kept == {"a": 2, "b": 1, "nothing": 0}
     assert [(r.object_id, r.version) for r in await store.history()] == [
         ("a", 1),

@@ -153,9 +153,9 @@ async def test_the_history_of_a_session_in_pages(store: Store) -> None:
         for limit in (1, 2, 3, 7):
             assert await events(store, wanted, limit=limit) == whole
         of_roots: list[HistoryRow] = []
-        for root in (OBJECTS, ANNOTATIONS):
-            page = await store.objects.history(SESSION, root, wanted, limit=1000)
-            assert [event.row for event in whole if event.root is root] == list(page.items)
+        for of in (OBJECTS, ANNOTATIONS):
+            page = await store.objects.history(SESSION, of, wanted, limit=1000)
+            assert [event.row for event in whole if event.root is of.root] == list(page.items)
             of_roots += page.items
         assert len(of_roots) == len(whole) > 0
 
@@ -164,7 +164,7 @@ async def events(store: Store, wanted: HistoryFilter, *, limit: int) -> list[Eve
     found: list[Event] = []
     cursor = None
     while True:
-        page = await store.objects.session_history(SESSION, wanted, limit=limit, cursor=cursor)
+        page = await store.objects.document_history(ONE, wanted, limit=limit, cursor=cursor)
         assert len(page.items) <= limit
         found += page.items
         if page.next_cursor is None:
@@ -190,7 +190,7 @@ async def test_a_cursor_of_another_list_is_refused(store: Store) -> None:
     is_memory = isinstance(store.objects, MemoryObjectLookup)  # where rows have any number
     for cursor in ["x"] if is_memory else ["x", foreign]:
         with pytest.raises(InvalidCursor):
-            await store.objects.session_history(SESSION, HistoryFilter(), cursor=cursor)
+            await store.objects.document_history(ONE, HistoryFilter(), cursor=cursor)
         with pytest.raises(InvalidCursor):
             await store.objects.history(SESSION, OBJECTS, HistoryFilter(), cursor=cursor)
 

@@ -13,7 +13,8 @@ import pytest
 
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
-from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.projection import Json, ObjectState
 from persistence.cursors import encode_cursor
 from persistence.errors import LogConflict, SequenceGap
@@ -59,17 +60,17 @@ class Store(NamedTuple):
     objects: ObjectReader
 
     async def rows(
-        self, name: DocumentName = ONE, root: ObjectRoot = OBJECTS
+        self, name: DocumentName = ONE, kind: ObjectKind = OBJECTS
     ) -> dict[str, ObjectRow]:
-        found = await self.objects.objects(session(name), root, limit=10_000, deleted=True)
+        found = await self.objects.objects(session(name), kind, limit=10_000, deleted=True)
         return {row.id: row for row in found}
 
     async def versions(
-        self, identifier: str, name: DocumentName = ONE, root: ObjectRoot = OBJECTS
+        self, identifier: str, name: DocumentName = ONE, kind: ObjectKind = OBJECTS
     ) -> Sequence[HistoryRow]:
         """Oldest first."""
         page = await self.objects.history(
-            session(name), root, HistoryFilter(object_id=identifier), limit=10_000
+            session(name), kind, HistoryFilter(object_id=identifier), limit=10_000
         )
         assert page.next_cursor is None
         return page.items[::-1]
@@ -226,9 +227,9 @@ async def test_annotations_are_a_table_of_their_own(store: Store) -> None:
     said = hands.change(UPDATE, "box", remark("very well done"), BEN)
     await store.documents.commit([entry(3, said)])
     assert (await store.rows())["box"].state == stated(box(1))
-    row = (await store.rows(root=ANNOTATIONS))["box"]
+    row = (await store.rows(kind=ANNOTATIONS))["box"]
     assert (row.state, row.version) == (stated(remark("very well done")), 2)
-    first, second = await store.versions("box", root=ANNOTATIONS)
+    first, second = await store.versions("box", kind=ANNOTATIONS)
     assert (first.changed_by, first.contributors) == (BOT, (BOT.user_id,))
     assert second.previous_state == stated(remark("well done"))
     assert len(await store.versions("box")) == 1
@@ -508,8 +509,8 @@ class RandomWork:
         self.dice = random.Random(seed)
         self.hands = Hands()
         self.seq = 0
-        self.known: dict[tuple[ObjectRoot, str], Told] = {}
-        self._last: dict[tuple[ObjectRoot, str], tuple[float, float, ChangeKind]] = {}
+        self.known: dict[tuple[ObjectKind, str], Told] = {}
+        self._last: dict[tuple[ObjectKind, str], tuple[float, float, ChangeKind]] = {}
 
     def entry(self) -> Commit:
         self.seq += 1
@@ -518,14 +519,14 @@ class RandomWork:
         return entry(self.seq, *changes)
 
     def _change(self) -> ObjectChange:
-        root = self.dice.choice([OBJECTS, OBJECTS, ANNOTATIONS])
+        of = self.dice.choice([OBJECTS, OBJECTS, ANNOTATIONS])
         identifier = f"thing {self.dice.randrange(4)}"
-        told = self.known.setdefault((root, identifier), Told())
+        told = self.known.setdefault((of, identifier), Told())
         kind = self._kind(told)
-        state = None if kind is DELETE else self._state(root)
+        state = None if kind is DELETE else self._state(of)
         author = Author(self.dice.choice([ANA, BEN, EVA]))
-        change = self.hands.change_in(root, kind, identifier, state, author)
-        told.note(change, starts=self._starts(root, identifier, kind), kind=kind, seq=self.seq)
+        change = self.hands.change_in(of, kind, identifier, state, author)
+        told.note(change, starts=self._starts(of, identifier, kind), kind=kind, seq=self.seq)
         return change
 
     def _kind(self, told: Told) -> ChangeKind:
@@ -533,18 +534,18 @@ class RandomWork:
             return self.dice.choice([CREATE, RESTORE]) if told.versions else CREATE
         return self.dice.choices([UPDATE, DELETE, RESTORE], [8, 1, 1])[0]
 
-    def _state(self, root: ObjectRoot) -> State:
+    def _state(self, of: ObjectKind) -> State:
         text = self.dice.choice(["", "les chevaux", "horses", "x" * 3_000])
-        if root is ANNOTATIONS:
+        if of is ANNOTATIONS:
             return remark(f"{text}{self.dice.randrange(10)}")
         return box(self.dice.randrange(100), text)
 
-    def _starts(self, root: ObjectRoot, identifier: str, kind: ChangeKind) -> bool:
+    def _starts(self, of: ObjectKind, identifier: str, kind: ChangeKind) -> bool:
         """HST-1 and HST-3, once more."""
         now = self.hands.now
-        began, last, begun_as = self._last.get((root, identifier), (0.0, -9.0, CREATE))
+        began, last, begun_as = self._last.get((of, identifier), (0.0, -9.0, CREATE))
         starts = kind is not UPDATE or begun_as is DELETE or now - last >= 1 or now - began >= 5
-        self._last[root, identifier] = (now, now, kind) if starts else (began, now, begun_as)
+        self._last[of, identifier] = (now, now, kind) if starts else (began, now, begun_as)
         return starts
 
 
@@ -580,9 +581,9 @@ async def test_random_work_has_the_history_it_should(store: Store, seed: int) ->
     work = RandomWork(seed)
     entries = [work.entry() for _ in range(80)]
     await send(store, random.Random(seed), entries)
-    for root in ObjectRoot:
-        rows = await store.rows(root=root)
-        assert rows.keys() == {identifier for known, identifier in work.known if known is root}
+    for kind in KINDS[DocumentKind.OCW]:
+        rows = await store.rows(kind=kind)
+        assert rows.keys() == {identifier for known, identifier in work.known if known is kind}
         for identifier, row in rows.items():
-            versions = await store.versions(identifier, root=root)
-            check(work.known[root, identifier], row, versions)
+            versions = await store.versions(identifier, kind=kind)
+            check(work.known[kind, identifier], row, versions)

@@ -11,7 +11,8 @@ import pytest
 from crdt_docs.access import Role
 from crdt_docs.gestures import Author, ChangeKind, Step
 from crdt_docs.identifiers import ActorKind, DocumentKind, document_name
-from crdt_docs.object_changes import ObjectChange, ObjectRoot
+from crdt_docs.object_changes import ObjectChange
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import project_object
 from persistence.answer_ports import AnswerStore, KeptAnswer, RequestName, Reservation, Reserved
 from persistence.audit_log import PostgresAuditStore
@@ -149,7 +150,7 @@ def _drawn(author: UUID, *contributors: UUID) -> ObjectChange:
     kind = ChangeKind.CREATE if starts else ChangeKind.UPDATE
     step = Step(starts, kind, Author(author), contributors, None)
     state = project_object({"object_type": "sticky", "created_by": str(ANA)})
-    return ObjectChange(ObjectRoot.OBJECTS, "box", state, Author(contributors[-1]), step, 10)
+    return ObjectChange(ObjectKind.OCW_OBJECT, "box", state, Author(contributors[-1]), step, 10)
 
 
 async def test_prv_2_an_alias_stands_in_a_document_and_its_rows(kept: Kept) -> None:
@@ -166,7 +167,8 @@ async def test_prv_2_an_alias_stands_in_a_document_and_its_rows(kept: Kept) -> N
     assert [entry.user_id for entry in log] == [alias, BEN]
     assert [entry.update for entry in log] == [b"first", b"then"]
     assert (await kept.documents.load(DOCUMENT)).authors == {7: alias, 8: BEN}
-    (row,) = (await kept.objects.history(BOARD, ObjectRoot.OBJECTS, HistoryFilter(), limit=9)).items
+    page = await kept.objects.history(BOARD, ObjectKind.OCW_OBJECT, HistoryFilter(), limit=9)
+    (row,) = page.items
     assert (row.changed_by.user_id, row.contributors) == (alias, (alias, BEN))
     assert await kept.privacy.forget_in(DOCUMENT, ANA) == {}
     other = await kept.sessions.get(OTHER)

@@ -11,6 +11,7 @@ import pytest
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_kinds import ObjectRoot
 from persistence.memory_search import MemorySearch
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
@@ -29,7 +30,7 @@ from persistence.search_ports import Hit, Search, SearchFilter
 from persistence.sessions import PostgresSessionStore
 from persistence.update_log import PostgresDocumentStore
 from tests.helpers.commits import ANA, BEN, commit
-from tests.helpers.objects import ANNOTATIONS, CREATE, DELETE, OBJECTS, UPDATE, Hands, box, remark
+from tests.helpers.objects import CREATE, DELETE, OBJECTS, UPDATE, Hands, box, remark
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HERE, ELSEWHERE = UUID(int=100), UUID(int=200)
@@ -117,9 +118,14 @@ async def test_words_are_found_where_they_stand(library: Library) -> None:
     found = {hit.id: hit for hit in await library.hits("budget")}
     assert set(found) == {"note", "remark"}
     note, said = found["note"], found["remark"]
-    assert (note.root, note.session_id, note.type, note.object_id) == (OBJECTS, one, "sticky", None)
+    assert (note.root, note.session_id, note.type, note.object_id) == (
+        ObjectRoot.OBJECTS,
+        one,
+        "sticky",
+        None,
+    )
     assert note.position == {"x": 3, "y": -2.5}
-    assert (said.root, said.type, said.object_id) == (ANNOTATIONS, "comment", "box")
+    assert (said.root, said.type, said.object_id) == (ObjectRoot.ANNOTATIONS, "comment", "box")
     for hit in found.values():
         assert [part.text for part in hit.snippet if part.is_match] == ["budget"]
         assert hit.rank > 0
@@ -202,8 +208,8 @@ async def test_a_search_can_be_narrowed(library: Library) -> None:
     await library.write(one, "annotation", remark("zebra"))
     await library.write(two, "other", box(0, "zebra"))
     assert await library.ids(SearchFilter("zebra", session_id=one)) == {"object", "annotation"}
-    assert await library.ids(SearchFilter("zebra", root=ANNOTATIONS)) == {"annotation"}
-    assert await library.ids(SearchFilter("zebra", root=OBJECTS)) == {"object", "other"}
+    assert await library.ids(SearchFilter("zebra", root=ObjectRoot.ANNOTATIONS)) == {"annotation"}
+    assert await library.ids(SearchFilter("zebra", root=ObjectRoot.OBJECTS)) == {"object", "other"}
 
 
 async def test_what_fits_best_is_first_then_what_is_newest(library: Library) -> None:

@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 from pycrdt import Map
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import id_of
+from crdt_docs.object_kinds import ObjectKind
 from persistence.memory_store import MemoryDocumentStore
 from persistence.object_ports import HistoryFilter
-from persistence.object_rows import session_of
 from tests.helpers.commits import document
 from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server
@@ -83,9 +83,7 @@ async def test_hst_1_ten_seconds_of_dragging_are_three_rows() -> None:
         board.now = move / HERTZ
         for who in (ADA, BEN):
             await board.edit(who, lambda o: o["a"].update({"position": {"x": board.now, "y": 0}}))
-    session_id = session_of(board.name)
-    assert session_id is not None
-    page = await store.objects.history(session_id, ObjectRoot.OBJECTS, HistoryFilter())
+    page = await store.objects.history(id_of(board.name), ObjectKind.OCW_OBJECT, HistoryFilter())
     newest, middle, first = page.items
     assert (first.change_type, middle.change_type, newest.change_type) == (
         "create",

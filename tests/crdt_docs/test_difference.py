@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crdt_docs.difference import Difference, DifferenceKind, comparing
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_kinds import KINDS, ObjectRoot
 from crdt_docs.projection import ObjectState, project_annotation, project_object
 
 ADDED, CHANGED, REMOVED = DifferenceKind
@@ -19,7 +20,7 @@ Values = dict[Any, Any]  # by root and id
 
 def compare(before: Values, after: Values) -> list[Difference]:
     found: list[Difference] = []
-    for _ in comparing(before, after, found):
+    for _ in comparing(KINDS[DocumentKind.OCW], before, after, found):
         continue
     return found
 

@@ -7,46 +7,48 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_edits import create, delete, merge
 from crdt_docs.object_fields import is_wrong, project, wrong_fields
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from tests.crdt_docs.editing import OBJECT_VALUES, Board
 
-ROOTS = ("objects", "annotations")
+OBJECT, ANNOTATION = KINDS[DocumentKind.OCW]
 
 
-@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("kind", ObjectKind)
 @given(value=OBJECT_VALUES)
 def test_prj_3_an_object_is_invalid_where_a_field_is_wrong(
-    root: str, value: dict[str, Any]
+    kind: ObjectKind, value: dict[str, Any]
 ) -> None:
-    assert project(root, value).is_valid is not any(wrong_fields(root, value))
+    assert project(kind, value).is_valid is not any(wrong_fields(kind, value))
 
 
 @pytest.mark.parametrize(
-    ("root", "value", "wrong"),
+    ("kind", "value", "wrong"),
     [
-        ("objects", {}, ["object_type"]),
-        ("objects", {"object_type": ""}, ["object_type"]),
-        ("objects", {"object_type": "x", "position": {"x": 1}}, ["position"]),
-        ("objects", {"object_type": "x", "size": 3, "layer": "1"}, ["size", "layer"]),
-        ("objects", {"object_type": "x", "properties": {"text": 5}}, ["properties"]),
-        ("objects", {"object_type": "x", "content": 5, "rotation": None}, []),
-        ("annotations", {"annotation_type": "x", "object_id": "x" * 129}, ["object_id"]),
+        (OBJECT, {}, ["object_type"]),
+        (OBJECT, {"object_type": ""}, ["object_type"]),
+        (OBJECT, {"object_type": "x", "position": {"x": 1}}, ["position"]),
+        (OBJECT, {"object_type": "x", "size": 3, "layer": "1"}, ["size", "layer"]),
+        (OBJECT, {"object_type": "x", "properties": {"text": 5}}, ["properties"]),
+        (OBJECT, {"object_type": "x", "content": 5, "rotation": None}, []),
+        (ANNOTATION, {"annotation_type": "x", "object_id": "x" * 129}, ["object_id"]),
         (
-            "annotations",
+            ANNOTATION,
             {"content": 5, "resolved": "no"},
             ["annotation_type", "content", "resolved"],
         ),
     ],
 )
-def test_wrong_fields_are_named(root: str, value: dict[str, Any], wrong: list[str]) -> None:
-    found = list(wrong_fields(root, value))
+def test_wrong_fields_are_named(kind: ObjectKind, value: dict[str, Any], wrong: list[str]) -> None:
+    found = list(wrong_fields(kind, value))
     assert [key for key, _ in found] == wrong
     assert all(should_be.startswith(("must be ", "is required")) for _, should_be in found)
 
 
 def test_null_is_not_wrong() -> None:
-    assert not is_wrong("objects", "rotation", None)
+    assert not is_wrong(OBJECT, "rotation", None)
 
 
 def test_edt_1_a_check_comes_before_anything_is_written() -> None:

@@ -11,9 +11,11 @@ from pycrdt import Array, Map, Text
 
 from crdt_docs.edit_errors import InvalidId
 from crdt_docs.edit_values import MAX_PARTS, same
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_edits import create, delete, merge
+from crdt_docs.object_fields import project
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.object_restoring import put_all_back, put_back
-from crdt_docs.projection import project_annotation, project_object
 from tests.crdt_docs.editing import (
     EXTENTS,
     NUMBERS,
@@ -26,10 +28,10 @@ from tests.crdt_docs.editing import (
     document,
 )
 
-ROOTS = ("objects", "annotations")
+OBJECT, ANNOTATION = KINDS[DocumentKind.OCW]
 DELTAS = st.lists(PARTS, max_size=3).map(lambda parts: {"delta": parts})
 VALID = {
-    "objects": st.fixed_dictionaries(
+    OBJECT: st.fixed_dictionaries(
         {"object_type": st.sampled_from(["sticky", "shape"])},
         optional={
             "position": POINTS,
@@ -43,7 +45,7 @@ VALID = {
             "created_by": WORDS,
         },
     ),
-    "annotations": st.fixed_dictionaries(
+    ANNOTATION: st.fixed_dictionaries(
         {"annotation_type": st.sampled_from(["comment", "marker"])},
         optional={
             "content": WORDS | DELTAS,
@@ -56,50 +58,49 @@ VALID = {
 }
 
 
-def state_of(board: Board, root: str, identifier: str = "a") -> dict[str, Any]:
+def state_of(board: Board, kind: ObjectKind, identifier: str = "a") -> dict[str, Any]:
     """As the history has it: the columns; empty when there is nothing."""
-    value = board.read(root, identifier)
+    value = board.read(kind.root, identifier)
     if value is None:
         return {}
-    project = project_object if root == "objects" else project_annotation
-    fields = project(value)._asdict()
+    fields = project(kind, value)._asdict()
     del fields["search_text"]
     return fields
 
 
-@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("kind", VALID)
 @given(data=st.data(), now=OBJECT_VALUES | st.none())
 def test_edt_6_an_object_becomes_what_its_state_says(
-    root: str, data: st.DataObject, now: dict[str, Any] | None
+    kind: ObjectKind, data: st.DataObject, now: dict[str, Any] | None
 ) -> None:
     """Whatever it is by now, and nothing is written twice."""
-    was = data.draw(VALID[root] | st.none())
+    was = data.draw(VALID[kind] | st.none())
     past, board = Board(), Board()
     if was is not None:
-        past.edit(create, root, "a", was)
+        past.edit(create, kind.root, "a", was)
     if now is not None:
-        board.edit(create, root, "a", now)
-    state = state_of(past, root)
-    board.edit(put_back, root, "a", state)
-    assert same(state_of(board, root), state)
-    assert same(state_of(board.copy(), root), state)
+        board.edit(create, kind.root, "a", now)
+    state = state_of(past, kind)
+    board.edit(put_back, kind, "a", state)
+    assert same(state_of(board, kind), state)
+    assert same(state_of(board.copy(), kind), state)
     board.emitted.clear()
-    board.edit(put_back, root, "a", state)
+    board.edit(put_back, kind, "a", state)
     assert board.emitted == []
 
 
-@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("kind", VALID)
 @given(was=OBJECT_VALUES, now=OBJECT_VALUES)
 def test_edt_6_what_was_invalid_comes_back_as_far_as_its_row_goes(
-    root: str, was: dict[str, Any], now: dict[str, Any]
+    kind: ObjectKind, was: dict[str, Any], now: dict[str, Any]
 ) -> None:
     past, board = Board(), Board()
-    past.edit(create, root, "a", was)
-    state = state_of(past, root)
+    past.edit(create, kind.root, "a", was)
+    state = state_of(past, kind)
     assume(not state["is_valid"])
-    board.edit(create, root, "a", now)
-    board.edit(put_back, root, "a", state)
-    found = state_of(board, root)
+    board.edit(create, kind.root, "a", now)
+    board.edit(put_back, kind, "a", state)
+    found = state_of(board, kind)
     assert same({**found, "is_valid": False}, state)
 
 
@@ -107,20 +108,20 @@ def test_edt_6_fields_that_the_state_does_not_know_are_left_alone() -> None:
     board = Board()
     first = {"object_type": "sticky", "layer": 1, "link": "x"}
     board.edit(create, "objects", "a", first)
-    state = state_of(board, "objects")
+    state = state_of(board, OBJECT)
     board.edit(merge, "objects", "a", {"layer": 2, "link": "y", "extra": {"k": 1}})
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     assert board.read("objects", "a") == {**first, "link": "y", "extra": {"k": 1}}
 
 
 def test_edt_6_people_who_type_meanwhile_keep_their_place() -> None:
     board = Board()
     board.edit(create, "objects", "a", {"object_type": "text", "properties": {"text": "one two"}})
-    state = state_of(board, "objects")
+    state = state_of(board, OBJECT)
     board.edit(merge, "objects", "a", {"properties": {"text": "one and two"}})
     other = board.copy()
     other.place("objects", "a")["properties"]["text"].insert(11, "!")
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     board.doc.apply_update(other.doc.get_update())
     assert board.read("objects", "a")["properties"] == {"text": "one two!"}
 
@@ -130,12 +131,12 @@ def test_edt_6_formats_come_back() -> None:
     bold = {"insert": "bold", "attributes": {"bold": True}}
     text = {"delta": [{"insert": "so "}, bold, {"insert": {"image": "x"}}]}
     board.edit(create, "objects", "a", {"object_type": "text", "properties": {"text": text}})
-    state = state_of(board, "objects")
+    state = state_of(board, OBJECT)
     board.edit(merge, "objects", "a", {"properties": {"text": "bald"}})
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     assert board.read("objects", "a")["properties"]["text"] == text
     board.edit(delete, "objects", "a")
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     assert board.read("objects", "a")["properties"]["text"] == text
 
 
@@ -145,13 +146,13 @@ def test_formats_of_an_annotation_stay_where_the_words_do() -> None:
     bold = {"insert": "bold", "attributes": {"bold": True}}
     remark = {"annotation_type": "comment", "content": {"delta": [bold, {"insert": " word"}]}}
     board.edit(create, "annotations", "a", remark)
-    state = state_of(board, "annotations")
+    state = state_of(board, ANNOTATION)
     assert state["content"] == "bold word"
     board.place("annotations", "a")["content"].insert_embed(2, {"image": "x"})
     board.emitted.clear()
-    board.edit(put_back, "annotations", "a", state)
+    board.edit(put_back, ANNOTATION, "a", state)
     assert board.emitted == []
-    board.edit(put_back, "annotations", "a", {**state, "content": "bold words"})
+    board.edit(put_back, ANNOTATION, "a", {**state, "content": "bold words"})
     parts = board.read("annotations", "a")["content"]["delta"]
     assert parts == [
         {"insert": "bo", "attributes": {"bold": True}},
@@ -165,10 +166,10 @@ def test_formats_of_an_annotation_stay_where_the_words_do() -> None:
 def test_edt_6_what_was_not_there_is_deleted(state: dict[str, Any] | None) -> None:
     board = Board()
     board.edit(create, "objects", "a", {"object_type": "shape"})
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     assert board.read("objects", "a") is None
     board.emitted.clear()
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     assert board.emitted == []
 
 
@@ -176,10 +177,10 @@ def test_edt_6_what_was_not_there_is_deleted(state: dict[str, Any] | None) -> No
 def test_a_field_of_the_wrong_kind_goes_when_the_object_was_valid(field: str) -> None:
     board = Board()
     board.edit(create, "objects", "a", {"object_type": "shape"})
-    state = state_of(board, "objects")
+    state = state_of(board, OBJECT)
     board.edit(merge, "objects", "a", {field: [1]})
-    assert not state_of(board, "objects")["is_valid"]
-    board.edit(put_back, "objects", "a", state)
+    assert not state_of(board, OBJECT)["is_valid"]
+    board.edit(put_back, OBJECT, "a", state)
     assert board.read("objects", "a") == {"object_type": "shape"}
 
 
@@ -188,7 +189,7 @@ def test_whatever_stands_there_is_replaced(stands: Any) -> None:
     board = Board()
     board.doc["objects"] = Map({"a": stands})
     state = {"object_type": "sticky", "properties": {"text": "hi"}, "is_valid": True}
-    board.edit(put_back, "objects", "a", state)
+    board.edit(put_back, OBJECT, "a", state)
     more = {"more": 1} if isinstance(stands, dict) else {}
     wanted = {"object_type": "sticky", "properties": {"text": "hi"}, **more}
     assert board.read("objects", "a") == wanted
@@ -196,7 +197,7 @@ def test_whatever_stands_there_is_replaced(stands: Any) -> None:
 
 def test_an_id_without_a_row_has_no_state() -> None:
     with pytest.raises(InvalidId):
-        Board().edit(put_back, "objects", "x" * 129, {"object_type": "shape"})
+        Board().edit(put_back, OBJECT, "x" * 129, {"object_type": "shape"})
 
 
 ANYTHING = st.dictionaries(st.sampled_from("abcd"), OBJECT_VALUES | VALUES, max_size=4)
@@ -244,21 +245,21 @@ def test_edt_7_what_nobody_changed_is_not_written() -> None:
     assert board.place("objects", "b") == b"x"
 
 
-@pytest.mark.parametrize("root", ROOTS)
-def test_a_text_of_very_many_parts_is_made_anew(root: str) -> None:
+@pytest.mark.parametrize("kind", VALID)
+def test_a_text_of_very_many_parts_is_made_anew(kind: ObjectKind) -> None:
     """To change it would take yrs seconds: it walks over all of it for every part."""
     parts = [{"insert": "x", "attributes": {"n": i % 2}} for i in range(2 * MAX_PARTS + 1)]
     text = {"delta": parts}
     board = Board()
     board.doc["objects"] = Map({"a": Map({"object_type": "text", "properties": {"text": text}})})
     board.doc["annotations"] = Map({"a": Map({"annotation_type": "comment", "content": text})})
-    state = state_of(board, root)
-    board.edit(delete, root, "a")
-    board.edit(put_back, root, "a", state)
-    assert same(state_of(board, root), state)
-    field = "content" if root == "annotations" else "properties"
-    changed = {**state, field: "words" if root == "annotations" else {"text": "words"}}
-    board.edit(put_back, root, "a", changed)
-    assert same(state_of(board, root), changed)
-    board.edit(put_back, root, "a", state)
-    assert same(state_of(board, root), state)
+    state = state_of(board, kind)
+    board.edit(delete, kind.root, "a")
+    board.edit(put_back, kind, "a", state)
+    assert same(state_of(board, kind), state)
+    field = "content" if kind is ANNOTATION else "properties"
+    changed = {**state, field: "words" if kind is ANNOTATION else {"text": "words"}}
+    board.edit(put_back, kind, "a", changed)
+    assert same(state_of(board, kind), changed)
+    board.edit(put_back, kind, "a", state)
+    assert same(state_of(board, kind), state)

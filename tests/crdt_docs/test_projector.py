@@ -13,7 +13,8 @@ from pycrdt import Doc, Map, Text, UndoManager
 from crdt_docs.document import Document, StoredState
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind, Identity
-from crdt_docs.object_changes import ObjectChange, ObjectRoot
+from crdt_docs.object_changes import ObjectChange
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import AnnotationState, ObjectState, project_object
 from crdt_docs.projector import Projector
 from crdt_docs.turn import Emitted
@@ -72,7 +73,7 @@ class Board:
             self.projector.note(edit, self.now)
 
     def take(self) -> list[ObjectChange]:
-        return sorted(self.projector.take(), key=lambda change: (change.root, change.id))
+        return sorted(self.projector.take(), key=lambda change: (change.kind, change.id))
 
     def take_one(self) -> ObjectChange:
         (change,) = self.projector.take()
@@ -105,7 +106,7 @@ def test_an_object_is_created_changed_and_deleted() -> None:
     board = Board(ADA)
     board.do(ADA, put("a"))
     created = board.take_one()
-    assert created.root is ObjectRoot.OBJECTS
+    assert created.kind is ObjectKind.OCW_OBJECT
     assert created.state == ObjectState(object_type="sticky")
     assert (created.id, created.author) == ("a", Author(ADA.user_id))
     assert created.step.starts
@@ -166,7 +167,7 @@ def test_annotations_have_their_own_root() -> None:
     )
     board.do(ADA, put("a"))
     note, thing = board.take()
-    assert note.root is ObjectRoot.ANNOTATIONS
+    assert note.kind is ObjectKind.OCW_ANNOTATION
     assert note.state == AnnotationState("comment", "hm", search_text="hm")
     assert isinstance(thing.state, ObjectState)
 

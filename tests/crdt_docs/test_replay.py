@@ -96,7 +96,7 @@ def test_objects_are_read_with_their_formats(lived: Lived) -> None:
     replay = Replay()
     exhaust(replay.applying(None, lived.log))
     values: Values = {}
-    assert exhaust(replay.reading(values))
+    assert exhaust(replay.reading(values, ("objects", "annotations")))
     assert set(values) == {"objects", "annotations"}
     assert set(values["objects"]) == set(lived.was[-1]["objects"])
     texts = [value["properties"]["text"] for value in values["objects"].values()]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
-from crdt_docs.object_changes import ObjectChange, ObjectRoot, State
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.projection import AnnotationState, ObjectState
 
 CREATE, UPDATE, DELETE, RESTORE = ChangeKind
-OBJECTS, ANNOTATIONS = ObjectRoot
+OBJECTS, ANNOTATIONS = KINDS[DocumentKind.OCW]
 
 
 def box(x: float = 0, text: str = "") -> ObjectState:
@@ -57,12 +59,12 @@ class Hands:
         relayed_by: UUID | None = None,
     ) -> ObjectChange:
         """Do something to what has this id; the state says whether to an object."""
-        root = ANNOTATIONS if isinstance(state, AnnotationState) else OBJECTS
-        return self.change_in(root, kind, identifier, state, author, relayed_by=relayed_by)
+        of = ANNOTATIONS if isinstance(state, AnnotationState) else OBJECTS
+        return self.change_in(of, kind, identifier, state, author, relayed_by=relayed_by)
 
     def change_in(
         self,
-        root: ObjectRoot,
+        of: ObjectKind,
         kind: ChangeKind,
         identifier: str,
         state: State | None,
@@ -70,10 +72,10 @@ class Hands:
         *,
         relayed_by: UUID | None = None,
     ) -> ObjectChange:
-        """The same in a root that the state does not tell."""
+        """The same to what the state does not tell."""
         by = author if isinstance(author, Author) else Author(author)
-        step = self._gestures.note((root, identifier), kind, by, self.now, relayed_by=relayed_by)
-        return ObjectChange(root, identifier, state, by, step)
+        step = self._gestures.note((of, identifier), kind, by, self.now, relayed_by=relayed_by)
+        return ObjectChange(of, identifier, state, by, step)
 
     def later(self, seconds: float = 60.0) -> None:
         """Let time go by: gestures end."""

@@ -11,6 +11,7 @@ import pytest
 from crdt_docs.edit_values import same
 from crdt_docs.object_edits import create, delete, merge
 from crdt_docs.object_fields import project
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_restoring import put_all_back, put_back
 from tests.crdt_docs.editing import Board, document
 from tests.helpers.node_clients import NodeClient, NodeClients
@@ -114,8 +115,10 @@ class Table:
             case 0:
                 self.board.edit(delete, "objects", key)
             case 1:
-                state = project("objects", self.draw.choice(self.past).get(key) or {})._asdict()
-                self.board.edit(put_back, "objects", key, state)
+                state = project(
+                    ObjectKind.OCW_OBJECT, self.draw.choice(self.past).get(key) or {}
+                )._asdict()
+                self.board.edit(put_back, ObjectKind.OCW_OBJECT, key, state)
             case 2:
                 self.board.edit(put_all_back, {"objects": self.draw.choice(self.past)})
             case _:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from persistence.object_lookup import ANNOTATIONS_OF, CREATOR, ROW, STATE_OF
 from persistence.pool import Connection, connect
 from tests.helpers.query_plans import plan_nodes
@@ -43,10 +43,10 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
 @pytest.mark.parametrize(
     ("query", "arguments", "indexes"),
     [
-        (ROW[ObjectRoot.ANNOTATIONS], ("a7",), {"ocw_annotations_pkey"}),
-        (CREATOR[ObjectRoot.ANNOTATIONS], ("a7",), {"ocw_annotation_history_pkey"}),
+        (ROW[ObjectKind.OCW_ANNOTATION], ("a7",), {"ocw_annotations_pkey"}),
+        (CREATOR[ObjectKind.OCW_ANNOTATION], ("a7",), {"ocw_annotation_history_pkey"}),
         (
-            STATE_OF[ObjectRoot.ANNOTATIONS],
+            STATE_OF[ObjectKind.OCW_ANNOTATION],
             ("a7", 2),
             {"ocw_annotation_history_pkey", "ocw_annotations_pkey"},
         ),

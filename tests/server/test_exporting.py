@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from pycrdt import Doc, Map
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.object_reader import ObjectReader
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.pool import DatabasePool

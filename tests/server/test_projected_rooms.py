@@ -13,7 +13,7 @@ from pycrdt import Doc, Map
 from crdt_docs.document import Document, NoFence
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import DocumentKind, Identity, document_name
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projector import Projector
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.ports import StorageUnavailable
@@ -32,7 +32,7 @@ def sticky(x: float = 0) -> Map[Any]:
 
 async def rows(house: House) -> dict[str, ObjectRow]:
     await house.journal.flush()
-    found = await house.store.objects.objects(SESSION, ObjectRoot.OBJECTS, deleted=True)
+    found = await house.store.objects.objects(SESSION, ObjectKind.OCW_OBJECT, deleted=True)
     return {row.id: row for row in found}
 
 
@@ -40,7 +40,7 @@ async def history(house: House, identifier: str) -> list[HistoryRow]:
     """Oldest first."""
     await house.journal.flush()
     wanted = HistoryFilter(object_id=identifier)
-    page = await house.store.objects.history(SESSION, ObjectRoot.OBJECTS, wanted)
+    page = await house.store.objects.history(SESSION, ObjectKind.OCW_OBJECT, wanted)
     return list(page.items)[::-1]
 
 
@@ -80,7 +80,7 @@ async def test_hst_6_a_row_is_stored_with_the_update_that_caused_it() -> None:
             for entry in log:
                 doc.apply_update(entry.update)
             objects = doc.get("objects", type=Map)
-            stored = await house.store.objects.objects(SESSION, ObjectRoot.OBJECTS)
+            stored = await house.store.objects.objects(SESSION, ObjectKind.OCW_OBJECT)
             assert {row.id: row.state["position"] for row in stored} == {
                 key: objects[key]["position"] for key in objects
             }

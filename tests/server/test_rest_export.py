@@ -13,7 +13,8 @@ from pycrdt import Doc, Map, Text
 
 from crdt_docs.errors import NotNow
 from crdt_docs.identifiers import DocumentKind, document_name
-from crdt_docs.object_changes import ObjectRoot, State
+from crdt_docs.object_changes import State
+from crdt_docs.object_kinds import ObjectRoot
 from persistence.ports import Commit
 from server.exporting import AT_ONCE, WAITING, Board, Exports, drawn, past_board, stored_board
 from server.live_documents import LiveRooms

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from crdt_docs.object_changes import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind
 from persistence.database_lock import DatabaseLock
 from persistence.errors import DatabaseInUse
 from persistence.inspection import PostgresInspection
@@ -477,7 +477,7 @@ class _Losing(list[str]):
 
 
 def test_findings_are_json_too() -> None:
-    finding = Finding(ONE, Fault.ROW_MISSING, "has no row", (ObjectRoot.OBJECTS, "a\n\x1b[2J"))
+    finding = Finding(ONE, Fault.ROW_MISSING, "has no row", (ObjectKind.OCW_OBJECT, "a\n\x1b[2J"))
     assert str(finding) == f"{ONE} objects/a\\n\\x1b[2J: has no row"
     assert json.loads(json.dumps(finding.as_dict())) == {
         "document": ONE,
