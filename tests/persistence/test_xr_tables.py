@@ -1,0 +1,151 @@
+"""What the tables of XR promise beyond the contract: what they hold, and who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from persistence.pool import Connection, DatabasePool, connect
+from persistence.xr_people_ports import Sighting
+from persistence.xr_stores import XrStores, xr_in_postgres
+from tests.helpers.commits import ANA
+from tests.helpers.waiting import until
+from tests.helpers.xr import LATER, MINUTE, NOON, a_room, a_session, placed, somebody_there
+
+SESSION = UUID(int=10)
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    opened = await connect(database)
+    yield opened
+    await opened.close()
+
+
+async def test_rooms_are_checked(connection: Connection) -> None:
+    insert = (
+        "INSERT INTO xr_rooms (id, workspace_id, name, room_type, room_template, dimensions, "
+        "config, is_persistent, is_public, max_participants, created_by) VALUES "
+        "(gen_random_uuid(), gen_random_uuid(), $1, $2, $3, $4::text::jsonb, $5::text::jsonb, "
+        "true, true, $6, gen_random_uuid())"
+    )
+    good: list[object] = ["n" * 200, "meeting", "custom", "{}", "{}", 1]
+    await connection.execute(insert, *good)
+    for place, bad in enumerate(["", "disco", "cave", "[]", "1", 0]):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(insert, *good[:place], bad, *good[place + 1 :])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(insert, "n" * 201, *good[1:])
+
+
+@pytest_asyncio.fixture
+async def xr(pool: DatabasePool) -> XrStores:
+    """With a session, in which Ana is."""
+    stores = xr_in_postgres(pool)
+    await stores.rooms.create(a_room())
+    await stores.sessions.start(a_session())
+    await stores.participants.join(somebody_there())
+    return stores
+
+
+async def test_sessions_and_members_are_checked(xr: XrStores, connection: Connection) -> None:
+    room = UUID(int=1)
+    for status, ended_at in (("ended", None), ("active", AT), ("resting", None)):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(
+                "INSERT INTO xr_sessions (id, room_id, status, ended_at) "
+                "VALUES (gen_random_uuid(), $1, $2, $3)",
+                room,
+                status,
+                ended_at,
+            )
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(
+            "INSERT INTO xr_sessions (id, room_id) VALUES (gen_random_uuid(), $1)", room
+        )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(
+            "INSERT INTO xr_room_members (room_id, user_id, role) "
+            "VALUES ($1, gen_random_uuid(), 'boss')",
+            room,
+        )
+
+
+async def test_people_and_avatars_are_checked(xr: XrStores, connection: Connection) -> None:
+    for change in ("device_type = 'toaster'", "position = '1'", "rotation = '[]'"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(f"UPDATE xr_participants SET {change}")
+    insert = (
+        "INSERT INTO xr_avatars (id, user_id, avatar_name, avatar_config, is_default) "
+        "VALUES (gen_random_uuid(), $1, $2, $3::text::jsonb, true)"
+    )
+    for name, config in (("", "{}"), ("n" * 201, "{}"), ("Owl", "[]")):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(insert, ANA, name, config)
+    await connection.execute(insert, ANA, "Owl", "{}")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(insert, ANA, "Cat", "{}")
+
+
+@asynccontextmanager
+async def somebody_joining(connection: Connection) -> AsyncIterator[None]:
+    """A join of which everything is done but the commit, until the end of this."""
+    async with connection.transaction():
+        await connection.execute("SELECT FROM xr_sessions WHERE id = $1 FOR SHARE", SESSION)
+        await connection.execute(
+            "INSERT INTO xr_participants "
+            "(session_id, connection_id, user_id, device_type, last_seen_at) "
+            "VALUES ($1, gen_random_uuid(), gen_random_uuid(), 'mobile', now())",
+            SESSION,
+        )
+        yield
+
+
+async def until_somebody_waits(dsn: str) -> None:
+    watcher = await connect(dsn)
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+    await until(lambda: watcher.fetchval(waiting))
+    await watcher.close()
+
+
+@pytest.mark.parametrize("by", ["the session", "the room"])
+async def test_xrs_3_who_joins_as_it_ends_is_gone_too(
+    xr: XrStores, connection: Connection, database: str, by: str
+) -> None:
+    async with somebody_joining(connection):
+        over = xr.sessions.end(SESSION, LATER) if by == "the session" else None
+        ending = asyncio.create_task(over or xr.rooms.delete(UUID(int=1), LATER))
+        await until_somebody_waits(database)
+    assert await ending
+    people = (await xr.participants.participants(SESSION)).items
+    assert [person.left_at for person in people] == [LATER, LATER]
+
+
+async def test_places_wait_for_nobody(xr: XrStores, connection: Connection) -> None:
+    """Who is locked is passed over, and noted the next time."""
+    await xr.participants.join(somebody_there(1001))
+    both = [
+        Sighting(SESSION, UUID(int=number), NOON + MINUTE, placed(1)) for number in (1000, 1001)
+    ]
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM xr_participants WHERE connection_id = $1 FOR UPDATE", UUID(int=1000)
+        )
+        async with asyncio.timeout(5):
+            await xr.participants.note(both)
+    noted = await asyncio.gather(
+        *(xr.participants.participant(SESSION, each.connection_id) for each in both)
+    )
+    assert [person and person.placed for person in noted] == [None, placed(1)]
+    await xr.participants.note(both)
+    passed_over = await xr.participants.participant(SESSION, UUID(int=1000))
+    assert passed_over is not None
+    assert passed_over.placed == placed(1)
