@@ -51,5 +51,5 @@ def _is_fresh() -> bool:
 
 
 def _ages() -> list[float]:
-    sources: list[Path] = [*WEB.glob("src/**/*"), *WEB.glob("*.*")]
+    sources: list[Path] = [*WEB.glob("src/**/*"), *WEB.glob("client/**/*"), *WEB.glob("*.*")]
     return [source.stat().st_mtime for source in sources if source.is_file()]
