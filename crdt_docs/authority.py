@@ -358,8 +358,8 @@ class Authority:
 
     def _put_back(self, case: Case, place: Map[Any]) -> bool:
         """RUL-9: what somebody else has in their hand; whether anything was moved."""
-        held = case.held.keys() - case.taken_back.keys()
-        moved = dict(self.held.put_back({entry: case.trees[entry] for entry in held}, place))
+        trees = {entry: case.trees[entry] for entry in case.held}
+        moved = dict(self.held.put_back(trees, place))
         for entry, is_as_before in moved.items():
             (case.taken_back if is_as_before else case.put_back)[entry] = case.held[entry]
         return bool(moved)

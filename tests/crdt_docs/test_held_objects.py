@@ -139,6 +139,27 @@ def test_rul_9_a_shared_transform_becomes_one_again() -> None:
     assert ada.json() == eve.json() == room.json() == room.reopened()
 
 
+def test_rul_9_what_was_deleted_in_somebodys_hand_may_be_made_again() -> None:
+    room, ada, _, eve = _room()
+    eve.edit(lambda o: o.pop("a"))
+    room.settle()
+    eve.set("a", model(THERE))
+    room.settle()
+    assert ada.json()["a"]["transform"] == THERE
+    assert not eve.denials
+
+
+def test_rul_9_an_annotation_of_the_same_name_is_something_else() -> None:
+    room, ada, _, eve = _room()
+    notes: Map[Any] = eve.doc.get("annotations", type=Map)
+    notes["a"] = model(HERE)
+    room.settle()
+    notes["a"]["transform"] = THERE
+    room.settle()
+    assert shown(ada.doc, "annotations", "a")["a"]["transform"] == THERE
+    assert not eve.denials
+
+
 def test_rul_9_of_work_done_offline_what_is_legal_stays() -> None:
     room, ada, ben, eve = _room()
     eve.is_offline = True

@@ -72,6 +72,18 @@ def test_pos_31_no_number_comes_twice_though_objects_are_forgotten() -> None:
     assert denied(holds.claim("ada", "never seen", MOST, 999.0))[1] == holds._forgotten
 
 
+def test_pos_31_what_is_forgotten_later_does_not_lower_the_number_of_what_was_forgotten() -> None:
+    holds, _ = _room()
+    for _ in range(5):
+        grant = granted(holds.claim("ada", "old", 0, 0.0))
+        holds.leave("ada", 0.0)
+    for number in range(REMEMBERED + 1):
+        granted(holds.claim("ada", str(number), 0, 100.0))
+        holds.leave("ada", 100.0)
+    assert grant.sequence == 9
+    assert granted(holds.claim("ada", "old", 0, 200.0)).sequence == 11
+
+
 def test_pos_31_after_the_highest_number_comes_one() -> None:
     holds, _ = _room()
     holds._forgotten = MOST - 1
@@ -245,6 +257,19 @@ def test_pos_38_what_rests_is_written_down_once_and_again_when_it_has_moved() ->
     assert landings(effects) == [("chair", (11.9, 0.0, 0.0), "ada")]
 
 
+def test_pos_38_what_rests_is_found_behind_what_moves() -> None:
+    holds, _ = _room()
+    still, moving = (granted(holds.claim("ada", key, 0, 0.0)) for key in ("chair", "table"))
+    told = []
+    for tick in range(20):
+        now = tick / 10
+        holds.take_transforms("ada", [at(moving, tick)], tick, now)
+        if tick == 1:
+            holds.take_transforms("ada", [at(still, 1)], tick, now)
+        told += landings(holds.tick(now))
+    assert told == [("chair", (1.0, 0.0, 0.0), "ada")]
+
+
 def test_pos_38_a_hand_that_trembles_is_at_rest() -> None:
     holds, _ = _room()
     grant = granted(holds.claim("ada", "chair", 0, 0.0))
@@ -279,8 +304,10 @@ def test_pos_38_what_is_more_than_trembling_is_a_move(
 def test_pos_38_the_same_rotation_has_two_spellings() -> None:
     holds, _ = _room()
     grant = granted(holds.claim("ada", "chair", 0, 0.0))
-    for tick, rotation in enumerate([(0.5, 0.5, 0.5, 0.5), (-0.5, -0.5, -0.5, -0.5)]):
-        holds.take_transforms("ada", [at(grant, 1, rotation=rotation)], tick, tick * 0.9)
+    for tick, (x, w) in enumerate([(0.7072, -0.707), (0.707, -0.7072)]):
+        up = at(grant, 1, rotation=(x, 0.0, 0.0, w))
+        assert (decode_transform(up.record).rotation[0] > 0) == (tick == 0), "the largest is"
+        holds.take_transforms("ada", [up], tick, tick * 0.9)
     assert len(landings(holds.tick(REST_SECONDS))) == 1
 
 
