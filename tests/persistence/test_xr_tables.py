@@ -12,10 +12,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from crdt_docs.access import Role
 from persistence.pool import Connection, DatabasePool, connect
+from persistence.ports import LastHost
 from persistence.xr_people_ports import Sighting
 from persistence.xr_stores import XrStores, xr_in_postgres
-from tests.helpers.commits import ANA
+from tests.helpers.commits import ANA, BEN
 from tests.helpers.waiting import until
 from tests.helpers.xr import LATER, MINUTE, NOON, a_room, a_session, placed, somebody_there
 
@@ -110,6 +112,7 @@ async def somebody_joining(connection: Connection) -> AsyncIterator[None]:
 
 
 async def until_somebody_waits(dsn: str) -> None:
+    """For what another does, and has not committed."""
     watcher = await connect(dsn)
     waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
     await until(lambda: watcher.fetchval(waiting))
@@ -127,6 +130,48 @@ async def test_xrs_3_who_joins_as_it_ends_is_gone_too(
     assert await ending
     people = (await xr.participants.participants(SESSION)).items
     assert [person.left_at for person in people] == [LATER, LATER]
+
+
+async def test_nobody_joins_what_is_being_ended(
+    xr: XrStores, connection: Connection, database: str
+) -> None:
+    async with connection.transaction():
+        await connection.execute("UPDATE xr_sessions SET status = 'ended', ended_at = now()")
+        joining = asyncio.create_task(xr.participants.join(somebody_there(1001)))
+        await until_somebody_waits(database)
+    assert await joining is None
+
+
+async def test_nothing_is_started_in_a_room_that_is_being_deleted(
+    xr: XrStores, connection: Connection, database: str
+) -> None:
+    await xr.sessions.end(SESSION, LATER)
+    async with connection.transaction():
+        await connection.execute("UPDATE xr_rooms SET deleted_at = now()")
+        starting = asyncio.create_task(xr.sessions.start(a_session(11)))
+        await until_somebody_waits(database)
+    assert await starting is None
+
+
+@pytest.mark.parametrize("demotes", [True, False], ids=["demote", "remove"])
+async def test_xrs_1_two_hosts_do_not_put_each_other_out(
+    xr: XrStores, connection: Connection, database: str, *, demotes: bool
+) -> None:
+    room = UUID(int=1)
+    await xr.members.put(room, BEN, Role.HOST, NOON)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM xr_rooms FOR NO KEY UPDATE")
+        await connection.execute(
+            "UPDATE xr_room_members SET role = 'viewer' WHERE user_id = $1", BEN
+        )
+        changing = asyncio.create_task(
+            xr.members.put(room, ANA, Role.VIEWER, LATER)
+            if demotes
+            else xr.members.remove(room, ANA, LATER)
+        )
+        await until_somebody_waits(database)
+    with pytest.raises(LastHost):
+        await changing
 
 
 async def test_places_wait_for_nobody(xr: XrStores, connection: Connection) -> None:
