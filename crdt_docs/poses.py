@@ -1,6 +1,6 @@
 """Records of the pose lane: where somebody's head and hands are, and where a held object is (POS).
 
-A *record* is the bytes that are sent; the server passes on those of others as they came (POS-9).
+A *record* is the bytes that are sent; the server passes poses on as they came (POS-9).
 Layout: `docs/pose-lane.md`, section 2. All numbers are little-endian.
 
 What the server does with each record is done without decoding it: `read_header`,
