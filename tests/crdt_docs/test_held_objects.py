@@ -152,11 +152,12 @@ def test_rul_9_what_was_deleted_in_somebodys_hand_may_be_made_again() -> None:
 def test_rul_9_an_annotation_of_the_same_name_is_something_else() -> None:
     room, ada, _, eve = _room()
     notes: Map[Any] = eve.doc.get("annotations", type=Map)
-    notes["a"] = model(HERE)
+    notes["a"] = model(THERE)
     room.settle()
-    notes["a"]["transform"] = THERE
+    notes["a"]["transform"] = HERE
     room.settle()
-    assert shown(ada.doc, "annotations", "a")["a"]["transform"] == THERE
+    assert shown(ada.doc, "annotations", "a")["a"]["transform"] == HERE
+    assert room.json()["a"]["transform"] == HERE
     assert not eve.denials
 
 

@@ -84,6 +84,16 @@ def test_pos_31_what_is_forgotten_later_does_not_lower_the_number_of_what_was_fo
     assert granted(holds.claim("ada", "old", 0, 200.0)).sequence == 11
 
 
+def test_pos_31_what_was_held_last_is_remembered_longest() -> None:
+    holds, _ = _room()
+    for key in ("chair", *map(str, range(REMEMBERED - 1)), "chair", "one more"):
+        grant = granted(holds.claim("ada", key, 0, 0.0))
+        holds.leave("ada", 0.0)
+    assert grant.sequence == 1
+    assert granted(holds.claim("ada", "chair", 4, 0.0)).sequence == 5
+    assert granted(holds.claim("ada", "0", 2, 0.0)).sequence == 3, "forgotten, and not moved since"
+
+
 def test_pos_31_after_the_highest_number_comes_one() -> None:
     holds, _ = _room()
     holds._forgotten = MOST - 1
