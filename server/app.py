@@ -65,6 +65,7 @@ from server.clock import utc_now
 from server.counters import Counters
 from server.database_watch import DatabaseWatch
 from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
+from server.document_standings import DocumentStandings
 from server.forgetting import Forgetting
 from server.housekeeping import keep_house
 from server.limits.addresses import written_both_ways
@@ -95,7 +96,6 @@ from server.sockets.collab_places import CollabLimits
 from server.sockets.collab_socket import collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
-from server.standings import StandingReader
 from server.time_travel import TimeTravel
 from server.token_issuing import Lifetimes, TokenIssuer
 from server.trail_retention import TrailRetention
@@ -275,7 +275,7 @@ async def _build(
         interval=settings.journal_interval,
         max_backlog_bytes=settings.journal_backlog_bytes,
     )
-    standings = StandingReader(stores.sessions)
+    standings = DocumentStandings(stores.sessions, stores.xr.rooms)
 
     async def reload_revoked() -> None:
         await issuer.load()

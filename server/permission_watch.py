@@ -12,19 +12,24 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
-from uuid import UUID
 
 import structlog
 
-from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.identifiers import DocumentName
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
-from persistence.ports import SessionStatus, Standing, StorageUnavailable
-from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
+from persistence.ports import StorageUnavailable
+from server.access_decision import Allowed, Denied, Ended, NotFound, decide
 from server.authentication import Credentials
+from server.document_standings import (
+    AnyStanding,
+    Asked,
+    DocumentStandings,
+    is_paused,
+    place_of,
+)
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
-from server.standings import StandingReader
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +42,11 @@ class _Asked:
     """Who is in a room, as they were when the question went out."""
 
     host: RoomHost
-    session_id: UUID
     tokens: Mapping[Member, Credentials]
 
-    def pairs(self) -> Iterator[tuple[UUID, UUID]]:
+    def pairs(self) -> Iterator[Asked]:
         for credentials in self.tokens.values():
-            yield self.session_id, credentials.identity.user_id
+            yield self.host.name, credentials.identity.user_id
 
 
 class PermissionWatch:
@@ -51,7 +55,7 @@ class PermissionWatch:
     def __init__(
         self,
         directory: RoomDirectory,
-        standings: StandingReader,
+        standings: DocumentStandings,
         *,
         every: float,
         soon: float = SOON_SECONDS,
@@ -114,25 +118,21 @@ class PermissionWatch:
         since = self._clock()
         wanted = None if names is None else set(names)
         asked = [
-            _Asked(host, UUID(identifier), host.tokens())
+            _Asked(host, host.tokens())
             for host in self._directory.hosts()
-            for kind, _, identifier in [host.name.partition("/")]
-            if kind == DocumentKind.OCW and (wanted is None or host.name in wanted)
+            if wanted is None or host.name in wanted
         ]
-        pairs = list(dict.fromkeys(pair for each in asked for pair in each.pairs()))
-        found = dict(zip(pairs, await self._standings.read_all(pairs), strict=True))
+        found = await self._standings.read_all(pair for each in asked for pair in each.pairs())
         for each in asked:
             self._carry_out(each, found, since)
             await asyncio.sleep(0)  # a thousand rooms must not hold up one
 
-    def _carry_out(
-        self, asked: _Asked, found: Mapping[tuple[UUID, UUID], Standing], since: float
-    ) -> None:
+    def _carry_out(self, asked: _Asked, found: Mapping[Asked, AnyStanding], since: float) -> None:
         host = asked.host
         tokens = host.tokens()
         for member, credentials in asked.tokens.items():
             if tokens.get(member) is credentials:  # else it has gone, or a new one was decided
-                standing = found[asked.session_id, credentials.identity.user_id]
+                standing = found[host.name, credentials.identity.user_id]
                 self._judge(host, member, credentials, standing, since)
 
     def _judge(
@@ -140,14 +140,12 @@ class PermissionWatch:
         host: RoomHost,
         member: Member,
         credentials: Credentials,
-        standing: Standing,
+        standing: AnyStanding,
         since: float,
     ) -> None:
-        session = standing.session
-        if session is not None and session.status is not SessionStatus.ENDED:
-            is_paused = session.status is SessionStatus.PAUSED
-            self._directory.set_paused(host.name, is_paused=is_paused, at=since)
-        decision = decide_access(credentials, session, standing.participant)
+        decision = decide(credentials, standing)
+        if not isinstance(decision, NotFound | Ended):
+            self._directory.set_paused(host.name, is_paused=is_paused(standing), at=since)
         match decision:
             case Allowed(role):
                 later = self._directory.rulings.role_since(host.name, credentials.identity, since)
@@ -156,7 +154,9 @@ class PermissionWatch:
             case Denied(reason):
                 host.expel(member, CloseCode.FORBIDDEN, reason)
             case NotFound():
-                host.expel(member, CloseCode.NOT_FOUND, "there is no such session any more")
+                host.expel(
+                    member, CloseCode.NOT_FOUND, f"there is no such {place_of(host.name)} any more"
+                )
             case Ended():
                 host.expel(member, CloseCode.ENDED, "the session has ended")
             case _:

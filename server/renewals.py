@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import assert_never
-from uuid import UUID
 
 import structlog
 
@@ -14,15 +13,15 @@ from crdt_docs.access import Role
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
 from persistence.ports import StorageUnavailable
-from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
+from server.access_decision import Allowed, Denied, Ended, NotFound, decide
 from server.authentication import Authenticator, Credentials, InvalidToken
 from server.clock import Clock, utc_now
+from server.document_standings import DocumentStandings, place_of
 from server.leases import Lease
 from server.revocations import REVOKED
 from server.room_host import RoomHost
 from server.rulings import Closed, Rulings
 from server.signing_keys import KeysUnavailable
-from server.standings import StandingReader
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +43,7 @@ class Renewals:
     def __init__(
         self,
         authenticator: Authenticator,
-        standings: StandingReader,
+        standings: DocumentStandings,
         *,
         rulings: Callable[[], Rulings],
         clock: Clock = utc_now,
@@ -98,16 +97,17 @@ class Renewals:
             raise _Unusable(Closed(CloseCode.UNAUTHENTICATED, str(error))) from None
 
     async def _role(self, host: RoomHost, credentials: Credentials) -> Role:
-        session_id = UUID(host.name.partition("/")[2])
-        standing = await self._standings.read(session_id, credentials.identity.user_id)
-        decision = decide_access(credentials, standing.session, standing.participant)
+        standing = await self._standings.read(host.name, credentials.identity.user_id)
+        decision = decide(credentials, standing)
         match decision:
             case Allowed(role):
                 return role
             case Denied(reason):
                 raise _Unusable(Closed(CloseCode.FORBIDDEN, reason))
             case NotFound():
-                raise _Unusable(Closed(CloseCode.NOT_FOUND, "there is no such session"))
+                raise _Unusable(
+                    Closed(CloseCode.NOT_FOUND, f"there is no such {place_of(host.name)}")
+                )
             case Ended():
                 raise _Unusable(Closed(CloseCode.ENDED, "the session has ended"))
             case _:

@@ -1,7 +1,7 @@
 """Asking who may come in, for everybody who asks at the same time at once.
 
 A thousand people who lost their connection together come back together. Each of them needs the
-session and their own participants row: asked one by one that is two thousand round trips, asked
+session or room and their own row in it: asked one by one that is two thousand round trips, asked
 together it is a handful.
 """
 
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from persistence.ports import SessionStore, Standing, StorageUnavailable
+from persistence.ports import StorageUnavailable
+
+StandingT = TypeVar("StandingT")
+StandingT_co = TypeVar("StandingT_co", covariant=True)
 
 AT_ONCE = 500
 """Pairs in one question."""
@@ -23,24 +27,31 @@ REMEMBERED = 4_096
 """Standings kept for the time when the database is away: those who were in may come back."""
 
 
-class StandingReader:
+class Stands(Protocol[StandingT_co]):
+    """Knows what decides about access: `SessionStore` and `XrRoomStore` do."""
+
+    async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[StandingT_co]:
+        """For (session or room id, user id) pairs at once, in their order."""
+
+
+class StandingReader(Generic[StandingT]):
     """Gathers questions while one is under way, and asks them together."""
 
-    def __init__(self, sessions: SessionStore) -> None:
-        self._sessions = sessions
-        self._waiting: list[tuple[tuple[UUID, UUID], asyncio.Future[Standing]]] = []
+    def __init__(self, store: Stands[StandingT]) -> None:
+        self._store = store
+        self._waiting: list[tuple[tuple[UUID, UUID], asyncio.Future[StandingT]]] = []
         self._asker: asyncio.Task[None] | None = None
-        self._last: dict[tuple[UUID, UUID], Standing] = {}
+        self._last: dict[tuple[UUID, UUID], StandingT] = {}
         self._changes = 0
 
-    async def read(self, session_id: UUID, user_id: UUID) -> Standing:
-        """The session and the user's row in it, as they are after this call began; while the
-        database is away, as they were when they were last read.
+    async def read(self, place_id: UUID, user_id: UUID) -> StandingT:
+        """The session or room and the user's row in it, as they are after this call began; while
+        the database is away, as they were when they were last read.
 
         Raises:
             StorageUnavailable: they could not be read, and never were.
         """
-        pair = (session_id, user_id)
+        pair = (place_id, user_id)
         changes = self._changes
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -53,21 +64,21 @@ class StandingReader:
         self._remember({pair: standing}, changes)
         return standing
 
-    async def read_all(self, pairs: Sequence[tuple[UUID, UUID]]) -> list[Standing]:
+    async def read_all(self, pairs: Sequence[tuple[UUID, UUID]]) -> list[StandingT]:
         """Many standings as they are now, in the order of the pairs.
 
         Raises:
             StorageUnavailable: not all of them could be read.
         """
         changes = self._changes
-        found: list[Standing] = []
+        found: list[StandingT] = []
         for begin in range(0, len(pairs), AT_ONCE):
             asked = pairs[begin : begin + AT_ONCE]
-            found += await self._sessions.standings(asked)
+            found += await self._store.standings(asked)
         self._remember(dict(zip(pairs, found, strict=True)), changes)
         return found
 
-    def _remember(self, found: Mapping[tuple[UUID, UUID], Standing], changes: int) -> None:
+    def _remember(self, found: Mapping[tuple[UUID, UUID], StandingT], changes: int) -> None:
         """Keep the answers, unless something was changed after they were asked for."""
         if changes != self._changes:
             return
@@ -77,16 +88,16 @@ class StandingReader:
         while len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
 
-    def forget(self, session_id: UUID, user_id: UUID | None = None) -> None:
-        """A session has changed, or one person's row in it: what was read before counts no more,
-        also while the database is away."""
+    def forget(self, place_id: UUID, user_id: UUID | None = None) -> None:
+        """A session or room has changed, or one person's row in it: what was read before counts no
+        more, also while the database is away."""
         self._changes += 1
-        for pair in [pair for pair in self._last if pair[0] == session_id]:
+        for pair in [pair for pair in self._last if pair[0] == place_id]:
             if user_id is None or pair[1] == user_id:
                 del self._last[pair]
 
-    async def _read(self, pair: tuple[UUID, UUID]) -> Standing:
-        answer: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
+    async def _read(self, pair: tuple[UUID, UUID]) -> StandingT:
+        answer: asyncio.Future[StandingT] = asyncio.get_running_loop().create_future()
         self._waiting.append((pair, answer))
         if self._asker is None:
             self._asker = asyncio.create_task(self._ask())
@@ -97,7 +108,7 @@ class StandingReader:
             while self._waiting:
                 asked, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 try:
-                    found = await self._sessions.standings([pair for pair, _ in asked])
+                    found = await self._store.standings([pair for pair, _ in asked])
                 except Exception as error:  # noqa: BLE001 - handed to everybody who asked
                     for _, answer in asked:
                         if not answer.done():

@@ -116,7 +116,7 @@ async def leave_session(opened: Reader, services: ServicesOf, reply: Reply) -> R
     )
     if left is None:
         raise ApiError(PARTICIPANT_NOT_FOUND, "you have not joined this session")
-    services.permissions.send_away(opened.session.id, left.user_id, "you left the session")
+    services.permissions.send_away(opened.document, left.user_id, "you left the session")
     return reply(participant_view(left))
 
 
@@ -158,7 +158,7 @@ async def change_participant(
         raise ApiError(LAST_HOST) from None
     if changed is None:
         raise ApiError(PARTICIPANT_NOT_FOUND)
-    services.permissions.set_role(opened.session.id, changed.user_id, changed.role)
+    services.permissions.set_role(opened.document, changed.user_id, changed.role)
     return reply(participant_view(changed))
 
 
@@ -186,7 +186,7 @@ async def remove_participant(
         raise ApiError(LAST_HOST) from None
     if removed is None or removed.removed_at is None:
         raise session_not_found()  # deleted meanwhile
-    services.permissions.send_away(opened.session.id, removed.user_id, REMOVED)
+    services.permissions.send_away(opened.document, removed.user_id, REMOVED)
     return reply(RemovedView(user_id=removed.user_id, removed_at=removed.removed_at))
 
 

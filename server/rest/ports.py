@@ -118,17 +118,17 @@ class LivePermissions(Protocol):
     Nothing is waited for, and nothing is written: that was done before.
     """
 
-    def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> None:
+    def set_role(self, document: DocumentName, user_id: UUID, role: Role) -> None:
         """Somebody has another role now."""
 
-    def send_away(self, session_id: UUID, user_id: UUID, reason: str) -> None:
+    def send_away(self, document: DocumentName, user_id: UUID, reason: str) -> None:
         """Somebody was removed, or has left: their sockets are closed with 4403."""
 
-    def set_paused(self, session_id: UUID, *, is_paused: bool) -> None:
-        """The session is paused, or goes on."""
+    def set_paused(self, document: DocumentName, *, is_paused: bool) -> None:
+        """Its session is paused, or goes on."""
 
-    def forget_session(self, session_id: UUID) -> None:
-        """The session has ended or is gone: nobody comes in by what was known of it."""
+    def forget(self, document: DocumentName) -> None:
+        """Its session has ended, or it is gone: nobody comes in by what was known of it."""
 
     def close_revoked(self) -> None:
         """Close the sockets of tokens that were revoked, with 4401."""

@@ -151,7 +151,9 @@ async def _set_paused(opened: Opened, services: Services, *, is_paused: bool) ->
         raise session_not_found()
     if session.status is SessionStatus.ENDED:
         raise ApiError(SESSION_ENDED, "the session has ended: it cannot be paused or go on")
-    services.permissions.set_paused(session.id, is_paused=session.status is SessionStatus.PAUSED)
+    services.permissions.set_paused(
+        opened.document, is_paused=session.status is SessionStatus.PAUSED
+    )
     return session_view(session)
 
 
@@ -164,7 +166,7 @@ async def end_session(opened: Host, services: ServicesOf, reply: Reply) -> Respo
     ended = await services.sessions.end(opened.session.id, services.clock())
     if ended is None:
         raise session_not_found()
-    services.permissions.forget_session(opened.session.id)
+    services.permissions.forget(opened.document)
     await services.live.close_document(opened.document, CloseCode.ENDED, "the session has ended")
     return reply(session_view(ended))
 
@@ -175,6 +177,6 @@ async def delete_session(opened: Host, services: ServicesOf, reply: Reply) -> Re
     now = services.clock()
     if not await services.sessions.delete(opened.session.id, now):
         raise session_not_found()
-    services.permissions.forget_session(opened.session.id)
+    services.permissions.forget(opened.document)
     await services.live.close_document(opened.document, CloseCode.ENDED, "the session was deleted")
     return reply(DeletedView(id=opened.session.id, deleted_at=now))

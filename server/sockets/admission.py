@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import assert_never
 
 from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name, parse_uuid
+from crdt_docs.identifiers import DocumentName, Identity, parse_uuid
 from crdt_docs.messages import CloseCode
-from persistence.ports import SessionStatus, StorageUnavailable
-from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
+from persistence.ports import StorageUnavailable
+from server.access_decision import Allowed, Denied, Ended, NotFound, decide
 from server.audit import AuditTrail
 from server.authentication import Authenticator, Credentials, InvalidToken
+from server.document_standings import is_paused, most_participants, place_of
 from server.limits.users import OverLimit, Passage, Users
 from server.revocations import REVOKED
 from server.room_directory import RoomDirectory
@@ -114,35 +115,31 @@ def count_room(passage: Passage) -> None:
         raise TurnedAway(CloseCode.TRY_LATER, str(over)) from None
 
 
-async def admit_to_session(
-    session_id: UUID, credentials: Credentials, services: SocketServices, visitor: Visitor
+async def admit(
+    document: DocumentName, credentials: Credentials, services: SocketServices, visitor: Visitor
 ) -> Admitted:
-    """Decide about opening a session's document.
+    """Decide about opening a document.
 
     Raises:
-        TurnedAway: there is no such session, it has ended, or it is not for this caller.
+        TurnedAway: there is no such session or room, it has ended, or it is not for this caller.
     """
     try:
-        standing = await services.standings.read(session_id, credentials.identity.user_id)
+        standing = await services.standings.read(document, credentials.identity.user_id)
     except StorageUnavailable:
         raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
-    session = standing.session
-    match decide_access(credentials, session, standing.participant):
-        case Allowed(role) if session is not None:
-            return Admitted(
-                document_name(DocumentKind.OCW, session_id),
-                credentials,
-                role,
-                session.max_participants,
-                session.status is SessionStatus.PAUSED,
-                visitor,
-            )
+    decision = decide(credentials, standing)
+    match decision:
+        case Allowed(role):
+            most, paused = most_participants(standing), is_paused(standing)
+            return Admitted(document, credentials, role, most, paused, visitor)
         case Denied(reason):
             raise TurnedAway(CloseCode.FORBIDDEN, reason, credentials.identity)
-        case NotFound() | Allowed():
-            raise TurnedAway(CloseCode.NOT_FOUND, "there is no such session")
+        case NotFound():
+            raise TurnedAway(CloseCode.NOT_FOUND, f"there is no such {place_of(document)}")
         case Ended():
             raise TurnedAway(CloseCode.ENDED, "the session has ended")
+        case _:
+            assert_never(decision)
 
 
 async def open_room(admitted: Admitted, directory: RoomDirectory, *, since: float) -> RoomHost:
@@ -162,7 +159,8 @@ async def open_room(admitted: Admitted, directory: RoomDirectory, *, since: floa
         raise TurnedAway(CloseCode.INTERNAL, "") from None
     _catch_up(admitted, directory, since)
     if host.connections >= admitted.max_participants:
-        reason = f"the session is full: {admitted.max_participants} may take part; retry later"
+        place, most = place_of(admitted.document), admitted.max_participants
+        reason = f"the {place} is full: {most} may take part; retry later"
         raise TurnedAway(CloseCode.TRY_LATER, reason)
     return host
 

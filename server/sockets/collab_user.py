@@ -8,14 +8,14 @@ from uuid import UUID
 from crdt_docs import hocuspocus
 from crdt_docs.errors import Malformed
 from crdt_docs.hocuspocus import Message
-from crdt_docs.identifiers import DocumentKind, parse_uuid
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, parse_uuid
 from crdt_docs.messages import CloseCode
 from server.limits.message_budget import MessageBudget
 from server.limits.users import Passage
 from server.sockets.admission import (
     Admitted,
     TurnedAway,
-    admit_to_session,
+    admit,
     authenticate,
     count_room,
     let_pass,
@@ -92,7 +92,7 @@ class CollabUser:
         Raises:
             TurnedAway: there is no such document, or it is not for them.
         """
-        session_id = _session_of(address)
+        document = _document_of(address)
         token = token or self.token or ""
         if not token:
             raise TurnedAway(CloseCode.UNAUTHENTICATED, TOKEN_NEEDED)
@@ -103,7 +103,7 @@ class CollabUser:
             self._user_id = user_id
         elif self._user_id != user_id:
             raise TurnedAway(CloseCode.FORBIDDEN, "this socket is another user's; open one more")
-        admitted = await admit_to_session(session_id, credentials, self._services, self._visitor)
+        admitted = await admit(document, credentials, self._services, self._visitor)
         count_room(self._passage)
         return admitted
 
@@ -120,15 +120,15 @@ class CollabUser:
             self._services.audit.tally(expelled(self._user_id, code, self._visitor))
 
 
-def _session_of(address: bytes) -> UUID:
+def _document_of(address: bytes) -> DocumentName:
     """HOC-2."""
     kind, _, identifier = hocuspocus.document_of(address).partition("/")
-    if kind in {DocumentKind.XR, DocumentKind.THREAD}:
-        raise TurnedAway(CloseCode.NOT_FOUND, f"this server has no {kind}/… documents yet")
-    if kind != DocumentKind.OCW:
-        reason = "a document is named ocw/ and the id of its session"
+    if kind == DocumentKind.THREAD:
+        raise TurnedAway(CloseCode.NOT_FOUND, "this server has no thread/… documents yet")
+    if kind not in {DocumentKind.OCW, DocumentKind.XR}:
+        reason = "a document is named ocw/ and the id of its session, or xr/ and that of its room"
         raise TurnedAway(CloseCode.NOT_FOUND, reason)
     try:
-        return parse_uuid(identifier)
+        return document_name(DocumentKind(kind), parse_uuid(identifier))
     except Malformed as error:
         raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None

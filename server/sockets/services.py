@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.counters import Counters
+from server.document_standings import DocumentStandings
 from server.limits.users import Users
 from server.room_directory import RoomDirectory
-from server.standings import StandingReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SocketServices:
     """
 
     directory: RoomDirectory
-    standings: StandingReader
+    standings: DocumentStandings
     authenticator: Authenticator
     counters: Counters
     audit: AuditTrail

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from functools import partial
-from uuid import UUID
 
 import structlog
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import parse_uuid
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, parse_uuid
 from crdt_docs.messages import CloseCode
 from server.authentication import token_from_scope
 from server.channels import fitting_reason
@@ -24,7 +23,7 @@ from server.limits.metered import Metered
 from server.receipts import StoredCounts
 from server.sockets.admission import (
     TurnedAway,
-    admit_to_session,
+    admit,
     authenticate,
     count_room,
     let_pass,
@@ -74,14 +73,14 @@ async def _come_in(
         stack: undoes what was begun, unless it is somebody else's at the end.
     """
     began = time.monotonic()
-    session_id = _session_id(websocket.path_params["session_id"])
+    document = _document(websocket.path_params["session_id"])
     if token is None:
         raise TurnedAway(CloseCode.UNAUTHENTICATED, TOKEN_NEEDED)
     credentials = await authenticate(token, services.authenticator)
     passage = let_pass(credentials, services.users)
     stack.callback(passage.leave)
     visitor = visitor_of(websocket.scope)
-    admitted = await admit_to_session(session_id, credentials, services, visitor)
+    admitted = await admit(document, credentials, services, visitor)
     count_room(passage)
     host = await open_room(admitted, services.directory, since=began)
     receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None
@@ -91,8 +90,8 @@ async def _come_in(
     stack.pop_all()  # the passage is left with the socket
 
 
-def _session_id(text: str) -> UUID:
+def _document(session_id: str) -> DocumentName:
     try:
-        return parse_uuid(text)
+        return document_name(DocumentKind.OCW, parse_uuid(session_id))
     except Malformed as error:
         raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None

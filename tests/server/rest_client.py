@@ -120,17 +120,17 @@ class RecordedPermissions:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def set_role(self, session_id: UUID, user_id: UUID, role: Role) -> None:
-        self.told.append(("role", session_id, user_id, role))
+    def set_role(self, document: DocumentName, user_id: UUID, role: Role) -> None:
+        self.told.append(("role", document, user_id, role))
 
-    def send_away(self, session_id: UUID, user_id: UUID, reason: str) -> None:
-        self.told.append(("away", session_id, user_id, reason))
+    def send_away(self, document: DocumentName, user_id: UUID, reason: str) -> None:
+        self.told.append(("away", document, user_id, reason))
 
-    def set_paused(self, session_id: UUID, *, is_paused: bool) -> None:
-        self.told.append(("paused", session_id, is_paused))
+    def set_paused(self, document: DocumentName, *, is_paused: bool) -> None:
+        self.told.append(("paused", document, is_paused))
 
-    def forget_session(self, session_id: UUID) -> None:
-        self.told.append(("over", session_id))
+    def forget(self, document: DocumentName) -> None:
+        self.told.append(("over", document))
 
     def close_revoked(self) -> None:
         self.told.append(("revoked",))

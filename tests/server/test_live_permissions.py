@@ -17,6 +17,8 @@ from crdt_docs.identifiers import ActorKind, DocumentKind, Identity
 from crdt_docs.messages import CloseCode
 from crdt_docs.varint import var_string
 from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_xr_rooms import MemoryXrRoomStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import (
     Participant,
     Session,
@@ -26,6 +28,7 @@ from persistence.ports import (
 )
 from persistence.token_ports import Revocation, RevokedKind
 from server.authentication import Credentials
+from server.document_standings import DocumentStandings
 from server.live_permissions import LiveRoomPermissions
 from server.permission_watch import PermissionWatch
 from server.renewals import Renewals
@@ -33,7 +36,6 @@ from server.revocations import Revocations
 from server.room_host import RoomHost
 from server.signing_keys import KeysUnavailable
 from server.sockets.admission import Admitted, TurnedAway, open_room
-from server.standings import StandingReader
 from tests.helpers.people import Person
 from tests.helpers.waiting import until
 from tests.server.rooms import NAME, House, Seat
@@ -52,7 +54,7 @@ class Place:
         self.forge = Forge()
         self.forge.clock.now = NOW
         self.authenticator = self.forge.authenticator()
-        self.standings = StandingReader(self.sessions)
+        self.standings = DocumentStandings(self.sessions, MemoryXrRoomStore(MemoryXrTables()))
         self.renewals = Renewals(
             self.authenticator,
             self.standings,
@@ -134,7 +136,7 @@ async def test_acc_10_the_edit_before_is_kept_and_the_edit_after_refused(place: 
     host = place.house.host()
     host._inbox.append((seat.member, ben.set("before", 1)))
     ben.outbox.clear()
-    place.permissions.set_role(SESSION, ben.identity.user_id, Role.VIEWER)
+    place.permissions.set_role(NAME, ben.identity.user_id, Role.VIEWER)
     ben.set("after", 2)
     await place.house.settle()
     assert ada.json() == {"before": 1}
@@ -146,7 +148,7 @@ async def test_acc_10_the_edit_before_is_kept_and_the_edit_after_refused(place: 
 async def test_acc_11_a_role_counts_on_every_socket_of_a_person(place: Place) -> None:
     ada, first, second = Person(1), Person(2), Person(2)
     seats = [await place.sit(person) for person in (ada, first, second)]
-    place.permissions.set_role(SESSION, first.identity.user_id, Role.SPECTATOR)
+    place.permissions.set_role(NAME, first.identity.user_id, Role.SPECTATOR)
     await place.house.settle()
     assert [seat.member.role for seat in seats] == [Role.EDITOR, Role.SPECTATOR, Role.SPECTATOR]
     assert list(ada.present) == [ada.client_id]
@@ -157,8 +159,8 @@ async def test_acc_11_a_service_is_no_participant(place: Place) -> None:
     backend = Person(2)
     backend.identity = Identity(backend.identity.user_id, "Backend", ActorKind.SERVICE)
     seat = await place.sit(backend, is_service=True)
-    place.permissions.set_role(SESSION, backend.identity.user_id, Role.SPECTATOR)
-    place.permissions.send_away(SESSION, backend.identity.user_id, "removed")
+    place.permissions.set_role(NAME, backend.identity.user_id, Role.SPECTATOR)
+    place.permissions.send_away(NAME, backend.identity.user_id, "removed")
     await place.house.settle()
     assert seat.member.role is Role.EDITOR
     assert seat.channel.closed is None
@@ -168,7 +170,7 @@ async def test_acc_11_who_was_removed_is_closed_and_the_others_stay(place: Place
     ada, ben = Person(1), Person(2)
     one, other = await place.sit(ada), await place.sit(ben)
     place.house.host().receive(other.member, ben.set("before", 1))
-    place.permissions.send_away(SESSION, ben.identity.user_id, "you were removed")
+    place.permissions.send_away(NAME, ben.identity.user_id, "you were removed")
     await asyncio.sleep(0)
     assert other.channel.closed == (CloseCode.FORBIDDEN, "you were removed")
     assert one.channel.closed is None
@@ -184,12 +186,12 @@ async def test_acc_11_a_paused_room_goes_on_reading(place: Place) -> None:
     host = place.house.host()
     host.receive(place.house.seats[0].member, ada.set("before", 1))
     ada.outbox.clear()
-    place.permissions.set_paused(SESSION, is_paused=True)
+    place.permissions.set_paused(NAME, is_paused=True)
     assert host.room.is_paused
     ada.set("during", 2)
     await place.house.settle()
     assert "during" not in host.room.document.to_json(DocumentKind.OCW)["objects"]
-    place.permissions.set_paused(SESSION, is_paused=False)
+    place.permissions.set_paused(NAME, is_paused=False)
     assert not host.room.is_paused
 
 
@@ -199,8 +201,8 @@ async def test_acc_11_a_paused_room_goes_on_reading(place: Place) -> None:
 async def test_acc_11_what_changes_while_somebody_comes_in_counts(place: Place) -> None:
     ben = Person(2)
     since = time.monotonic()
-    place.permissions.set_role(SESSION, ben.identity.user_id, Role.VIEWER)
-    place.permissions.set_paused(SESSION, is_paused=True)
+    place.permissions.set_role(NAME, ben.identity.user_id, Role.VIEWER)
+    place.permissions.set_paused(NAME, is_paused=True)
     admission = place.admission(ben)
     host = await open_room(admission, place.house.directory, since=since)
     assert admission.role is Role.VIEWER
@@ -214,7 +216,7 @@ async def test_acc_11_what_changes_while_somebody_comes_in_counts(place: Place) 
 async def test_acc_11_who_is_removed_while_coming_in_stays_out(place: Place) -> None:
     ben = Person(2)
     since = time.monotonic()
-    place.permissions.send_away(SESSION, ben.identity.user_id, "you were removed")
+    place.permissions.send_away(NAME, ben.identity.user_id, "you were removed")
     with pytest.raises(TurnedAway, match="you were removed") as turned:
         await place.admitted(ben, since=since)
     assert turned.value.code == CloseCode.FORBIDDEN
@@ -239,16 +241,16 @@ async def test_acc_11_a_room_that_opens_while_paused_is_paused(place: Place) -> 
 async def test_acc_11_an_outage_lets_nobody_back_in_who_was_removed(place: Place) -> None:
     """While the database is away, what it said last counts: not what was changed since."""
     ben = Person(2)
-    assert await place.standings.read(SESSION, ben.identity.user_id)
-    await place.standings.read(SESSION, UUID(int=3))
-    place.permissions.send_away(SESSION, ben.identity.user_id, "you were removed")
+    assert await place.standings.read(NAME, ben.identity.user_id)
+    await place.standings.read(NAME, UUID(int=3))
+    place.permissions.send_away(NAME, ben.identity.user_id, "you were removed")
     place.sessions.fail_with = StorageUnavailable("gone")
     with pytest.raises(StorageUnavailable):
-        await place.standings.read(SESSION, ben.identity.user_id)
-    assert await place.standings.read(SESSION, UUID(int=3))
-    place.permissions.forget_session(SESSION)
+        await place.standings.read(NAME, ben.identity.user_id)
+    assert await place.standings.read(NAME, UUID(int=3))
+    place.permissions.forget(NAME)
     with pytest.raises(StorageUnavailable):
-        await place.standings.read(SESSION, UUID(int=3))
+        await place.standings.read(NAME, UUID(int=3))
 
 
 # Rows that others change
@@ -310,8 +312,8 @@ async def test_acc_12_what_was_changed_while_it_looked_is_newer(place: Place) ->
     place.sessions.pause()
     looking = asyncio.create_task(place.watch.look(None))
     await place.sessions.until_called()
-    place.permissions.set_role(SESSION, ben.identity.user_id, Role.SPECTATOR)
-    place.permissions.set_paused(SESSION, is_paused=True)
+    place.permissions.set_role(NAME, ben.identity.user_id, Role.SPECTATOR)
+    place.permissions.set_paused(NAME, is_paused=True)
     place.sessions.resume()
     await looking
     assert seat.member.role is Role.SPECTATOR
@@ -332,7 +334,7 @@ async def test_acc_12_after_a_change_by_rest_the_rows_are_read_again(place: Plac
     seat = await place.sit(ben)
     await place.row(ben, Role.VIEWER)
     watching = asyncio.create_task(place.watch.run())
-    place.permissions.set_role(SESSION, ben.identity.user_id, Role.HOST)
+    place.permissions.set_role(NAME, ben.identity.user_id, Role.HOST)
     assert seat.member.role is Role.HOST
     await until(lambda: seat.member.role is Role.VIEWER)
     watching.cancel()

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.pool import DatabasePool
 from persistence.ports import Participant, StorageUnavailable
 from persistence.sessions import PostgresSessionStore
@@ -319,7 +320,7 @@ async def test_people_over_postgresql(tmp_path: Path, pool: DatabasePool) -> Non
 async def test_acc_11_what_changes_is_told_to_open_sockets(api: Api) -> None:
     anna, bert = api.caller(), api.caller()
     session = await anna.create(config={"default_role": "viewer"})
-    identifier = UUID(session["id"])
+    document = document_name(DocumentKind.OCW, UUID(session["id"]))
     await join(session, bert)
     await anna.call("PATCH", person(session, bert), json={"role": "editor"})
     await bert.post(at(session, "/leave"))
@@ -328,12 +329,12 @@ async def test_acc_11_what_changes_is_told_to_open_sockets(api: Api) -> None:
     await anna.delete(person(session, bert))
     await anna.post(at(session, "/end"))
     assert api.permissions.told == [
-        ("role", identifier, bert.user_id, Role.EDITOR),
-        ("away", identifier, bert.user_id, "you left the session"),
-        ("paused", identifier, True),
-        ("paused", identifier, False),
-        ("away", identifier, bert.user_id, "you were removed from this session"),
-        ("over", identifier),
+        ("role", document, bert.user_id, Role.EDITOR),
+        ("away", document, bert.user_id, "you left the session"),
+        ("paused", document, True),
+        ("paused", document, False),
+        ("away", document, bert.user_id, "you were removed from this session"),
+        ("over", document),
     ]
 
 
