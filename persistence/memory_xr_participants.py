@@ -97,6 +97,19 @@ class MemoryXrParticipantStore(MemorySwitches):
         self._leave()
         return len(left)
 
+    async def forget_before(self, moment: datetime, *, limit: int = 1000) -> int:
+        """See `xr_people_ports.XrParticipantStore.forget_before`."""
+        await self._enter()
+        gone = sorted(
+            (row.left_at, key)
+            for key, row in self._tables.participants.items()
+            if row.left_at is not None and row.left_at < moment
+        )[:limit]
+        for _, key in gone:
+            del self._tables.participants[key]
+        self._leave()
+        return len(gone)
+
 
 def _joined(now: XrParticipant, before: XrParticipant | None) -> XrParticipant:
     """The row of who joins, and may have been there before."""

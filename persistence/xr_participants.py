@@ -78,6 +78,12 @@ CLOSE_OPEN: Final = """
     UPDATE xr_participants SET left_at = last_seen_at WHERE left_at IS NULL AND joined_at < $1
 """
 
+FORGET: Final = """
+    DELETE FROM xr_participants WHERE id IN (
+        SELECT id FROM xr_participants WHERE left_at < $1 ORDER BY left_at LIMIT $2
+    )
+"""
+
 
 class PostgresXrParticipantStore:
     """`xr_people_ports.XrParticipantStore` in PostgreSQL."""
@@ -139,8 +145,15 @@ class PostgresXrParticipantStore:
 
     async def close_open(self, moment: datetime) -> int:
         """See `xr_people_ports.XrParticipantStore.close_open`."""
+        return await self._count(CLOSE_OPEN, moment)
+
+    async def forget_before(self, moment: datetime, *, limit: int = 1000) -> int:
+        """See `xr_people_ports.XrParticipantStore.forget_before`."""
+        return await self._count(FORGET, moment, limit)
+
+    async def _count(self, statement: str, *arguments: object) -> int:
         async with self._pool.borrow() as connection:
-            return rows_changed(await connection.execute(CLOSE_OPEN, moment))
+            return rows_changed(await connection.execute(statement, *arguments))
 
     async def _one(self, query: str, *arguments: object) -> XrParticipant | None:
         async with self._pool.borrow() as connection:

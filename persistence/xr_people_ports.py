@@ -133,6 +133,9 @@ class XrParticipantStore(Protocol):
         They left when they were seen last.
         """
 
+    async def forget_before(self, moment: datetime, *, limit: int = 1000) -> int:
+        """Remove who left before a moment, at most so many; return how many."""
+
 
 class AvatarStore(Protocol):
     """Avatars (XRS-6). Every method may raise StorageUnavailable."""

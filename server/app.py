@@ -389,6 +389,7 @@ def _keep_house(
     trail = TrailRetention(
         stores.audit,
         stores.visits,
+        stores.xr.participants,
         audit_for=timedelta(days=settings.audit_retention_days),
         visits_for=timedelta(days=settings.user_sessions_retention_days),
     )

@@ -10,6 +10,7 @@ import structlog
 from persistence.audit_ports import AuditStore
 from persistence.ports import StorageUnavailable
 from persistence.visit_ports import VisitStore
+from persistence.xr_people_ports import XrParticipantStore
 from server.clock import Clock, utc_now
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,7 @@ class TrailRetention:
         self,
         audit: AuditStore,
         visits: VisitStore,
+        participants: XrParticipantStore,
         *,
         audit_for: timedelta,
         visits_for: timedelta,
@@ -32,10 +34,11 @@ class TrailRetention:
         """
         Args:
             audit_for: how long the trail is kept, in whole months; zero: for ever.
-            visits_for: the same of who was connected.
+            visits_for: the same of who was connected, also in XR.
         """
         self._audit = audit
         self._visits = visits
+        self._participants = participants
         self._audit_for = audit_for
         self._visits_for = visits_for
         self._clock = clock
@@ -53,7 +56,10 @@ class TrailRetention:
             if dropped:
                 log.info("months of the audit trail dropped", count=dropped)
         if self._visits_for:
-            while await self._visits.forget_before(now - self._visits_for):
+            due = now - self._visits_for
+            while await self._visits.forget_before(due):
+                pass
+            while await self._participants.forget_before(due):
                 pass
 
     async def run(self) -> None:

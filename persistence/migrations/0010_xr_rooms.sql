@@ -94,6 +94,8 @@ CREATE INDEX xr_participants_by_joining ON xr_participants (session_id, joined_a
 -- The same of those who are there; whom the end of a session, or a crash, left.
 CREATE INDEX xr_participants_there ON xr_participants (session_id, joined_at, id)
     WHERE left_at IS NULL;
+-- Those that are kept no longer.
+CREATE INDEX xr_participants_gone ON xr_participants (left_at) WHERE left_at IS NOT NULL;
 -- All of a person: to be told of them, and to be forgotten.
 CREATE INDEX xr_participants_by_user ON xr_participants (user_id);
 

@@ -176,6 +176,20 @@ async def test_the_last_place_is_noted_of_who_has_just_left(xr: XrStores) -> Non
     assert (person.placed, person.left_at) == (placed(3), LATER)
 
 
+async def test_who_left_long_ago_is_kept_no_longer(xr: XrStores) -> None:
+    for number in range(5):
+        await xr.participants.join(somebody_there(number))
+        if number < 4:
+            await xr.participants.leave(SESSION, UUID(int=number), NOON + number * MINUTE)
+    moment = NOON + 3 * MINUTE
+    assert await xr.participants.forget_before(moment, limit=2) == 2
+    assert await xr.participants.participant(SESSION, UUID(int=2)) is not None
+    assert await xr.participants.forget_before(moment) == 1
+    assert await xr.participants.forget_before(moment) == 0
+    people = (await xr.participants.participants(SESSION)).items
+    assert {person.connection_id.int for person in people} == {3, 4}
+
+
 async def test_xrs_7_what_a_crash_left_open_is_closed(xr: XrStores) -> None:
     for connection, session, minutes in ((1, 10, 0), (2, 20, 1), (3, 10, 0), (4, 10, 30)):
         person = somebody_there(connection, session=session, minutes=minutes)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from persistence.pool import Connection, connect
 from persistence.xr_avatars import DEFAULT_OF, OF_USER
 from persistence.xr_members import MEMBERS
-from persistence.xr_participants import CLOSE_OPEN, EVERYBODY, NOTE, THERE
+from persistence.xr_participants import CLOSE_OPEN, EVERYBODY, FORGET, NOTE, THERE
 from persistence.xr_ports import RoomFilter, RoomType
 from persistence.xr_rooms import find_query
 from persistence.xr_sessions import OF_ROOM
@@ -173,6 +173,8 @@ async def test_what_is_looked_up_is_read_from_an_index(filled: Connection, mode:
     assert indexes(used) == {"xr_avatars_default"}
     used = await plan(filled, mode, CLOSE_OPEN, datetime(2026, 1, 1, 0, 30, tzinfo=UTC))
     assert indexes(used) == {"xr_participants_there"}
+    used = await plan(filled, mode, FORGET, datetime(2026, 1, 1, 0, 30, tzinfo=UTC), 10)
+    assert indexes(used) == {"xr_participants_gone", "xr_participants_pkey"}
 
 
 @MODES
