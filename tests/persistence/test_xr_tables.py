@@ -13,9 +13,11 @@ import pytest
 import pytest_asyncio
 
 from crdt_docs.access import Role
+from persistence.audit_ports import AuditEntry, AuditEvent
 from persistence.pool import Connection, DatabasePool, connect
 from persistence.ports import LastHost
-from persistence.xr_people_ports import Sighting
+from persistence.privacy import PostgresPrivacyStore
+from persistence.xr_people_ports import Avatar, Sighting
 from persistence.xr_stores import XrStores, xr_in_postgres
 from tests.helpers.commits import ANA, BEN
 from tests.helpers.waiting import until
@@ -194,3 +196,30 @@ async def test_places_wait_for_nobody(xr: XrStores, connection: Connection) -> N
     passed_over = await xr.participants.participant(SESSION, UUID(int=1000))
     assert passed_over is not None
     assert passed_over.placed == placed(1)
+
+
+TABLES = ("xr_avatars", "xr_participants", "xr_room_members", "xr_rooms")
+
+
+async def tables_with(connection: Connection, user_id: UUID) -> list[str]:
+    """Tables in a row of which an id is, in whatever column."""
+    return [
+        table
+        for table in TABLES
+        if await connection.fetchval(
+            f"SELECT EXISTS (SELECT FROM {table} AS r WHERE strpos(r::text, $1) > 0)", str(user_id)
+        )
+    ]
+
+
+async def test_prv_1_who_was_forgotten_is_in_no_column(
+    xr: XrStores, pool: DatabasePool, connection: Connection
+) -> None:
+    privacy = PostgresPrivacyStore(pool)
+    await xr.rooms.change(UUID(int=1), {"config": {"moderators": [str(ANA)]}})
+    await xr.avatars.create(Avatar(UUID(int=5), ANA, "Owl", {}, is_default=True, created_at=NOON))
+    assert await tables_with(connection, ANA) == list(TABLES)
+    for document in await privacy.documents_of(ANA):
+        await privacy.forget_in(document, ANA)
+    await privacy.forget(ANA, AuditEntry(NOON, AuditEvent("privacy.forgotten", None, None)))
+    assert await tables_with(connection, ANA) == []
