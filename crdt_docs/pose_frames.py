@@ -1,0 +1,69 @@
+"""The frames of one tick, each made once however many are sent it (POS-17)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeAlias
+
+from crdt_docs import pose_messages
+from crdt_docs.pose_interest import View
+from crdt_docs.pose_slots import KeyT
+from crdt_docs.pose_table import PoseTable
+from crdt_docs.pose_turn import Outgoing
+
+ChangedSince: TypeAlias = Callable[[int], Sequence[bytes]]
+"""The transforms of held objects that changed after a tick: `Holds.changed_since`."""
+
+
+class TickFrames(Generic[KeyT]):
+    """Makes the frames of a tick.
+
+    Attributes:
+        made: in the order in which they were asked for; of some, `to` stays empty.
+    """
+
+    __slots__ = (
+        "_base_time",
+        "_changed_since",
+        "_shared",
+        "_table",
+        "_tick",
+        "_transforms",
+        "made",
+    )
+
+    def __init__(
+        self, tick: int, base_time: int, table: PoseTable, changed_since: ChangedSince
+    ) -> None:
+        self.made: list[Outgoing[KeyT]] = []
+        self._tick = tick
+        self._base_time = base_time
+        self._table = table
+        self._changed_since = changed_since
+        self._shared: dict[int, Outgoing[KeyT]] = {}
+        self._transforms: dict[int, Sequence[bytes]] = {}
+
+    def shared(self, since: int) -> Outgoing[KeyT]:
+        """Everything that came after a tick: the same object for all who are sent that."""
+        frame = self._shared.get(since)
+        if frame is None:
+            records = list(filter(None, self._table.full[since]))
+            frame = self._shared[since] = self._make(records, since)
+        return frame
+
+    def own(self, view: View, since: int) -> Outgoing[KeyT]:
+        """For one participant alone."""
+        return self._make(view.take(self._tick, self._table), since)
+
+    def _make(self, records: list[bytes], since: int) -> Outgoing[KeyT]:
+        transforms = self._moved(since)
+        data = pose_messages.frame(self._tick, self._base_time, records, transforms)
+        frame: Outgoing[KeyT] = Outgoing(data, len(records), not (records or transforms))
+        self.made.append(frame)
+        return frame
+
+    def _moved(self, since: int) -> Sequence[bytes]:
+        moved = self._transforms.get(since)
+        if moved is None:
+            moved = self._transforms[since] = self._changed_since(since)
+        return moved
