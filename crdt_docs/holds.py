@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from operator import mul, sub
 from typing import Final, Generic, Protocol, TypeVar
 
 from crdt_docs.hold_effects import (
@@ -354,14 +355,13 @@ class Holds(Generic[HolderT]):
 
 def is_still(one: Transform, other: Transform) -> bool:
     """Whether two transforms are the same, but for the trembling of a hand."""
-    cosine = sum(a * b for a, b in zip(one.rotation, other.rotation, strict=True))
-    return (
-        one.scale == other.scale
-        and abs(cosine) >= STILL_COSINE
-        and all(
-            abs(a - b) <= STILL_METRES for a, b in zip(one.position, other.position, strict=True)
-        )
-    )
+    if one.scale != other.scale:
+        return False
+    x, y, z = map(sub, one.position, other.position)
+    if not (abs(x) <= STILL_METRES and abs(y) <= STILL_METRES and abs(z) <= STILL_METRES):
+        return False
+    cosine: float = sum(map(mul, one.rotation, other.rotation))
+    return abs(cosine) >= STILL_COSINE
 
 
 def _after(sequence: int) -> int:
