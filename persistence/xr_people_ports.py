@@ -37,6 +37,7 @@ class XrParticipant:
         avatar_id: which of their avatars they came with; it may be gone since.
         avatar_config: what they look like here.
         placed: where their head was when they were seen last.
+        last_seen_at: given by the store; when they joined, before they were seen anywhere.
         id: the row's own id, given by the store.
     """
 
