@@ -336,6 +336,7 @@ async def _build(
     )
     services = Services(
         sessions=stores.sessions,
+        xr=stores.xr,
         objects=stores.objects,
         search=stores.search,
         archive=stores.archive,

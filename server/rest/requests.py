@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +22,7 @@ from crdt_docs.identifiers import parse_uuid
 MAX_LIST = 100
 MAX_NAMES = 100
 MAX_CURSOR_CHARACTERS = 512
+MAX_LINE_CHARACTERS = 200
 
 
 def _uuid(value: object) -> UUID:
@@ -38,6 +40,21 @@ Uuid = Annotated[
     WithJsonSchema({"type": "string", "format": "uuid", "pattern": UUID_PATTERN}),
 ]
 """A UUID in its canonical form, and in no other that pydantic would take."""
+
+
+def _one_line(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise ValueError("must say something")
+    if not text.isprintable():
+        raise ValueError("must be one line of text")
+    return text
+
+
+Line = Annotated[
+    str, Field(min_length=1, max_length=MAX_LINE_CHARACTERS), AfterValidator(_one_line)
+]
+"""What something is called: one line of text, without blanks around it."""
 
 
 class Strict(BaseModel):

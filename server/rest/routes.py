@@ -20,6 +20,7 @@ from server.rest import (
     sessions,
     snapshots,
     state,
+    xr_avatars,
 )
 from server.rest.annotations import router as annotations_router
 from server.rest.application import RestApplication
@@ -41,6 +42,7 @@ ROUTERS = (
     snapshots.router,
     restoring.router,
     export.router,
+    xr_avatars.router,
     governance.router,
     privacy.router,
 )

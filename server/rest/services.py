@@ -13,6 +13,7 @@ from persistence.audit_ports import AuditStore
 from persistence.lookup_ports import ObjectLookup
 from persistence.ports import SessionStore
 from persistence.search_ports import Search
+from persistence.xr_stores import XrStores
 from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
@@ -31,11 +32,13 @@ class Services:
     """The parts of the server that REST needs. Built by `server.app`.
 
     Attributes:
+        xr: rooms, who is in them, and avatars.
         audit: the trail, to be told.
         audits: the trail, to be read.
     """
 
     sessions: SessionStore
+    xr: XrStores
     objects: ObjectLookup
     search: Search
     archive: Archive

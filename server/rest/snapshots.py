@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -39,7 +39,7 @@ from server.rest.errors import (
     unavailable,
 )
 from server.rest.moments import PAST_BUSY, SNAPSHOT_NOT_FOUND, Source, looking_back
-from server.rest.requests import PageQuery, Strict
+from server.rest.requests import Line, PageQuery, Strict
 from server.rest.services import Services, ServicesOf
 from server.time_travel import PastLaborious
 
@@ -50,18 +50,7 @@ TOO_MANY_SNAPSHOTS = ErrorKind(
     409, "TOO_MANY_SNAPSHOTS", "the session has as many snapshots as it may; delete some"
 )
 
-MAX_LABEL = 200
-
 _SNAPSHOT = "c8a4f2de-6f5c-4b0e-8a54-3c1c7a0e9b21"
-
-
-def _label(text: str) -> str:
-    text = text.strip()
-    if not text:
-        raise ValueError("must say something")
-    if not text.isprintable():
-        raise ValueError("must be one line of text")
-    return text
 
 
 class CreateSnapshot(Strict):
@@ -69,11 +58,7 @@ class CreateSnapshot(Strict):
 
     model_config = example({"label": "Before the workshop"})
 
-    label: Annotated[
-        str,
-        Field(min_length=1, max_length=MAX_LABEL, description="One line; need not be unique."),
-        AfterValidator(_label),
-    ]
+    label: Annotated[Line, Field(description="One line; need not be unique.")]
 
 
 @described(

@@ -30,6 +30,7 @@ from persistence.memory_visits import MemoryVisitStore
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import SessionStore
 from persistence.token_ports import TokenStore
+from persistence.xr_stores import XrStores, xr_in_memory
 from server.authentication import Authenticator
 from server.forgetting import Forgetting
 from server.personal_data import PersonalData
@@ -188,6 +189,8 @@ class Api:
     secret: bytes | None = SECRET  # that tokens are signed with
     audit: RecordedTrail = field(default_factory=RecordedTrail)
     audits: AuditStore | None = None  # else in memory
+    xr_tables: MemoryXrTables = field(default_factory=MemoryXrTables)
+    xr_stored_in: XrStores | None = None  # else `xr_tables`, in memory
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -212,10 +215,11 @@ class Api:
             audit=self.kept_audit,
             visits=MemoryVisitStore(self.sessions.note_seen),
             tokens=in_memory(self.stored_tokens, MemoryTokenStore),
-            xr=MemoryXrTables(),
+            xr=self.xr_tables,
         )
         self.services = Services(
             sessions=self.stored_in or self.sessions,
+            xr=self.xr_stored_in or xr_in_memory(self.xr_tables),
             objects=self.documents.objects,
             search=MemorySearch(self.stored_in or self.sessions, self.documents.objects),
             archive=self.documents.archive,

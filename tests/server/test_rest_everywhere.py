@@ -46,10 +46,20 @@ def api(tmp_path: Path) -> Api:
     return Api(tmp_path)
 
 
-async def send(caller: Caller, label: str, session: str, **more: Any) -> httpx.Response:
+async def belongings(caller: Caller) -> dict[str, str]:
+    """One of each kind of what the caller has of their own, by the names of parameters."""
+    avatar = await caller.post("/api/xr/avatars", json={"avatar_name": "Fox"})
+    return {
+        "session_id": (await caller.create())["id"],
+        "avatar_id": avatar.json()["data"]["id"],
+    }
+
+
+async def send(caller: Caller, label: str, ids: dict[str, str], **more: Any) -> httpx.Response:
     """A request as the document describes it, with the example of its body if it has one."""
     method, path = label.split(" ")
-    path = path.replace("{session_id}", session)
+    for name, identifier in ids.items():
+        path = path.replace(f"{{{name}}}", identifier)
     while "{" in path:
         name = path[path.index("{") : path.index("}") + 1]
         path = path.replace(name, str(uuid4()))
@@ -65,43 +75,43 @@ def fields(answer: httpx.Response) -> list[str]:
 
 @pytest.mark.parametrize("label", WITH_TOKEN)
 async def test_strangers_are_told_nothing(api: Api, label: str) -> None:
-    session = await api.caller().create()
+    ids = await belongings(api.caller())
     nobody = api.caller()
     nobody.token = "no.token.at-all"
-    answer = await send(nobody, label, session["id"], content=TEN_MEGABYTES)
+    answer = await send(nobody, label, ids, content=TEN_MEGABYTES)
     assert refusal(answer) == (401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("label", IN_SESSIONS)
 async def test_sessions_of_others_are_closed(api: Api, label: str) -> None:
-    session = await api.caller().create()
+    ids = await belongings(api.caller())
     for caller in (api.caller(), api.caller(kind="agent"), api.service(workspaces=[])):
-        assert refusal(await send(caller, label, session["id"])) == (403, "FORBIDDEN")
+        assert refusal(await send(caller, label, ids)) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("label", IN_SESSIONS)
 async def test_sessions_nobody_knows_are_not_found(api: Api, label: str) -> None:
     for unknown in (str(uuid4()), "x", "%00"):
-        answer = await send(api.service(), label, unknown)
+        answer = await send(api.service(), label, {"session_id": unknown})
         assert refusal(answer) == (404, "SESSION_NOT_FOUND")
 
 
 @pytest.mark.parametrize("label", WITH_BODY)
 async def test_what_is_no_body_is_refused(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
+    ids = await belongings(anna)
     for content in (b"", b"[]", b"null", b'"x"', b"{", b"\xff", b'{"a": NaN}', b"[" * 5000):
-        answer = await send(anna, label, session, content=content, headers=JSON)
+        answer = await send(anna, label, ids, content=content, headers=JSON)
         assert refusal(answer) == (400, "INVALID_BODY"), content
-    answer = await send(anna, label, session, content=b"{}", headers={"Content-Type": "text/csv"})
+    answer = await send(anna, label, ids, content=b"{}", headers={"Content-Type": "text/csv"})
     assert refusal(answer) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize("label", WITH_BODY)
 async def test_ten_megabytes_are_too_many(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
-    answer = await send(anna, label, session, content=TEN_MEGABYTES, headers=JSON)
+    ids = await belongings(anna)
+    answer = await send(anna, label, ids, content=TEN_MEGABYTES, headers=JSON)
     assert refusal(answer) == (413, "BODY_TOO_LARGE")
     assert answer.json()["error"]["details"] == {"max_bytes": api.settings.max_body_bytes}
 
@@ -109,8 +119,8 @@ async def test_ten_megabytes_are_too_many(api: Api, label: str) -> None:
 @pytest.mark.parametrize("label", WITH_QUERY)
 async def test_parameters_nobody_knows_are_named(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
-    answer = await send(anna, label, session, params={"no_such_parameter": "1"})
+    ids = await belongings(anna)
+    answer = await send(anna, label, ids, params={"no_such_parameter": "1"})
     assert refusal(answer) == (400, "INVALID_PARAMETER")
     assert "no_such_parameter" in fields(answer)
 
@@ -118,9 +128,9 @@ async def test_parameters_nobody_knows_are_named(api: Api, label: str) -> None:
 @pytest.mark.parametrize("label", WITH_QUERY)
 async def test_parameters_given_twice_are_named(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
+    ids = await belongings(anna)
     name = min(parameters(label))
-    answer = await send(anna, label, session, params=[(name, "1"), (name, "1")])
+    answer = await send(anna, label, ids, params=[(name, "1"), (name, "1")])
     assert refusal(answer) == (400, "INVALID_PARAMETER")
     assert fields(answer) == [name]
 
@@ -128,9 +138,9 @@ async def test_parameters_given_twice_are_named(api: Api, label: str) -> None:
 @pytest.mark.parametrize("label", LISTS)
 async def test_pages_are_bounded(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
+    ids = await belongings(anna)
     for wrong in ("0", "101", "-1", "all", "", "1e3", "9" * 5000):
-        answer = await send(anna, label, session, params={"limit": wrong})
+        answer = await send(anna, label, ids, params={"limit": wrong})
         assert refusal(answer) == (400, "INVALID_PARAMETER"), wrong
         assert "limit" in fields(answer)
 
@@ -138,14 +148,14 @@ async def test_pages_are_bounded(api: Api, label: str) -> None:
 @pytest.mark.parametrize("label", OF_SESSIONS)
 async def test_made_up_cursors_are_refused(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
+    ids = await belongings(anna)
     query = {name: {"q": "sticky", "from": "0"}[name] for name in parameters(label, needed=True)}
     if "session_id" in parameters(label):
-        query["session_id"] = session
+        query["session_id"] = ids["session_id"]
     for wrong in ("", "x", "AAAA", "é", "A" * 40, "\0"):
-        answer = await send(anna, label, session, params={"cursor": wrong, **query})
+        answer = await send(anna, label, ids, params={"cursor": wrong, **query})
         assert refusal(answer) == (400, "INVALID_CURSOR"), wrong
-    answer = await send(anna, label, session, params={"cursor": "A" * 513, **query})
+    answer = await send(anna, label, ids, params={"cursor": "A" * 513, **query})
     assert refusal(answer) == (400, "INVALID_PARAMETER")
     assert fields(answer) == ["cursor"]
 
@@ -153,8 +163,8 @@ async def test_made_up_cursors_are_refused(api: Api, label: str) -> None:
 @pytest.mark.parametrize("label", POSTS)
 async def test_unusable_keys_are_refused(api: Api, label: str) -> None:
     anna = api.caller()
-    session = (await anna.create())["id"]
-    answer = await send(anna, label, session, headers={"Idempotency-Key": "a b"})
+    ids = await belongings(anna)
+    answer = await send(anna, label, ids, headers={"Idempotency-Key": "a b"})
     assert refusal(answer) == (400, "INVALID_PARAMETER")
     assert fields(answer) == ["Idempotency-Key"]
 
