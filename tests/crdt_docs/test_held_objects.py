@@ -183,6 +183,27 @@ def test_rul_9_of_work_done_offline_what_is_legal_stays() -> None:
     assert len(eve.denials) == 1
 
 
+def test_rul_9_a_long_edit_is_judged_piece_by_piece() -> None:
+    """ROM-16: it moves the held object early and late, and goes on in between."""
+    room, ada, ben, eve = _room()
+
+    def work(objects: Map[Any]) -> None:
+        objects["a"]["transform"] = {**THERE, "n": 1}
+        for number in range(400):
+            objects[f"n{number}"] = model(THERE)
+            objects["a"]["properties"]["text"].insert(0, "x")
+            objects["b"]["transform"] = {**THERE, "n": number}
+        objects["a"]["transform"] = {**THERE, "n": 2}
+
+    eve.edit(work)
+    room.settle()
+    assert room.json()["a"]["transform"] == HERE
+    assert room.json()["a"]["properties"]["text"] == 400 * "x" + "chair"
+    assert len(room.json()) == 402
+    assert ada.json() == ben.json() == eve.json() == room.json() == room.reopened()
+    assert not eve.closed
+
+
 def test_rul_10_what_was_only_moved_is_no_history_and_what_was_changed_besides_is() -> None:
     room, _, _, eve = _room()
     eve.edit(MOVES["moves it"])
@@ -305,7 +326,7 @@ def _work(rng: random.Random, objects: Map[Any]) -> None:
             stands["transform"] = {**THERE, "n": rng.randrange(1000)}
             stands["layer"] = rng.randrange(9)
         case 3 if isinstance(stands, Map):
-            stands["properties"]["text"] += "x"
+            stands["properties"]["text"].insert(0, "x")
         case 4:
             objects[key] = model({**THERE, "n": rng.randrange(1000)})
         case 5 if rng.random() < 0.3 and stands is not None:
