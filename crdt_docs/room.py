@@ -127,11 +127,13 @@ class Room:
         limits: RoomLimits | None = None,
         pacing: Pacing | None = None,
         fence: Fence | None = None,
+        has_places: bool = False,
         now: float = 0.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """
         Args:
+            has_places: it is a room of headsets (AWR-15).
             stored: what the document is opened from; None for an empty one.
             document: the document, if it is open already.
             authors: who first introduced each client id; not copied if there is a projector.
@@ -156,7 +158,9 @@ class Room:
             None if projector is None else Authority(self.document, projector, self._limits.objects)
         )
         self._pacing = pacing or Pacing()
-        self._awareness: AwarenessTable[Member] = AwarenessTable(self._limits.awareness)
+        self._awareness: AwarenessTable[Member] = AwarenessTable(
+            self._limits.awareness, has_places=has_places
+        )
         self._now = now
         self._clock = clock or standing_still
         # Of what it was opened from, history included: the first doubt is measured.
@@ -210,6 +214,16 @@ class Room:
         if self.authority is not None and self.projector is not None:
             self.projector.creators = {**creators, **self.projector.creators}
             self.authority.obey(rules)
+
+    def show_place(self, member: Member, client_id: int, place: bytes) -> bool:
+        """Show where a member's headset is (AWR-15); whether it is shown."""
+        return member in self.members and self._awareness.show_place(
+            member, member.identity, member.role, client_id=client_id, place=place, now=self._now
+        )
+
+    def hide_place(self, member: Member, client_id: int) -> None:
+        """The headset is gone (AWR-15)."""
+        self._awareness.hide_place(member, client_id)
 
     def hold(self, key: str, user_id: UUID) -> None:
         """From now on this person has an object in their hand, and nobody else moves it (RUL-9)."""

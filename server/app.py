@@ -21,8 +21,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from crdt_docs.awareness import AwarenessLimits
 from crdt_docs.document import Fence
+from crdt_docs.identifiers import DocumentName
+from crdt_docs.member import Member
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
+from crdt_docs.pose_rates import PoseSettings
+from crdt_docs.poses import Placed
 from crdt_docs.room import RoomLimits
 from crdt_docs.update_guard import GuardLimits
 from persistence.answer_ports import AnswerStore
@@ -96,11 +100,13 @@ from server.sockets.collab_places import CollabLimits
 from server.sockets.collab_socket import collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
+from server.sockets.xr_socket import xr_socket_route
 from server.time_travel import TimeTravel
 from server.token_issuing import Lifetimes, TokenIssuer
 from server.trail_retention import TrailRetention
 from server.visits import VisitBook
-from server.witness import Recorder
+from server.witness import Recorder, Together
+from server.xr_book import XrBook
 
 log = structlog.get_logger(__name__)
 
@@ -269,6 +275,13 @@ async def _build(
     await stores.xr.participants.close_open(utc_now())
     visits.start()
     stack.push_async_callback(visits.close, LAST_WORDS_SECONDS)
+
+    def place_of(document: DocumentName, member: Member) -> Placed | None:
+        return directory.place_of(document, member)
+
+    xr_book = XrBook(stores.xr.participants, place_of)
+    xr_book.start()
+    stack.push_async_callback(xr_book.close, LAST_WORDS_SECONDS)
     journal = WriteBehindJournal(
         stores.documents,
         on_poisoned=lambda commit, error: directory.give_up(commit.document, error),
@@ -287,6 +300,7 @@ async def _build(
         counters=counters,
         limits=_room_limits(settings),
         pacing=_pacing(settings),
+        poses=_poses(settings),
         host_settings=HostSettings(settings.keepalive_seconds, settings.slow_member_seconds),
         idle_seconds=settings.room_idle_seconds,
         snapshot_every_updates=settings.snapshot_every_updates,
@@ -295,7 +309,7 @@ async def _build(
         archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
         rules=StoredRules(stores.sessions, stores.objects),
-        witness=Recorder(audit, visits),
+        witness=Together(Recorder(audit, visits), xr_book),
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
         revocations=authenticator.revocations,
     )
@@ -361,6 +375,7 @@ async def _build(
     app.router.routes.extend(
         [
             session_socket_route(sockets),
+            xr_socket_route(sockets, stores.xr.sessions),
             collab_socket_route(sockets, _collab_limits(settings)),
             *rest_routes(services),
             *page_routes(),
@@ -486,4 +501,15 @@ def _pacing(settings: Settings) -> Pacing:
         update_interval=settings.update_interval,
         presence_interval=settings.presence_interval,
         presence_budget=settings.presence_budget,
+    )
+
+
+def _poses(settings: Settings) -> PoseSettings:
+    return PoseSettings(
+        rate=settings.pose_rate,
+        small_rate=settings.pose_small_rate,
+        small_room=settings.pose_small_room,
+        shared_up_to=settings.pose_shared_up_to,
+        near=settings.pose_near,
+        middle=settings.pose_middle,
     )

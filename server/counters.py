@@ -14,6 +14,9 @@ class Counters:
         failed_permission_checks: looks at who may be where that came to nothing (ACC-12).
         refused_documents: of Hocuspocus sockets, that were not opened.
         ignored_stateless: messages for an application on the server, which has none.
+        refused_poses: messages of the pose lane that closed their socket.
+        dropped_transforms: of objects that their senders do not hold.
+        failed_landings: objects whose last place could not be written into the document.
         limited: what was refused or cut off for being too much, by the limit's name.
     """
 
@@ -26,6 +29,9 @@ class Counters:
     failed_permission_checks: int = 0
     refused_documents: int = 0
     ignored_stateless: int = 0
+    refused_poses: int = 0
+    dropped_transforms: int = 0
+    failed_landings: int = 0
     closes: dict[int, int] = field(default_factory=dict)
     limited: dict[str, int] = field(default_factory=dict)
 

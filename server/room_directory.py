@@ -15,9 +15,12 @@ import structlog
 from crdt_docs.access import Role
 from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
 from crdt_docs.identifiers import DocumentKind, DocumentName, kind_of
+from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
 from crdt_docs.object_kinds import kinds_in
 from crdt_docs.pacing import Pacing
+from crdt_docs.pose_rates import PoseSettings
+from crdt_docs.poses import Placed
 from crdt_docs.projector import Projector
 from crdt_docs.room import Room, RoomLimits
 from persistence.archive_ports import Archive
@@ -32,6 +35,7 @@ from server.breath import advance
 from server.counters import Counters
 from server.heavy_work import heavy_work
 from server.poison_list import OPENING, READING, SHOWING
+from server.pose_host import PoseHost
 from server.revocations import REVOKED, Revocations
 from server.room_host import HostSettings, Renewing, RoomHost
 from server.room_rules import NoRules, RulesReader
@@ -78,9 +82,11 @@ class RoomDirectory:
         renewing: Renewing | None = None,
         revocations: Revocations | None = None,
         witness: Witness | None = None,
+        poses: PoseSettings | None = None,
     ) -> None:
         """
         Args:
+            poses: how often rooms of headsets tell where everybody is.
             renewing: decides about new tokens on open sockets.
             revocations: whose tokens prove nothing any more.
             witness: sees who comes and goes, and what is refused.
@@ -108,6 +114,7 @@ class RoomDirectory:
         self._rules = rules or NoRules()
         self._renewing = renewing
         self._witness = witness
+        self._poses = poses or PoseSettings()
         self._unsound: set[DocumentName] = set()
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
@@ -138,6 +145,12 @@ class RoomDirectory:
     def find(self, name: DocumentName) -> RoomHost | None:
         """The room, if it is open."""
         return self._hosts.get(name)
+
+    def place_of(self, name: DocumentName, member: Member) -> Placed | None:
+        """Where a member's head is, in a room of headsets; None: that is not known."""
+        host = self._hosts.get(name)
+        pose = None if host is None or host.poses is None else host.poses.pose_of(member)
+        return None if pose is None else pose.head
 
     def is_at_rest(self, name: DocumentName) -> bool:
         """Whether it is not in memory, and everything of it is stored."""
@@ -208,6 +221,7 @@ class RoomDirectory:
                 authors=stored.authors,
                 limits=self._limits,
                 pacing=self._pacing,
+                has_places=_has_poses(name),
                 now=time.monotonic(),
                 clock=time.monotonic,
             )
@@ -223,6 +237,8 @@ class RoomDirectory:
                 renewing=self._renewing,
                 witness=self._witness,
             )
+            if _has_poses(name):
+                host.poses = PoseHost(host, self.counters, self._poses)
             host.updates_since_snapshot = len(stored.tail)
             host.bytes_since_snapshot = sum(map(len, stored.tail))
             return host
@@ -530,6 +546,11 @@ class RoomDirectory:
 def _has_rows(name: DocumentName) -> bool:
     """Whether the objects of this document have tables."""
     return bool(kinds_in(name))
+
+
+def _has_poses(name: DocumentName) -> bool:
+    """Whether there are headsets in this document's room."""
+    return name.startswith(f"{DocumentKind.XR.value}/")
 
 
 def _wants_snapshot(host: RoomHost) -> bool:

@@ -15,7 +15,7 @@ import structlog
 from pycrdt import Doc
 
 from crdt_docs import messages
-from crdt_docs.access import Role
+from crdt_docs.access import Role, is_seen
 from crdt_docs.document import is_panic
 from crdt_docs.identifiers import ActorKind, DocumentName, Identity
 from crdt_docs.member import Member
@@ -32,6 +32,7 @@ from server.frames import OutgoingFrame
 from server.heavy_work import heavy_work
 from server.leases import Lease, Leases
 from server.poison_list import READING
+from server.pose_host import PoseHost
 from server.receipts import Receipts
 from server.witness import SOMEBODY, NoWitness, Visitor, Witness
 
@@ -46,6 +47,9 @@ RECEIPTS_HELD = 256
 
 SHARED_FROM = 4096
 """Bytes from which a reply is worth remembering as a frame."""
+
+POSE = bytes((messages.MessageType.POSE,))
+"""How messages begin that are none of the document's."""
 
 FRAMES_PER_TURN = 256
 """A turn is cut after so many frames, so that a flooded room goes on sending."""
@@ -144,6 +148,8 @@ class RoomHost:
         self._ended_at = -math.inf
         self._shared: OutgoingFrame | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.poses: PoseHost | None = None
+        """The pose lane of a room of headsets."""
         self.empty_since = self._clock()
 
     @property
@@ -198,6 +204,9 @@ class RoomHost:
         """
         if member not in self._lines:
             return
+        if self.poses is not None and frame[:1] == POSE:
+            self.poses.receive(member, frame)
+            return
         self._inbox.append((member, frame))
         self._inbox_bytes += len(frame)
         if len(self._inbox) >= FRAMES_PER_TURN or self._inbox_bytes >= BYTES_PER_TURN:
@@ -237,6 +246,8 @@ class RoomHost:
         if member in self._lines:
             self._take_in()
             self._forget(member)
+            if self.poses is not None:
+                self.poses.leave(member)
             self.room.leave(member)
             self._schedule()
 
@@ -275,9 +286,35 @@ class RoomHost:
             if is_restore:
                 self._journal.seal(self.name)
 
+    # For the pose lane: see `pose_host.Ground`
+
+    def write(self, member: Member, frame: OutgoingFrame, now: float) -> None:
+        """Send a member something that is no part of a turn; nothing, if it has gone."""
+        line = self._lines.get(member)
+        if line is not None:
+            self._send_to(member, line, frame, now)
+
+    def takes_no_more(self, member: Member) -> bool:
+        """Whether a member's transport is behind."""
+        line = self._lines.get(member)
+        return line is None or line.channel.is_behind
+
+    def show_place(self, member: Member, client_id: int, place: bytes) -> bool:
+        """Show where a headset is (AWR-15); whether it is shown."""
+        is_shown = self.room.show_place(member, client_id, place)
+        self._schedule()
+        return is_shown
+
+    def hide_place(self, member: Member, client_id: int) -> None:
+        """It is nowhere any more."""
+        self.room.hide_place(member, client_id)
+        self._schedule()
+
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every socket."""
         self._take_in()
+        if self.poses is not None:
+            self.poses.leave_all()
         for member in list(self._lines):
             self.room.expel(member, code, reason)
         self._run_turn()
@@ -292,15 +329,20 @@ class RoomHost:
         """Give a person this role, on every socket of theirs."""
         self._run_turn()  # what was received before is judged with the role they had
         for member in self._sockets_of(user_id):
-            self.room.set_role(member, role)
+            self._set_role(member, role)
         self._schedule()
 
     def give_role(self, member: Member, role: Role) -> None:
         """The same for one socket."""
         if member in self._lines and member.role is not role:
             self._run_turn()
-            self.room.set_role(member, role)
+            self._set_role(member, role)
             self._schedule()
+
+    def _set_role(self, member: Member, role: Role) -> None:
+        self.room.set_role(member, role)
+        if self.poses is not None and not is_seen(role):
+            self.poses.leave(member)
 
     def send_away(self, user_id: UUID, code: CloseCode, reason: str) -> None:
         """Close every socket of a person."""
@@ -435,6 +477,9 @@ class RoomHost:
         self._ended_at = self._clock()
         if turn.is_broken:
             self._on_broken(self)
+        elif self.poses is not None:
+            for close in turn.closes:
+                self.poses.leave(close.member)  # may end in a turn of its own
 
     def _commit(self, turn: Turn) -> None:
         if not turn.commits:
@@ -610,6 +655,8 @@ class RoomHost:
     def shut(self) -> None:
         """Free the document. No member may be in the room."""
         self._stop_timer()
+        if self.poses is not None:
+            self.poses.close()
         self._leases.close()
         self._scheduled = False
         self._inbox.clear()

@@ -319,6 +319,26 @@ class Settings(BaseSettings):
     pacing_threshold: Count = Field(
         default=8, description="Members from which a room's broadcasts are paced."
     )
+    pose_rate: Annotated[int, Field(ge=1, le=120)] = Field(
+        default=30, description="Frames a second in which a room of headsets is told of poses."
+    )
+    pose_small_rate: Annotated[int, Field(ge=1, le=120)] = Field(
+        default=60, description="The same in a small room."
+    )
+    pose_small_room: Count = Field(
+        default=8, description="Headsets up to which a room is a small one."
+    )
+    pose_shared_up_to: Count = Field(
+        default=50,
+        description="Headsets up to which all are sent the same frame; above, each has its own, "
+        "by who is near.",
+    )
+    pose_near: Count = Field(
+        default=24, description="How many of the nearest one is then told of at full rate."
+    )
+    pose_middle: Count = Field(
+        default=32, description="How many more at half of it; everybody else comes at 3 Hz."
+    )
     keepalive_seconds: Seconds = Field(
         default=20.0,
         description="A socket that was sent nothing for so long gets an empty message.",

@@ -9,7 +9,7 @@ WIT-4 Of whoever is not known, nothing is told that they can make up: no session
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 from starlette.datastructures import Headers
@@ -32,16 +32,25 @@ MISBEHAVIOUR = frozenset({CloseCode.MALFORMED, CloseCode.TOO_BIG, CloseCode.TRY_
 DENIALS = frozenset({CloseCode.UNAUTHENTICATED, CloseCode.FORBIDDEN})
 
 
+class Connection(NamedTuple):
+    """As which somebody takes part in a session of a room: with two devices, as two."""
+
+    session_id: UUID
+    connection_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """What a socket says of itself besides who it is.
 
     Attributes:
         device: see `devices.device_of`.
+        connection: in a room of headsets.
     """
 
     device: str = UNKNOWN
     origin: Origin = NOWHERE
+    connection: Connection | None = None
 
 
 SOMEBODY = Visitor()
@@ -77,6 +86,28 @@ class NoWitness:
 
     def refused(self, document: DocumentName, member: Member, rule: str) -> None:
         """See `Witness`."""
+
+
+class Together:
+    """Several who look."""
+
+    def __init__(self, *witnesses: Witness) -> None:
+        self._witnesses = witnesses
+
+    def came(self, document: DocumentName, member: Member, visitor: Visitor) -> None:
+        """See `Witness`."""
+        for each in self._witnesses:
+            each.came(document, member, visitor)
+
+    def went(self, document: DocumentName, member: Member, code: int | None) -> None:
+        """See `Witness`."""
+        for each in self._witnesses:
+            each.went(document, member, code)
+
+    def refused(self, document: DocumentName, member: Member, rule: str) -> None:
+        """See `Witness`."""
+        for each in self._witnesses:
+            each.refused(document, member, rule)
 
 
 class Recorder:

@@ -31,7 +31,8 @@ MOST_QUIET_USERS = 20_000
 STEP2_PER_MINUTE = 60
 PRESENCE_COST = 0.25
 
-_PRESENCE = int(MessageType.AWARENESS)
+_OFTEN = frozenset((MessageType.AWARENESS, MessageType.POSE))
+"""Where people are: it is sent many times a second, and costs the server little."""
 MINUTE = 60.0
 
 
@@ -196,8 +197,8 @@ class Passage:
             return True
         if is_step2(frame):
             return self.take_step2(size)
-        is_presence = frame and frame[0] == _PRESENCE
-        return budget.take(size, self._clock(), PRESENCE_COST if is_presence else 1.0)
+        is_often = frame and frame[0] in _OFTEN
+        return budget.take(size, self._clock(), PRESENCE_COST if is_often else 1.0)
 
     def take(self, size: int) -> bool:
         """Whether any other message of so many bytes may come (LIM-2)."""

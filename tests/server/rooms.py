@@ -12,7 +12,7 @@ import pytest
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
-from crdt_docs.messages import CloseCode
+from crdt_docs.messages import CloseCode, MessageType
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import RoomLimits
 from persistence.journal import WriteBehindJournal
@@ -61,8 +61,9 @@ class Seat:
         while self.person.outbox:
             self.host.receive(self.member, self.person.outbox.popleft())
         for frame in self.channel.sent[self._heard :]:
-            busy = True
-            self.person.hear(frame)
+            if frame[0] != MessageType.POSE:  # those are for headsets
+                busy = True
+                self.person.hear(frame)
         self._heard = len(self.channel.sent)
         return busy
 
@@ -71,6 +72,7 @@ class House:
     """Everything around the rooms, in memory."""
 
     def __init__(self, **options: Any) -> None:
+        self.name: DocumentName = options.pop("name", NAME)
         self.store: MemoryDocumentStore = options.pop("store", None) or MemoryDocumentStore()
         self.counters = Counters()
         self.poisoned: list[DocumentName] = []
@@ -108,7 +110,7 @@ class House:
 
     async def sit(self, person: Person, **more: Any) -> Seat:
         """Let a person into the room; more as of `Seat`."""
-        host = await self.directory.open(NAME)
+        host = await self.directory.open(self.name)
         seat = Seat(host, person, **more)
         self.seats.append(seat)
         return seat
@@ -144,7 +146,7 @@ class House:
 
     def host(self) -> RoomHost:
         """The open room."""
-        host = self.directory.find(NAME)
+        host = self.directory.find(self.name)
         assert host is not None
         return host
 

@@ -1,0 +1,155 @@
+"""Who is in rooms of headsets, and where they were last: written down by a task of its own.
+
+XRB-1 Whoever enters by an XR session's socket is its participant; what joining by REST said of the
+      device and the avatar stays.
+XRB-2 Where somebody is goes into their row every few seconds and when they leave, and never with
+      each pose.
+XRB-3 Whoever is gone has left, also when the server stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from crdt_docs.identifiers import DocumentName
+from crdt_docs.member import Member
+from crdt_docs.poses import Placed
+from persistence.xr_people_ports import DeviceType, Sighting, XrParticipant, XrParticipantStore
+from server.background_writer import BackgroundWriter
+from server.clock import Clock, utc_now
+from server.witness import Connection, Visitor
+
+EVERY = 5.0
+"""Seconds between two looks at where everybody is."""
+
+Whereabouts = Callable[[DocumentName, Member], Placed | None]
+"""Where somebody's head is now; None: that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    connection: Connection
+    user_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Departure:
+    connection: Connection
+    at: datetime
+
+
+_Note = _Arrival | _Departure | Sighting
+
+
+class XrBook:
+    """A `witness.Witness` of rooms of headsets."""
+
+    def __init__(
+        self,
+        participants: XrParticipantStore,
+        where: Whereabouts,
+        *,
+        every: float = EVERY,
+        clock: Clock = utc_now,
+    ) -> None:
+        """
+        Args:
+            every: seconds between two looks.
+        """
+        self._participants = participants
+        self._where = where
+        self._every = every
+        self._clock = clock
+        self._present: dict[Member, tuple[DocumentName, Connection]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._writer: BackgroundWriter[_Note] = BackgroundWriter(
+            self._store, subject="participants of rooms"
+        )
+
+    @property
+    def lost(self) -> int:
+        """How many notes were not written down."""
+        return self._writer.lost
+
+    def came(self, document: DocumentName, member: Member, visitor: Visitor) -> None:
+        """See `Witness` (XRB-1)."""
+        if visitor.connection is None:
+            return
+        self._present[member] = document, visitor.connection
+        user_id = member.identity.user_id
+        self._writer.put(_Arrival(visitor.connection, user_id, self._clock()))
+
+    def went(self, document: DocumentName, member: Member, code: int | None) -> None:
+        """See `Witness` (XRB-2, XRB-3)."""
+        present = self._present.pop(member, None)
+        if present is not None:
+            _, connection = present
+            self._sight(document, member, connection)
+            self._writer.put(_Departure(connection, self._clock()))
+
+    def refused(self, document: DocumentName, member: Member, rule: str) -> None:
+        """See `Witness`: nothing of that is written here."""
+
+    def look(self) -> None:
+        """Note where everybody is (XRB-2)."""
+        for member, (document, connection) in self._present.items():
+            self._sight(document, member, connection)
+
+    def _sight(self, document: DocumentName, member: Member, connection: Connection) -> None:
+        self._writer.put(Sighting(*connection, self._clock(), self._where(document, member)))
+
+    def start(self) -> None:
+        """Look and store from now on."""
+        self._writer.start()
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_for_ever())
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            self.look()
+
+    async def flush(self) -> None:
+        """Return when all that was noted before is stored."""
+        await self._writer.flush()
+
+    async def close(self, within: float) -> bool:
+        """Store what waits, then stop; whether all of it was stored in time."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        return await self._writer.close(within)
+
+    async def _store(self, notes: Sequence[_Note]) -> None:
+        """In their order, but sightings that follow one another together."""
+        sightings: list[Sighting] = []
+        for note in notes:
+            if isinstance(note, Sighting):
+                sightings.append(note)
+                continue
+            await self._note_sightings(sightings)
+            if isinstance(note, _Arrival):
+                await self._join(note)
+            else:
+                await self._participants.leave(*note.connection, note.at)
+        await self._note_sightings(sightings)
+
+    async def _note_sightings(self, sightings: list[Sighting]) -> None:
+        if sightings:
+            await self._participants.note(sightings)
+            sightings.clear()
+
+    async def _join(self, arrival: _Arrival) -> None:
+        known = await self._participants.participant(*arrival.connection)
+        await self._participants.join(
+            XrParticipant(
+                *arrival.connection, arrival.user_id, DeviceType.DESKTOP, joined_at=arrival.at
+            )
+            if known is None
+            else replace(known, left_at=None, last_seen_at=arrival.at)
+        )
