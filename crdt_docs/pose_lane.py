@@ -239,23 +239,26 @@ class PoseLane(Generic[KeyT]):
         """POS-13: who comes is told everybody, the others what changed, each as soon as it can be
         written."""
         changed = dict.fromkeys(self._seats.take_changed())
-        news: Outgoing[KeyT] = Outgoing(_roster(changed))
-        everybody: Outgoing[KeyT] = Outgoing(_roster(self._seats.everyone()))
+        new: list[KeyT] = []
+        informed: list[KeyT] = []
         for key, receiver in self._receivers.items():
-            if receiver.welcomed is not None:
+            if receiver.welcomed is not None and changed:
                 receiver.missed.update(changed)
             if key in behind:
                 continue
             if receiver.welcomed is None:
                 receiver.welcomed = turn.tick
                 turn.welcomes.append((key, self._welcome(receiver.seat, turn.tick, now)))
-                everybody.to.append(key)
+                new.append(key)
             elif len(receiver.missed) > len(changed):
-                turn.rosters.append(Outgoing(_roster(receiver.missed), to=[key]))
+                turn.rosters.append(_roster(receiver.missed, [key]))
             elif changed:
-                news.to.append(key)
+                informed.append(key)
             receiver.missed.clear()
-        turn.rosters += [each for each in (everybody, news) if each.to]
+        if new:
+            turn.rosters.append(_roster(self._seats.everyone(), new))
+        if informed:
+            turn.rosters.append(_roster(changed, informed))
 
     def _welcome(self, seat: Seat[KeyT], tick: int, now: float) -> bytes:
         return pose_messages.welcome(
@@ -340,8 +343,8 @@ class PoseLane(Generic[KeyT]):
         return max(receiver.pace.level, self._clock.level)
 
 
-def _roster(seats: Iterable[Seat[KeyT]]) -> bytes:
-    return pose_messages.roster([seat.entry() for seat in seats])
+def _roster(seats: Iterable[Seat[KeyT]], to: list[KeyT]) -> Outgoing[KeyT]:
+    return Outgoing(pose_messages.roster([seat.entry() for seat in seats]), to=to)
 
 
 def _milliseconds(now: float) -> int:
