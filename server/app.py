@@ -72,6 +72,7 @@ from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure
 from server.document_standings import DocumentStandings
 from server.forgetting import Forgetting
 from server.housekeeping import keep_house
+from server.lifetimes import OwnersGone
 from server.limits.addresses import written_both_ways
 from server.limits.handshakes import HandshakeLimit
 from server.limits.message_budget import Rates
@@ -186,9 +187,9 @@ def memory_stores() -> Stores:
     """Stores that forget everything with the process: for tests and demonstrations."""
     documents, sessions = MemoryDocumentStore(), MemorySessionStore()
     answers, tokens = MemoryAnswerStore(), MemoryTokenStore()
-    audit = MemoryAuditStore(sessions.workspace_of)
-    visits = MemoryVisitStore(sessions.note_seen)
     xr = MemoryXrTables()
+    audit = MemoryAuditStore(sessions.workspace_of, xr.workspace_of)
+    visits = MemoryVisitStore(sessions.note_seen)
     return Stores(
         documents=documents,
         objects=documents.objects,
@@ -294,6 +295,7 @@ async def _build(
         await issuer.load()
         directory.close_revoked()
 
+    witnesses = Together(Recorder(audit, visits), xr_book)
     directory = RoomDirectory(
         stores.documents,
         journal,
@@ -309,7 +311,7 @@ async def _build(
         archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
         rules=StoredRules(stores.sessions, stores.objects),
-        witness=Together(Recorder(audit, visits), xr_book),
+        witness=witnesses,
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
         revocations=authenticator.revocations,
     )
@@ -322,6 +324,9 @@ async def _build(
         is_database_up=lambda: stores.is_up() and journal.last_error is None,
         fence=fence,
     )
+    owners = OwnersGone(live)
+    witnesses.add(owners)
+    stack.callback(owners.close)
     journal.start()
     stack.push_async_callback(journal.close, settings.shutdown_seconds)
     directory.start()

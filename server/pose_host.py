@@ -79,6 +79,9 @@ class Ground(Protocol):
     def connections(self) -> int:
         """How many sockets are in the room."""
 
+    def run_turn(self) -> None:
+        """Deal with what was received of the document."""
+
     def write(self, member: Member, frame: OutgoingFrame, now: float) -> None:
         """Send a member something; nothing, if it has gone."""
 
@@ -147,10 +150,10 @@ class PoseHost:
             case Hello():
                 self._seat(member, message, now)
             case Claim(sequence, object_id):
-                self._require_seat(member)
+                self._get_ready(member)
                 self._carry_out(self.holds.claim(member, object_id, sequence, now), now)
             case Force(object_id):
-                self._require_seat(member)
+                self._get_ready(member)
                 self._carry_out(self.holds.force(member, object_id, now), now)
             case Release(object_slot, sequence):
                 self._carry_out(self.holds.release(member, object_slot, sequence, now), now)
@@ -190,9 +193,11 @@ class PoseHost:
             raise Malformed(f"client id {seat.client_id} is somebody else's in this room")
         self._shown[member] = seat.client_id
 
-    def _require_seat(self, member: Member) -> None:
+    def _get_ready(self, member: Member) -> None:
+        """Before somebody takes an object: what was received before comes before."""
         if self.lane.seat_of(member) is None:
             raise Malformed("say hello before you hold anything")
+        self._ground.run_turn()
 
     def leave(self, member: Member) -> None:
         """Somebody says bye, or is gone, or may not be seen any more."""

@@ -92,7 +92,11 @@ class Together:
     """Several who look."""
 
     def __init__(self, *witnesses: Witness) -> None:
-        self._witnesses = witnesses
+        self._witnesses = list(witnesses)
+
+    def add(self, witness: Witness) -> None:
+        """One more looks from now on."""
+        self._witnesses.append(witness)
 
     def came(self, document: DocumentName, member: Member, visitor: Visitor) -> None:
         """See `Witness`."""

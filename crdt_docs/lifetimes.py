@@ -1,0 +1,65 @@
+"""What goes from a room of headsets when people do.
+
+LIF-1  When the session of a room ends, objects that live for a `session` go, and those that live
+       as long as their `owner` is there; of a room that is not persistent, all objects.
+LIF-2  An object that lives as long as its `owner` is there goes when that person's last connection
+       does. Its owner is whom its `created_by` names. One that is locked stays.
+LIF-3  What says nothing of its lifetime, or nothing that is known, lives as long as the room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from pycrdt import Doc, Map
+
+from crdt_docs.object_edits import objects_of
+from crdt_docs.object_kinds import ObjectRoot
+
+SESSION = "session"
+OWNER = "owner"
+
+AT_ONCE = 1_000
+"""Objects that one edit deletes: more would hold up everybody."""
+
+
+def delete_after_session(doc: Doc[Any], *, is_persistent: bool) -> bool:
+    """LIF-1; whether there is more to delete.
+
+    Args:
+        doc: within a transaction.
+    """
+    return _delete(
+        doc, lambda found: not is_persistent or _field(found, "lifetime") in {SESSION, OWNER}
+    )
+
+
+def delete_owned(doc: Doc[Any], owner: UUID) -> bool:
+    """LIF-2; whether there is more to delete.
+
+    Args:
+        doc: within a transaction.
+    """
+    return _delete(
+        doc,
+        lambda found: (
+            _field(found, "lifetime") == OWNER
+            and _field(found, "created_by") == str(owner)
+            and _field(found, "is_locked") is not True
+        ),
+    )
+
+
+def _delete(doc: Doc[Any], goes: Callable[[Any], bool]) -> bool:
+    objects = objects_of(doc, ObjectRoot.OBJECTS)
+    gone = [key for key, found in objects.items() if goes(found)]
+    for key in gone[:AT_ONCE]:
+        del objects[key]
+    return len(gone) > AT_ONCE
+
+
+def _field(found: Any, name: str) -> Any:
+    """A field of what stands in the root map; None: it is no object, or has no such field."""
+    return found.get(name) if isinstance(found, Map | dict) else None
