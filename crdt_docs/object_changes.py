@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeAlias
 
 from crdt_docs.gestures import Author, Step
 from crdt_docs.object_kinds import ObjectKind
-from crdt_docs.projection import AnnotationState, ObjectState
+from crdt_docs.projection import AnnotationState, ObjectState, XrObjectState
 
-State: TypeAlias = ObjectState | AnnotationState
+State: TypeAlias = ObjectState | AnnotationState | XrObjectState
 """What a row says. The search text is what full text search finds; all else is its state in the
 history."""
 

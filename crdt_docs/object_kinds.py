@@ -37,6 +37,7 @@ class ObjectKind(StrEnum):
 
     OCW_OBJECT = "ocw_object", DocumentKind.OCW, ObjectRoot.OBJECTS
     OCW_ANNOTATION = "ocw_annotation", DocumentKind.OCW, ObjectRoot.ANNOTATIONS
+    XR_OBJECT = "xr_object", DocumentKind.XR, ObjectRoot.OBJECTS
 
 
 KINDS: Final[Mapping[DocumentKind, tuple[ObjectKind, ...]]] = {

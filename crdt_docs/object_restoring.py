@@ -12,9 +12,8 @@ from typing import Any, Final, TypeAlias
 from pycrdt import Doc, Map, Text
 
 from crdt_docs.edit_values import same
-from crdt_docs.object_changes import State
 from crdt_docs.object_edits import SHAPES, check_id, equalise, objects_of, put, read
-from crdt_docs.object_fields import is_wrong, project
+from crdt_docs.object_fields import fields_of, is_wrong, project
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import Json
@@ -22,9 +21,6 @@ from crdt_docs.text_edits import is_short, write_words
 
 Past: TypeAlias = Mapping[str, Mapping[str, Any]]
 """By root and id, objects as `ObjectReader` read them."""
-
-_JUDGEMENTS: Final = ("is_valid", "search_text")
-"""What a state says of a document, and the document does not say itself."""
 
 _CONTENT: Final = "content"
 
@@ -122,16 +118,13 @@ def _put_members_back(
 
 def _changes(shown: dict[str, Any], state: Mapping[str, Json], kind: ObjectKind) -> dict[str, Json]:
     """The fields that have to be written so that the object's row is the state; None: removed."""
-    blank, now = _columns(project(kind, {})), _columns(project(kind, shown))
+    blank = project(kind, {})._asdict()
+    empty, now = fields_of(kind, blank), fields_of(kind, project(kind, shown)._asdict())
     changes: dict[str, Json] = {}
-    for key, empty in blank.items():
-        wanted = state.get(key, empty)
+    for key, wanted in fields_of(kind, {**blank, **state}).items():
+        is_empty = same(wanted, empty[key])
         if not same(now[key], wanted):
             changes[key] = wanted
-        elif state.get("is_valid") and same(wanted, empty) and is_wrong(kind, key, shown.get(key)):
-            changes[key] = None
+        elif state.get("is_valid") and is_wrong(kind, key, shown.get(key)):
+            changes[key] = None if is_empty else wanted
     return {key: item for key, item in changes.items() if item is not None or key in shown}
-
-
-def _columns(state: State) -> dict[str, Any]:
-    return {key: item for key, item in state._asdict().items() if key not in _JUDGEMENTS}

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from crdt_docs.object_fields import TYPE_FIELD, wrong_fields
+from crdt_docs.object_fields import FIELDS, TYPE_FIELD, wrong_fields
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import is_projected_id
 from crdt_docs.text_edits import text_runs
@@ -23,24 +23,7 @@ TYPES: Final[Mapping[ObjectKind, frozenset[str]]] = {
         ("shape", "text", "image", "drawing", "sticky", "connector", "frame")
     ),
     ObjectKind.OCW_ANNOTATION: frozenset(("comment", "highlight", "marker", "voice_note")),
-}
-
-FIELDS: Final[Mapping[ObjectKind, frozenset[str]]] = {
-    ObjectKind.OCW_OBJECT: frozenset(
-        (
-            "object_type",
-            "position",
-            "size",
-            "rotation",
-            "properties",
-            "layer",
-            "is_locked",
-            "created_by",
-        )
-    ),
-    ObjectKind.OCW_ANNOTATION: frozenset(
-        ("annotation_type", "content", "object_id", "position", "resolved", "created_by")
-    ),
+    ObjectKind.XR_OBJECT: frozenset(("model", "screen", "whiteboard", "annotation", "furniture")),
 }
 
 

@@ -48,6 +48,9 @@ WRITTEN: Final = frozenset(
 """Keys of properties below which strings are words that a person wrote. Others hold colours, fonts
 and paths, which would be found where nobody reads them."""
 
+LIFETIMES: Final = ("room", "session", "owner")
+"""How long an object of a room is there: as long as the room, as its session, or as its creator."""
+
 _REPLACEMENT: Final = "\ufffd"
 _ADDRESSES: Final = ("http://", "https://", "data:", "blob:", "file:", "ftp://")
 
@@ -102,6 +105,38 @@ class AnnotationState(NamedTuple):
     search_text: str = ""
 
 
+class XrObjectState(NamedTuple):
+    """What a document says about an object of a room: the columns of `xr_objects` that come from
+    it.
+
+    Attributes:
+        object_type: as given, also when it is unknown; empty if there is none.
+        position: `{x, y, z}` in metres, perhaps with more; of the document's `transform`.
+        rotation: `{x, y, z, w}`, a quaternion; likewise.
+        scale: `{x, y, z}`; likewise.
+        parent_id: what it moves with; None also for an id under which nothing is projected.
+        properties: everything that depends on the type; `text` is a string or `{"delta": […]}`.
+        lifetime: one of `LIFETIMES`: what ends it besides being deleted.
+        created_by: what the document claims, not who it was.
+        is_valid: as that of an object.
+        search_text: the words in `properties`.
+    """
+
+    object_type: str = ""
+    position: dict[str, Json] | None = None
+    rotation: dict[str, Json] | None = None
+    scale: dict[str, Json] | None = None
+    parent_id: str | None = None
+    asset_url: str | None = None
+    properties: dict[str, Json] = {}  # noqa: RUF012 - a tuple's default, which nobody changes
+    is_interactive: bool = False
+    is_locked: bool = False
+    lifetime: str = LIFETIMES[0]
+    created_by: str | None = None
+    is_valid: bool = True
+    search_text: str = ""
+
+
 def is_projected_id(identifier: str) -> bool:
     """Whether what has this id in its root map gets a row (PRJ-2)."""
     if not identifier or "\x00" in identifier or len(identifier) > MAX_ID_BYTES:
@@ -115,10 +150,7 @@ def is_projected_id(identifier: str) -> bool:
 def project_object(value: object) -> ObjectState:
     """The row of an object, of whatever a document holds under its id. Raises nothing."""
     fields = _Fields(value)
-    properties = fields.optional("properties", _map)
-    if properties is None:
-        properties = {}
-    text = properties.get("text")
+    properties = fields.properties()
     return ObjectState(
         object_type=fields.required("object_type", _string) or "",
         position=fields.optional("position", _point),
@@ -128,7 +160,7 @@ def project_object(value: object) -> ObjectState:
         layer=fields.optional("layer", _number),
         is_locked=fields.optional("is_locked", _flag) or False,
         created_by=fields.optional("created_by", _string),
-        is_valid=fields.is_valid and (text is None or _plain(text) is not None),
+        is_valid=fields.is_valid,
         search_text=_search_text(properties),
     )
 
@@ -146,6 +178,30 @@ def project_annotation(value: object) -> AnnotationState:
         created_by=fields.optional("created_by", _string),
         is_valid=fields.is_valid,
         search_text=_cut(content),
+    )
+
+
+def project_xr_object(value: object) -> XrObjectState:
+    """The row of an object of a room, of whatever a document holds under its id. Raises nothing.
+
+    `transform` is one value in the document, and three columns here (PRJ-8)."""
+    fields = _Fields(value)
+    transform = _Fields(fields.optional("transform", _map) or {})
+    properties = fields.properties()
+    return XrObjectState(
+        object_type=fields.required("object_type", _string) or "",
+        position=transform.optional("position", _vector),
+        rotation=transform.optional("rotation", _quaternion),
+        scale=transform.optional("scale", _vector),
+        parent_id=fields.optional("parent_id", _id),
+        asset_url=fields.optional("asset_url", _string),
+        properties=properties,
+        is_interactive=fields.optional("is_interactive", _flag) or False,
+        is_locked=fields.optional("is_locked", _flag) or False,
+        lifetime=fields.optional("lifetime", _lifetime) or LIFETIMES[0],
+        created_by=fields.optional("created_by", _string),
+        is_valid=fields.is_valid and transform.is_valid,
+        search_text=_search_text(properties),
     )
 
 
@@ -225,6 +281,13 @@ class _Fields:
         self.is_valid = self.is_valid and bool(value)
         return value
 
+    def properties(self) -> dict[str, Json]:
+        """The field `properties`, whose `text` has to be one (PRJ-4)."""
+        properties = self.optional("properties", _map) or {}
+        text = properties.get("text")
+        self.is_valid = self.is_valid and (text is None or _plain(text) is not None)
+        return properties
+
 
 def _string(value: Json) -> str | None:
     return value if isinstance(value, str) else None
@@ -248,6 +311,18 @@ def _map(value: Json) -> dict[str, Json] | None:
 
 def _point(value: Json) -> dict[str, Json] | None:
     return _numbers(value, "x", "y")
+
+
+def _vector(value: Json) -> dict[str, Json] | None:
+    return _numbers(value, "x", "y", "z")
+
+
+def _quaternion(value: Json) -> dict[str, Json] | None:
+    return _numbers(value, "x", "y", "z", "w")
+
+
+def _lifetime(value: Json) -> str | None:
+    return value if isinstance(value, str) and value in LIFETIMES else None
 
 
 def _extent(value: Json) -> dict[str, Json] | None:

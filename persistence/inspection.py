@@ -16,7 +16,7 @@ from crdt_docs.identifiers import (
     id_of,
     kind_of,
 )
-from crdt_docs.object_kinds import KINDS, ObjectKind, kinds_in
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.inspection_ports import (
     Base,
     InspectedRow,
@@ -26,7 +26,7 @@ from persistence.inspection_ports import (
 )
 from persistence.object_history import history_row
 from persistence.object_ports import HistoryRow
-from persistence.object_tables import TABLES
+from persistence.object_tables import TABLES, tables_of
 from persistence.pool import BorrowedConnection, DatabasePool
 from persistence.ports import StoredDocument
 from persistence.rebuilt_rows import store_rows, store_versions
@@ -42,14 +42,11 @@ SLOW = 10
 # A moment lasts as long as its document takes to be gone through.
 _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '15min'"
 
-_HOMES: Mapping[DocumentKind, str] = {DocumentKind.OCW: "ocw_sessions"}
+_HOMES: Mapping[DocumentKind, str] = {
+    DocumentKind.OCW: "ocw_sessions",
+    DocumentKind.XR: "xr_rooms",
+}
 """The table of what documents belong to, where their objects have tables."""
-
-
-def _tables(document: DocumentKind) -> list[tuple[str, str]]:
-    """The tables of objects and their history, each with the column that says whose they are."""
-    tables = [TABLES[kind] for kind in KINDS[document]]
-    return [(name, table.owner) for table in tables for name in (table.name, table.history)]
 
 
 def _owners_of(table: str, owner: str) -> str:
@@ -69,7 +66,7 @@ def _owners_of(table: str, owner: str) -> str:
 
 
 def _documents(document: DocumentKind) -> str:
-    of_rows = " UNION ".join(_owners_of(*table) for table in _tables(document))
+    of_rows = " UNION ".join(_owners_of(*table) for table in tables_of(document))
     return f"""
         SELECT owner_id FROM (
             (SELECT substr(name, {len(document) + 2})::uuid AS owner_id FROM documents
@@ -80,7 +77,7 @@ def _documents(document: DocumentKind) -> str:
 
 
 def _knows(document: DocumentKind) -> str:
-    owned = [(_HOMES[document], "id"), *_tables(document)]
+    owned = [(_HOMES[document], "id"), *tables_of(document)]
     known = "".join(f" OR EXISTS (SELECT FROM {table} WHERE {key} = $2)" for table, key in owned)
     return f"SELECT EXISTS (SELECT FROM documents WHERE name = $1){known}"  # noqa: S608 - constants
 

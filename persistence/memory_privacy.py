@@ -92,12 +92,12 @@ class MemoryPrivacyStore(MemorySwitches):
         self._leave()
         return +counts
 
-    async def mentions(self, user_id: UUID) -> Sequence[UUID]:
+    async def mentions(self, user_id: UUID) -> Sequence[DocumentName]:
         """See `privacy_ports.PrivacyStore.mentions`."""
         await self._enter()
         found = {
-            session_id
-            for (session_id, _), table in self._documents.objects.tables.items()
+            document_name(kind.document, owner_id)
+            for (owner_id, kind), table in self._documents.objects.tables.items()
             for identifier, row in table.items()
             if str(user_id) in f"{identifier} {row.state}"
             or any(str(user_id) in str(each.previous_state) for _, each in row.history)

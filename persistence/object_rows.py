@@ -143,7 +143,7 @@ def session_of(document: DocumentName) -> UUID | None:
 
 
 def parameters(
-    found: Sequence[ObjectWrite], kinds: Sequence[ObjectKind] = tuple(ObjectKind)
+    found: Sequence[ObjectWrite], kinds: Iterable[ObjectKind] = tuple(ObjectKind)
 ) -> tuple[bytes, ...]:
     """For `object_tables.store_objects`: a JSON array for each of these kinds, in their order.
 

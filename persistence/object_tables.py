@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_changes import State
-from crdt_docs.object_kinds import ObjectKind
-from crdt_docs.projection import AnnotationState, ObjectState
+from crdt_docs.object_kinds import KINDS, ObjectKind
+from crdt_docs.projection import AnnotationState, ObjectState, XrObjectState
 
 
 class Table(NamedTuple):
@@ -77,7 +78,35 @@ TABLES: Mapping[ObjectKind, Table] = {
         by_agents=True,
         blank=AnnotationState(is_valid=False),
     ),
+    ObjectKind.XR_OBJECT: Table(
+        "xr_objects",
+        "xr_object_history",
+        "room_id",
+        {
+            "object_type": "text",
+            "position": "jsonb",
+            "rotation": "jsonb",
+            "scale": "jsonb",
+            "parent_id": "text",
+            "asset_url": "text",
+            "properties": "jsonb",
+            "is_interactive": "boolean",
+            "is_locked": "boolean",
+            "lifetime": "text",
+            "created_by": "text",
+            "is_valid": "boolean",
+        },
+        frozenset({"properties", "asset_url"}),
+        by_agents=False,
+        blank=XrObjectState(is_valid=False),
+    ),
 }
+
+
+def tables_of(document: DocumentKind) -> list[tuple[str, str]]:
+    """The tables of a document's objects and of their history, each with its `owner`."""
+    tables = [TABLES[kind] for kind in KINDS[document]]
+    return [(name, table.owner) for table in tables for name in (table.name, table.history)]
 
 
 def store_objects(kinds: Sequence[ObjectKind], first: int) -> str:

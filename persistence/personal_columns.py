@@ -25,7 +25,6 @@ class Fate(StrEnum):
 
 
 _ROW = {
-    "session_id": Fate.NOBODY,
     "id": Fate.CONTENT,
     "position": Fate.CONTENT,
     "search_text": Fate.CONTENT,
@@ -33,7 +32,6 @@ _ROW = {
     "updated_by": Fate.ALIAS,
 }
 _HISTORY = {
-    "session_id": Fate.NOBODY,
     "object_id": Fate.CONTENT,
     "previous_state": Fate.CONTENT,
     "changed_by": Fate.ALIAS,
@@ -82,16 +80,18 @@ COLUMNS: Final[Mapping[str, Mapping[str, Fate]]] = {
         "headers": Fate.REMOVED,
         "body": Fate.REMOVED,
     },
-    "ocw_annotation_history": _HISTORY,
+    "ocw_annotation_history": {"session_id": Fate.NOBODY, **_HISTORY},
     "ocw_annotations": {
+        "session_id": Fate.NOBODY,
         **_ROW,
         "object_id": Fate.CONTENT,
         "annotation_type": Fate.CONTENT,
         "content": Fate.CONTENT,
         "agent_id": Fate.CONTENT,
     },
-    "ocw_object_history": _HISTORY,
+    "ocw_object_history": {"session_id": Fate.NOBODY, **_HISTORY},
     "ocw_objects": {
+        "session_id": Fate.NOBODY,
         **_ROW,
         "object_type": Fate.CONTENT,
         "size": Fate.CONTENT,
@@ -135,6 +135,18 @@ COLUMNS: Final[Mapping[str, Mapping[str, Fate]]] = {
         "user_id": Fate.REMOVED,
         "avatar_name": Fate.PART,
         "avatar_config": Fate.PART,
+    },
+    "xr_object_history": {"room_id": Fate.NOBODY, **_HISTORY},
+    "xr_objects": {
+        "room_id": Fate.NOBODY,
+        **_ROW,
+        "object_type": Fate.CONTENT,
+        "rotation": Fate.CONTENT,
+        "scale": Fate.CONTENT,
+        "parent_id": Fate.CONTENT,
+        "asset_url": Fate.CONTENT,
+        "properties": Fate.CONTENT,
+        "lifetime": Fate.CONTENT,
     },
     "xr_participants": {
         "id": Fate.PART,

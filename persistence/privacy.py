@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
-from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, id_of, kind_of
+from crdt_docs.object_kinds import ObjectKind
 from persistence.audit_log import add_entries
 from persistence.audit_ports import AuditEntry
 from persistence.object_rows import session_of
+from persistence.object_tables import TABLES, tables_of
 from persistence.personal_columns import Fate, fated
 from persistence.pool import BorrowedConnection, DatabasePool, rows_changed
 from persistence.privacy_ports import MOST_MENTIONS, Counts, HeldRow
@@ -24,12 +26,6 @@ ROWS_AT_ONCE = 200
 _PATIENTLY = "SET LOCAL statement_timeout = '15min'"
 
 _BY_DOCUMENT: Final = ("document_authors", "document_snapshots", "document_updates")
-_BY_SESSION: Final = (
-    "ocw_annotation_history",
-    "ocw_annotations",
-    "ocw_object_history",
-    "ocw_objects",
-)
 
 
 def _named(table: str, user: str = "$1") -> str:
@@ -37,6 +33,14 @@ def _named(table: str, user: str = "$1") -> str:
     ids = [f"{column} = {user}::uuid" for column in fated(table, Fate.ALIAS)]
     many = [f"{user}::uuid = ANY ({column})" for column in fated(table, Fate.ALIASES)]
     return " OR ".join([*ids, *many])
+
+
+def _named_in(document: DocumentKind) -> str:
+    """Whose the rows of objects and of their history are that name somebody."""
+    return " UNION ".join(
+        f"SELECT {owner} FROM {table} WHERE {_named(table)}"  # noqa: S608 - constants
+        for table, owner in tables_of(document)
+    )
 
 
 _DOCUMENTS = f"""
@@ -61,9 +65,7 @@ _IN_ANSWER = """
 
 _SESSIONS = f"""
     SELECT id FROM ocw_sessions WHERE {_IN_SESSION}
-    UNION {
-    " UNION ".join(f"SELECT session_id FROM {table} WHERE {_named(table)}" for table in _BY_SESSION)
-}
+    UNION {_named_in(DocumentKind.OCW)}
 """  # noqa: S608 - constants
 
 _SESSION = f"""
@@ -73,7 +75,10 @@ _SESSION = f"""
     WHERE id = $3::uuid AND ({_IN_SESSION})
 """  # noqa: S608 - constants
 
-_ROOMS = f"SELECT id FROM xr_rooms WHERE {_IN_ROOM}"  # noqa: S608 - constants
+_ROOMS = f"""
+    SELECT id FROM xr_rooms WHERE {_IN_ROOM}
+    UNION {_named_in(DocumentKind.XR)}
+"""  # noqa: S608 - constants
 
 _ROOM = f"""
     UPDATE xr_rooms
@@ -109,16 +114,20 @@ _REMOVALS: Final[Mapping[str, str]] = {
 
 _MINTED = "UPDATE token_families SET minted_by = $2 WHERE minted_by = $1"
 
-_MENTIONS = " UNION ".join(
-    f"SELECT session_id FROM {table} "  # noqa: S608 - constants
-    f"WHERE strpos(concat_ws(' ', {', '.join(columns)}), $1::uuid::text) > 0"
-    for table, columns in (
-        ("ocw_objects", ("id", "created_by", "properties", "position", "size")),
-        ("ocw_annotations", ("id", "created_by", "agent_id", "content", "position")),
-        ("ocw_object_history", ("object_id", "previous_state")),
-        ("ocw_annotation_history", ("object_id", "previous_state")),
+
+def _mentions(kind: ObjectKind) -> str:
+    """In what people wrote: columns of rows, and states in the history."""
+    table = TABLES[kind]
+    columns = ("id", *table.columns, *(["agent_id"] if table.by_agents else []))
+    written = ((table.name, columns), (table.history, ("object_id", "previous_state")))
+    return " UNION ".join(
+        f"SELECT '{kind.document}/' || {table.owner} AS name FROM {name} "  # noqa: S608 - constants
+        f"WHERE strpos(concat_ws(' ', {', '.join(texts)}), $1::uuid::text) > 0"
+        for name, texts in written
     )
-)
+
+
+_MENTIONS = " UNION ".join(map(_mentions, ObjectKind))
 
 # Of the trail, what somebody did, or had done to them.
 _TRAIL = """
@@ -179,13 +188,13 @@ class PostgresPrivacyStore:
                 counts[table] += rows_changed(done)
         return +counts
 
-    async def mentions(self, user_id: UUID) -> Sequence[UUID]:
+    async def mentions(self, user_id: UUID) -> Sequence[DocumentName]:
         """See `privacy_ports.PrivacyStore.mentions`."""
-        query = f"SELECT session_id FROM ({_MENTIONS}) AS found ORDER BY 1 LIMIT {MOST_MENTIONS}"  # noqa: S608 - constants
+        query = f"SELECT name FROM ({_MENTIONS}) AS found ORDER BY name LIMIT {MOST_MENTIONS}"  # noqa: S608 - constants
         async with self._pool.borrow() as connection, connection.transaction():
             await connection.execute(_PATIENTLY)
             rows = await connection.fetch(query, user_id, timeout=PATIENCE)
-        return [row["session_id"] for row in rows]
+        return [DocumentName(row["name"]) for row in rows]
 
     async def held(self, user_id: UUID) -> AsyncGenerator[HeldRow]:
         """See `privacy_ports.PrivacyStore.held`."""
@@ -217,10 +226,10 @@ def _changes(
     if document_id is not None:
         for table in _BY_DOCUMENT:
             yield table, _renaming(table, "document_id"), document_id
+    for table, owner in tables_of(kind_of(document)):
+        yield table, _renaming(table, owner), id_of(document)
     session_id = session_of(document)
     if session_id is not None:
-        for table in _BY_SESSION:
-            yield table, _renaming(table, "session_id"), session_id
         yield "ocw_sessions", _SESSION, session_id
     room_id = room_of(document)
     if room_id is not None:
@@ -247,7 +256,8 @@ def _sources() -> Iterator[tuple[str, str, str]]:
             _TRAIL,
         ),
     )
-    for table in (*_BY_DOCUMENT, *_BY_SESSION):
+    of_objects = [table for document in DocumentKind for table, _ in tables_of(document)]
+    for table in (*_BY_DOCUMENT, *of_objects):
         yield table, f"{table} AS held", _named(table)
 
 

@@ -51,8 +51,8 @@ class PrivacyStore(Protocol):
             entry: says that it was done.
         """
 
-    async def mentions(self, user_id: UUID) -> Sequence[UUID]:
-        """Sessions in whose objects or annotations somebody's id is: at most `MOST_MENTIONS`."""
+    async def mentions(self, user_id: UUID) -> Sequence[DocumentName]:
+        """Documents in whose objects or annotations somebody's id is: at most `MOST_MENTIONS`."""
 
     def held(self, user_id: UUID) -> AsyncGenerator[HeldRow]:
         """All that is held about somebody, as of one moment (PRV-5)."""

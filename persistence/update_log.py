@@ -12,22 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from typing import Any
 
 import asyncpg
 
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, kind_of
-from crdt_docs.object_kinds import KINDS, ObjectKind
+from crdt_docs.object_kinds import ObjectKind
 from persistence.batches import check_consecutive
 from persistence.checkpoints import SAVE_SNAPSHOT
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
 from persistence.object_refusals import store_what_is_taken
 from persistence.object_rows import parameters, writes
-from persistence.object_tables import TABLES, store_objects
+from persistence.object_tables import store_objects, tables_of
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
 from persistence.refusals import is_refusal, is_row_refusal
-from persistence.standing_statement import StandingStatement
+from persistence.standing_statements import StandingStatements
 from persistence.taken_back import read_taken_back, written_taken_back
 
 # One statement. `spans` is one row a document of the batch; `touched` makes or moves its row, but
@@ -73,15 +74,25 @@ FROM touched LEFT JOIN stored ON stored.document_id = touched.id
 GROUP BY touched.name
 """  # noqa: S608 - constants
 
+
 # The usual case, in one round trip and without a transaction block: every entry is new and fits,
 # and so do the rows of objects. Otherwise a division by zero takes the statement back, and the
 # careful way finds out why.
-_COMMIT_NEW = f"""{_STORE}
-{store_objects(tuple(ObjectKind), 13)}
-SELECT 1 / (
-    (SELECT count(*) FROM touched) = $11 AND (SELECT count(*) FROM stored) = $12
-)::int
-"""  # noqa: S608 - constants
+def _commit_new(kinds: Sequence[ObjectKind]) -> str:
+    return f"""{_STORE}
+        {store_objects(kinds, 13)}
+        SELECT 1 / (
+            (SELECT count(*) FROM touched) = $11 AND (SELECT count(*) FROM stored) = $12
+        )::int
+    """  # noqa: S608 - constants
+
+
+# By what a batch changes: tables cost time also where nothing is written to them.
+_COMMIT_NEW = {
+    kinds: _commit_new(kinds)
+    for number in range(len(ObjectKind) + 1)
+    for kinds in combinations(ObjectKind, number)
+}
 
 _DIFFERING = """
 SELECT entry.name, entry.seq
@@ -144,9 +155,8 @@ LIMIT $3
 def _delete(document: DocumentKind) -> str:
     owner_id = f"substr($1, {len(document) + 2})::uuid"
     rows = "".join(
-        f", {name} AS (DELETE FROM {name} WHERE {table.owner} = {owner_id})"  # noqa: S608 - constants
-        for table in map(TABLES.__getitem__, KINDS[document])
-        for name in (table.name, table.history)
+        f", {table} AS (DELETE FROM {table} WHERE {owner} = {owner_id})"  # noqa: S608 - constants
+        for table, owner in tables_of(document)
     )
     return f"""
         WITH gone AS (
@@ -181,7 +191,7 @@ class PostgresDocumentStore:
     def __init__(self, pool: DatabasePool) -> None:
         self.refused_objects = 0
         self._pool = pool
-        self._commit_new = StandingStatement(pool, _COMMIT_NEW)
+        self._standing = StandingStatements(pool)
 
     async def load(self, document: DocumentName) -> StoredDocument:
         """See `ports.DocumentStore.load`.
@@ -224,11 +234,15 @@ class PostgresDocumentStore:
     ) -> bool:
         """Whether all of it was new and was taken; otherwise nothing of it is stored."""
         found = writes(batch)
+        changed = {write.kind for write in found}
+        kinds = tuple(kind for kind in ObjectKind if kind in changed)
         documents = len(set(columns[0]))
         try:
-            rows = parameters(found)
+            rows = parameters(found, kinds)
             within = self._time(size) + sum(map(len, rows)) / _SLOWEST_ROWS
-            await self._commit_new.fetch(*columns, documents, len(batch), *rows, within=within)
+            await self._standing.fetch(
+                _COMMIT_NEW[kinds], *columns, documents, len(batch), *rows, within=within
+            )
         except asyncpg.DivisionByZeroError:
             return False
         except (asyncpg.PostgresError, ValueError) as error:

@@ -23,7 +23,14 @@ from pydantic import ValidationError
 
 from crdt_docs.access import Role
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, parse_uuid
+from crdt_docs.identifiers import (
+    DocumentKind,
+    DocumentName,
+    document_name,
+    id_of,
+    kind_of,
+    parse_uuid,
+)
 from server.authentication import mint
 from server.clock import utc_now
 from server.complaints import complaint
@@ -380,8 +387,9 @@ def forget(user: UUID, **flags: Any) -> None:
         done = asyncio.run(privacy_commands.forget_person(dsn, user, tokens_for=tokens_for))
     rows = ", ".join(f"{table} {count}" for table, count in sorted(done.rows.items()))
     click.echo(f"forgotten in {done.documents} documents ({rows or 'nothing was held'})")
-    for session_id in done.mentioned_in:
-        click.echo(f"what people wrote in session {session_id} names them still")
+    for document in done.mentioned_in:
+        of = "session" if kind_of(document) is DocumentKind.OCW else "room"
+        click.echo(f"what people wrote in {of} {id_of(document)} names them still")
 
 
 @cli.command()

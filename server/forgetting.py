@@ -41,12 +41,12 @@ class Forgotten:
     Attributes:
         rows: changed or removed, by table.
         documents: in which an alias stands now.
-        mentioned_in: sessions in whose contents the person's id still is.
+        mentioned_in: documents in whose contents the person's id still is.
     """
 
     rows: Counts
     documents: int
-    mentioned_in: tuple[UUID, ...]
+    mentioned_in: tuple[DocumentName, ...]
 
 
 class Forgets(Protocol):

@@ -1,4 +1,4 @@
-"""`collab verify` and `collab rebuild`: all sessions, or some, one after the other."""
+"""`collab verify` and `collab rebuild`: all sessions and rooms, or some, one after the other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
+from crdt_docs.object_kinds import KINDS
 from persistence.command_pool import command_pool
 from persistence.database_lock import DatabaseLock
 from persistence.errors import DatabaseInUse
@@ -185,11 +186,13 @@ async def _inspection(dsn: str) -> AsyncIterator[Inspection]:
 
 
 async def _names(inspection: Inspection, sessions: Sequence[UUID]) -> AsyncGenerator[DocumentName]:
-    for session_id in sessions:
-        name = document_name(DocumentKind.OCW, session_id)
-        if not await inspection.knows(name):
-            raise UnknownSession(f"there is no session {session_id}")
-        yield name
+    for owner_id in sessions:
+        names = [document_name(kind, owner_id) for kind in DocumentKind if KINDS[kind]]
+        known = [name for name in names if await inspection.knows(name)]
+        if not known:
+            raise UnknownSession(f"there is no session or room {owner_id}")
+        for name in known:
+            yield name
     last = ""
     while not sessions and (page := await inspection.documents(after=last, limit=AT_ONCE)):
         for name in page:

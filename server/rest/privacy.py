@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from typing_extensions import TypedDict
 
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import parse_uuid
+from crdt_docs.identifiers import DocumentKind, DocumentName, id_of, kind_of, parse_uuid
 from server.audit import USER_TARGET
 from server.forgetting import EXPORTED, FORGOTTEN
 from server.personal_data import PersonalDataBusy
@@ -63,16 +63,19 @@ class PersonalDataView(TypedDict):
         "rows": {"document_updates": 12, "ocw_participants": 1},
         "documents": 1,
         "mentioned_in": ["6f1c1ad8-52a5-4a51-9f0c-7d2a3f6b9c11"],
+        "mentioned_in_rooms": [],
     }
 )
 class ForgottenView(TypedDict):
     """What was done: `rows` changed or removed by table, `documents` in which nobody stands in the
-    person's place now. In the contents of the sessions `mentioned_in` their id is still written:
-    what people wrote goes with the session, or is edited there."""
+    person's place now. In the contents of the sessions `mentioned_in`, and of the XR rooms
+    `mentioned_in_rooms`, their id is still written: what people wrote goes with the session or
+    room, or is edited there."""
 
     rows: Mapping[str, int]
     documents: int
     mentioned_in: list[UUID]
+    mentioned_in_rooms: list[UUID]
 
 
 @refuses(FORBIDDEN, USER_UNREADABLE)
@@ -137,6 +140,13 @@ async def forget_person(
     done = await services.forgetting.forget(person, event)
     return reply(
         ForgottenView(
-            rows=done.rows, documents=done.documents, mentioned_in=list(done.mentioned_in)
+            rows=done.rows,
+            documents=done.documents,
+            mentioned_in=_ids(done.mentioned_in, DocumentKind.OCW),
+            mentioned_in_rooms=_ids(done.mentioned_in, DocumentKind.XR),
         )
     )
+
+
+def _ids(documents: Iterable[DocumentName], kind: DocumentKind) -> list[UUID]:
+    return [id_of(document) for document in documents if kind_of(document) is kind]

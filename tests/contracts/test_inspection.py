@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from crdt_docs.gestures import ChangeKind
-from crdt_docs.identifiers import DocumentName
-from crdt_docs.object_kinds import ObjectKind, kinds_in
+from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.object_kinds import KINDS, ObjectKind, kinds_in
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import Archive
 from persistence.inspection import PostgresInspection
@@ -26,7 +26,7 @@ from server.verification import Verification
 from tests.helpers.commits import document
 from tests.helpers.stored_board import ADA, BEN, EVE, StoredBoard, box
 
-ONE, TWO = document(1), document(2)
+OCW, XR = DocumentKind.OCW, DocumentKind.XR
 NEVER = datetime(2999, 1, 1, tzinfo=UTC)
 
 
@@ -36,44 +36,62 @@ class Store(NamedTuple):
     documents: DocumentStore
     inspection: Inspection
     archive: Archive
+    one: DocumentName
+    two: DocumentName
 
-    async def faults(self, name: DocumentName = ONE, *, whole_log: bool = True) -> list[str]:
+    @property
+    def kinds(self) -> Sequence[ObjectKind]:
+        """What has tables in these documents."""
+        return kinds_in(self.one)
+
+    async def faults(self, *, whole_log: bool = True) -> list[str]:
         verification = Verification(self.inspection, whole_log=whole_log)
-        return [str(finding) async for finding in verification.document(name)]
+        return [str(finding) async for finding in verification.document(self.one)]
 
-    async def rebuild(self, name: DocumentName = ONE) -> Rebuilt:
-        return await rebuild(self.inspection, name)
+    async def rebuild(self) -> Rebuilt:
+        return await rebuild(self.inspection, self.one)
 
-    async def history(self, name: DocumentName = ONE) -> Sequence[HistoryRow]:
+    async def history(self, name: DocumentName | None = None) -> Sequence[HistoryRow]:
+        name = name or self.one
         async with self.inspection.moment(name) as moment:
             return [row for kind in kinds_in(name) async for row in moment.versions(kind)]
 
-    async def rows(self, name: DocumentName = ONE) -> Sequence[InspectedRow]:
+    async def rows(self, name: DocumentName | None = None) -> Sequence[InspectedRow]:
+        name = name or self.one
         async with self.inspection.moment(name) as moment:
             return [row for kind in kinds_in(name) async for row in moment.rows(kind)]
 
 
+@pytest.fixture(params=[kind for kind in DocumentKind if KINDS[kind]])
+def names(request: pytest.FixtureRequest) -> tuple[DocumentName, DocumentName]:
+    """Two documents of each kind that has tables."""
+    return document(1, request.param), document(2, request.param)
+
+
 @pytest.fixture(params=["memory", "postgres"])
-def store(request: pytest.FixtureRequest) -> Store:
+def store(request: pytest.FixtureRequest, names: tuple[DocumentName, DocumentName]) -> Store:
     if request.param == "memory":
         memory = MemoryDocumentStore()
-        return Store(memory, memory.inspection, memory.archive)
+        return Store(memory, memory.inspection, memory.archive, *names)
     pool: DatabasePool = request.getfixturevalue("pool")
-    return Store(PostgresDocumentStore(pool), PostgresInspection(pool), PostgresArchive(pool))
+    stored, inspection = PostgresDocumentStore(pool), PostgresInspection(pool)
+    return Store(stored, inspection, PostgresArchive(pool), *names)
 
 
 @pytest.fixture
 def board(store: Store) -> StoredBoard:
-    return StoredBoard(ONE, store.documents)
+    return StoredBoard(store.one, store.documents)
 
 
 async def some_work(board: StoredBoard) -> None:
-    """A bit of everything, by several people."""
+    """A bit of everything, by several people; the last root map is that of annotations, or the
+    only one."""
+    root = kinds_in(board.name)[-1].root
     await board.edit(ADA, lambda o: o.update({"a": box(), "b": box(text="words")}))
     await board.edit(BEN, lambda o: o["a"].update({"position": {"x": 5, "y": 5}}))
     board.later()
     await board.edit(ADA, lambda o: o["a"].update({"layer": 3}))
-    await board.edit(EVE, lambda notes: notes.update({"n": box()}), root="annotations")
+    await board.edit(EVE, lambda notes: notes.update({"n": box()}), root=root)
     await board.snapshot()
     board.later()
     await board.edit(ADA, lambda o: o.pop("b"), by=BEN)
@@ -87,7 +105,7 @@ async def test_hst_9_what_was_stored_as_it_should_be_is_as_it_should_be(
 ) -> None:
     await some_work(board)
     verification = Verification(store.inspection, whole_log=True)
-    assert [str(each) async for each in verification.document(ONE)] == []
+    assert [str(each) async for each in verification.document(store.one)] == []
     assert verification.counts.as_dict() == {
         "documents": 1,
         "objects": 4,
@@ -99,17 +117,21 @@ async def test_hst_9_what_was_stored_as_it_should_be_is_as_it_should_be(
 
 
 async def test_documents_are_listed_in_order_also_in_pages(store: Store) -> None:
-    names = [document(number) for number in range(1, 8)]
-    for name in reversed(names):
+    names = [document(number, kind) for kind in (OCW, XR) for number in range(1, 8)]
+    for name in [*reversed(names), document(1, DocumentKind.THREAD)]:
         await StoredBoard(name, store.documents).edit(ADA, lambda o: o.update({"a": box()}))
-    room = DocumentName("xr/" + names[0].partition("/")[2])
-    await StoredBoard(room, store.documents).edit(ADA, lambda o: o.update({"a": box()}))
-    found: list[DocumentName] = []
-    while page := await store.inspection.documents(after=found[-1] if found else "", limit=3):
-        found += page
-    assert found == names
+    for limit in (3, 7, 100):
+        found: list[DocumentName] = []
+        while page := await store.inspection.documents(
+            after=found[-1] if found else "", limit=limit
+        ):
+            assert len(page) <= limit
+            found += page
+        assert found == names
     assert await store.inspection.knows(names[0])
+    assert await store.inspection.knows(names[-1])
     assert not await store.inspection.knows(document(99))
+    assert not await store.inspection.knows(document(99, XR))
 
 
 async def test_an_empty_document_has_nothing_wrong(store: Store) -> None:
@@ -122,13 +144,13 @@ async def test_rows_of_a_document_that_is_older_than_rows_are_made(
 ) -> None:
     for step in (
         lambda o: o.update({"a": box(), "b": box()}),
-        lambda o: o["a"].update({"position": {"x": 2, "y": 2}}),
+        lambda o: o["a"].update({"object_type": "frame"}),
         lambda o: o.pop("b"),
     ):
         board.type(ADA, step)
         await board.save(silently=True)
     told = await store.faults(whole_log=False)
-    assert told == [f"{ONE} objects/a: has no row"]
+    assert told == [f"{store.one} objects/a: has no row"]
     assert await store.rebuild() == Rebuilt(objects=2)
     assert await store.faults() == []
     kinds = [(row.object_id, row.version, row.change_type) for row in await store.history()]
@@ -138,7 +160,7 @@ async def test_rows_of_a_document_that_is_older_than_rows_are_made(
         ("b", 2, ChangeKind.DELETE),
     ]
     row, gone = await store.rows()
-    assert (row.id, row.state["position"], row.deleted_at) == ("a", {"x": 2, "y": 2}, None)
+    assert (row.id, row.state["object_type"], row.deleted_at) == ("a", "frame", None)
     assert gone.deleted_at is not None
     assert await store.rebuild() == Rebuilt(), "twice changes nothing"
 
@@ -160,9 +182,9 @@ async def test_a_change_that_was_stored_without_its_row_is_told_afterwards(
     await some_work(board)
     before = {(row.object_id, row.version): row for row in await store.history()}
     board.later()
-    board.type(EVE, lambda o: o["a"].update({"layer": 99}), by=BEN)
+    board.type(EVE, lambda o: o["a"].update({"created_by": "Eve"}), by=BEN)
     await board.save(silently=True)
-    assert await store.faults(whole_log=False) == [f"{ONE} objects/a: differs in layer"]
+    assert await store.faults(whole_log=False) == [f"{store.one} objects/a: differs in created_by"]
     assert await store.rebuild() == Rebuilt(objects=1)
     assert await store.faults() == []
     after = {(row.object_id, row.version): row for row in await store.history()}
@@ -189,7 +211,7 @@ async def test_only_the_whole_log_shows_what_is_missing_of_a_history(
     assert await store.faults(whole_log=False) == []
     assert await store.faults()
     assert await store.rebuild() == Rebuilt()
-    await rebuild(store.inspection, ONE, whole_log=True)
+    await rebuild(store.inspection, store.one, whole_log=True)
     assert await store.faults() == []
 
 
@@ -200,16 +222,16 @@ async def test_hst_9_history_that_is_older_than_the_log_is_kept(
     before = await store.history()
     await board.snapshot()
     merged = board.seq
-    async with store.inspection.moment(ONE) as moment:
+    async with store.inspection.moment(store.one) as moment:
         snapshot = (await moment.document()).snapshot
     assert snapshot is not None
-    await store.archive.keep(ONE, merged, snapshot.state)
-    while await store.archive.remove_merged(ONE, merged):
+    await store.archive.keep(store.one, merged, snapshot.state)
+    while await store.archive.remove_merged(store.one, merged):
         pass
     board.later()
     await board.edit(ADA, lambda o: o.update({"late": box()}))
     assert await store.faults() == []
-    board.type(ADA, lambda o: (o["a"].update({"layer": 50}), o.pop("late")))
+    board.type(ADA, lambda o: (o["a"].update({"created_by": "Ada"}), o.pop("late")))
     await board.save(silently=True)
     assert await store.rebuild() == Rebuilt(objects=2)
     assert await store.faults() == []
@@ -231,15 +253,15 @@ async def test_what_was_deleted_before_the_log_begins_keeps_its_last_state(
     board.later()
     await board.edit(ADA, lambda o: o.pop("a"))
     await board.snapshot()
-    async with store.inspection.moment(ONE) as moment:
+    async with store.inspection.moment(store.one) as moment:
         snapshot = (await moment.document()).snapshot
     assert snapshot is not None
-    await store.archive.keep(ONE, board.seq, snapshot.state)
-    assert await store.archive.remove_merged(ONE, board.seq)
+    await store.archive.keep(store.one, board.seq, snapshot.state)
+    assert await store.archive.remove_merged(store.one, board.seq)
     before = await store.rows()
-    async with store.inspection.repair(ONE) as repair:
+    async with store.inspection.repair(store.one) as repair:
         gone = replace_state(next(row for row in before if row.id == "a"))
-        assert await repair.put_rows(ObjectKind.OCW_OBJECT, [gone]) == 0
+        assert await repair.put_rows(store.kinds[0], [gone]) == 0
     assert await store.rows() == before
     assert await store.faults() == []
 
@@ -263,11 +285,11 @@ async def test_what_is_older_than_the_log_and_has_no_history_gets_one(
     board.type(ADA, lambda o: o.update({"a": box(), "b": box()}))
     await board.save(silently=True)
     await board.snapshot()
-    async with store.inspection.moment(ONE) as moment:
+    async with store.inspection.moment(store.one) as moment:
         snapshot = (await moment.document()).snapshot
     assert snapshot is not None
-    await store.archive.keep(ONE, 1, snapshot.state)
-    assert await store.archive.remove_merged(ONE, 1)
+    await store.archive.keep(store.one, 1, snapshot.state)
+    assert await store.archive.remove_merged(store.one, 1)
     board.type(BEN, lambda o: o.pop("b"))
     await board.save(silently=True)
     assert await store.rebuild() == Rebuilt(objects=2)
@@ -288,16 +310,16 @@ async def test_nothing_is_changed_if_rebuilding_fails(store: Store, board: Store
 
 
 async def _begin_and_fail(store: Store) -> None:
-    async with store.inspection.repair(ONE) as repair:
-        await repair.cut(ObjectKind.OCW_OBJECT, ["a", "b"], after=0)
-        await repair.forget(ObjectKind.OCW_ANNOTATION, ["n"])
+    async with store.inspection.repair(store.one) as repair:
+        await repair.cut(store.kinds[0], ["a", "b"], after=0)
+        await repair.forget(store.kinds[-1], ["n"])
         raise ZeroDivisionError
 
 
 async def test_what_is_cut_is_numbered_anew(store: Store, board: StoredBoard) -> None:
     await some_work(board)
-    async with store.inspection.repair(ONE) as repair:
-        kept = await repair.cut(ObjectKind.OCW_OBJECT, ["a", "b", "nothing"], after=3)
+    async with store.inspection.repair(store.one) as repair:
+        kept = await repair.cut(store.kinds[0], ["a", "b", "nothing"], after=3)
     assert kept == {"a": 2, "b": 1, "nothing": 0}
     assert [(r.object_id, r.version) for r in await store.history()] == [
         ("a", 1),
@@ -311,10 +333,10 @@ async def test_what_is_cut_is_numbered_anew(store: Store, board: StoredBoard) ->
 async def test_one_document_has_nothing_to_do_with_another(
     store: Store, board: StoredBoard
 ) -> None:
-    other = StoredBoard(TWO, store.documents)
+    other = StoredBoard(store.two, store.documents)
     await some_work(other)
-    before = await store.history(TWO), await store.rows(TWO)
+    before = await store.history(store.two), await store.rows(store.two)
     board.type(ADA, lambda o: o.update({"a": box()}))
     await board.save(silently=True)
     await store.rebuild()
-    assert (await store.history(TWO), await store.rows(TWO)) == before
+    assert (await store.history(store.two), await store.rows(store.two)) == before

@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from crdt_docs.gestures import Author
-from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.object_changes import ObjectChange
+from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.cursors import encode_cursor
 from persistence.lookup_ports import Event, ObjectLookup
 from persistence.memory_lookup import MemoryObjectLookup
@@ -31,6 +33,7 @@ from tests.helpers.objects import (
     Hands,
     box,
     remark,
+    state_for,
 )
 
 ONE = document(1)
@@ -54,62 +57,69 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 def entry(seq: int, *changes: ObjectChange) -> Commit:
-    return commit(ONE, seq)._replace(changes=changes)
+    """In the document that has a table for it."""
+    name = document(1, changes[0].kind.document) if changes else ONE
+    return commit(name, seq)._replace(changes=changes)
 
 
-async def test_a_row_is_found_by_its_id(store: Store) -> None:
+@pytest.mark.parametrize("kind", ObjectKind)
+async def test_a_row_is_found_by_its_id(store: Store, kind: ObjectKind) -> None:
     hands = Hands()
     await store.documents.commit(
         [
-            entry(1, hands.change(CREATE, "a", box(1), ANA)),
-            entry(2, hands.change(CREATE, "b", box(2), ANA)),
-            entry(3, hands.change_in(OBJECTS, DELETE, "b", None, BEN)),
+            entry(1, hands.change(CREATE, "a", state_for(kind, 1), ANA)),
+            entry(2, hands.change(CREATE, "b", state_for(kind, 2), ANA)),
+            entry(3, hands.change_in(kind, DELETE, "b", None, BEN)),
         ]
     )
-    rows = await store.objects.objects(SESSION, OBJECTS, deleted=True)
+    rows = await store.objects.objects(SESSION, kind, deleted=True)
     for row in rows:
-        assert await store.objects.row(SESSION, OBJECTS, row.id) == row
+        assert await store.objects.row(SESSION, kind, row.id) == row
     assert [row.id for row in rows] == ["a", "b"]
     assert rows[1].deleted_at is not None
-    assert await store.objects.row(SESSION, OBJECTS, "c") is None
-    assert await store.objects.row(SESSION, ANNOTATIONS, "a") is None
-    assert await store.objects.row(uuid4(), OBJECTS, "a") is None
+    assert await store.objects.row(SESSION, kind, "c") is None
+    for other in set(ObjectKind) - {kind}:
+        assert await store.objects.row(SESSION, other, "a") is None
+    assert await store.objects.row(uuid4(), kind, "a") is None
 
 
-async def test_the_creator_is_whoever_created_it_last(store: Store) -> None:
+@pytest.mark.parametrize("kind", ObjectKind)
+async def test_the_creator_is_whoever_created_it_last(store: Store, kind: ObjectKind) -> None:
     """HST-4: not who restored it, nor who the document says it was."""
     hands = Hands()
     steps = [
-        hands.change(CREATE, "a", remark("one"), ANA),
-        hands.change(UPDATE, "a", remark("two"), BEN),
-        hands.change_in(ANNOTATIONS, DELETE, "a", None, BEN),
+        hands.change(CREATE, "a", state_for(kind, 1), ANA),
+        hands.change(UPDATE, "a", state_for(kind, 2), BEN),
+        hands.change_in(kind, DELETE, "a", None, BEN),
     ]
     await store.documents.commit([entry(i, step) for i, step in enumerate(steps, 1)])
-    assert await store.objects.creator(SESSION, ANNOTATIONS, "a") == Author(ANA)
-    restored = hands.change(RESTORE, "a", remark("two"), BEN)
+    assert await store.objects.creator(SESSION, kind, "a") == Author(ANA)
+    restored = hands.change(RESTORE, "a", state_for(kind, 2), BEN)
     await store.documents.commit([entry(4, restored)])
-    assert await store.objects.creator(SESSION, ANNOTATIONS, "a") == Author(ANA)
-    gone = hands.change_in(ANNOTATIONS, DELETE, "a", None, ANA)
-    again = hands.change(CREATE, "a", remark("three"), BEN)
+    assert await store.objects.creator(SESSION, kind, "a") == Author(ANA)
+    gone = hands.change_in(kind, DELETE, "a", None, ANA)
+    again = hands.change(CREATE, "a", state_for(kind, 3), BEN)
     await store.documents.commit([entry(5, gone), entry(6, again)])
-    assert await store.objects.creator(SESSION, ANNOTATIONS, "a") == Author(BEN)
-    assert await store.objects.creator(SESSION, ANNOTATIONS, "b") is None
+    assert await store.objects.creator(SESSION, kind, "a") == Author(BEN)
+    assert await store.objects.creator(SESSION, kind, "b") is None
 
 
-async def test_hst_5_every_version_has_its_state(store: Store) -> None:
+@pytest.mark.parametrize("kind", ObjectKind)
+async def test_hst_5_every_version_has_its_state(store: Store, kind: ObjectKind) -> None:
     hands = Hands()
+    one, two, three = (state_for(kind, number) for number in (1, 2, 3))
     steps = []
-    for kind, state in ((CREATE, box(1)), (UPDATE, box(2)), (DELETE, None), (CREATE, box(3))):
-        steps.append(hands.change_in(OBJECTS, kind, "a", state, ANA))
+    for change, state in ((CREATE, one), (UPDATE, two), (DELETE, None), (CREATE, three)):
+        steps.append(hands.change_in(kind, change, "a", state, ANA))
         hands.later()
     await store.documents.commit([entry(i, step) for i, step in enumerate(steps, 1)])
-    wanted = [None, stated(box(1)), stated(box(2)), {}, stated(box(3)), None]
-    found = [await store.objects.state_of(SESSION, OBJECTS, "a", version) for version in range(6)]
+    wanted = [None, stated(one), stated(two), {}, stated(three), None]
+    found = [await store.objects.state_of(SESSION, kind, "a", version) for version in range(6)]
     assert found == wanted
-    assert await store.objects.state_of(SESSION, OBJECTS, "b", 1) is None
-    gone = hands.change_in(OBJECTS, DELETE, "a", None, ANA)
+    assert await store.objects.state_of(SESSION, kind, "b", 1) is None
+    gone = hands.change_in(kind, DELETE, "a", None, ANA)
     await store.documents.commit([entry(5, gone)])
-    assert await store.objects.state_of(SESSION, OBJECTS, "a", 5) == {}
+    assert await store.objects.state_of(SESSION, kind, "a", 5) == {}
 
 
 async def test_annotations_of_an_object_in_pages(store: Store) -> None:
@@ -134,37 +144,40 @@ async def test_annotations_of_an_object_in_pages(store: Store) -> None:
     assert await ids("c") == ""
 
 
-async def test_the_history_of_a_session_in_pages(store: Store) -> None:
-    """Objects and annotations together; nothing twice and nothing left out, also of what was
+@pytest.mark.parametrize("name", [ONE, document(1, DocumentKind.XR)])
+async def test_the_history_of_a_document_in_pages(store: Store, name: DocumentName) -> None:
+    """All kinds of objects together; nothing twice and nothing left out, also of what was
     committed at the same moment."""
     hands = Hands()
     draw = random.Random(1)
     for seq in range(1, 9):
         changes = []
         for _ in range(5):
-            state: State = remark("x") if draw.random() < 0.5 else box(draw.random())
+            state = state_for(draw.choice(kinds_in(name)), draw.randrange(100))
             kind = draw.choice([CREATE, UPDATE, RESTORE])
             changes.append(hands.change(kind, draw.choice("ab"), state, draw.choice([ANA, BEN])))
         hands.later()
         await store.documents.commit([entry(seq, *changes)])
     for wanted in (HistoryFilter(), HistoryFilter(user_id=BEN), HistoryFilter(object_id="a")):
-        whole = await events(store, wanted, limit=1000)
+        whole = await events(store, wanted, name, limit=1000)
         assert whole == sorted(whole, key=lambda event: event.row.changed_at, reverse=True)
         for limit in (1, 2, 3, 7):
-            assert await events(store, wanted, limit=limit) == whole
-        of_roots: list[HistoryRow] = []
-        for of in (OBJECTS, ANNOTATIONS):
+            assert await events(store, wanted, name, limit=limit) == whole
+        of_kinds: list[HistoryRow] = []
+        for of in kinds_in(name):
             page = await store.objects.history(SESSION, of, wanted, limit=1000)
             assert [event.row for event in whole if event.root is of.root] == list(page.items)
-            of_roots += page.items
-        assert len(of_roots) == len(whole) > 0
+            of_kinds += page.items
+        assert len(of_kinds) == len(whole) > 0
 
 
-async def events(store: Store, wanted: HistoryFilter, *, limit: int) -> list[Event]:
+async def events(
+    store: Store, wanted: HistoryFilter, name: DocumentName = ONE, *, limit: int
+) -> list[Event]:
     found: list[Event] = []
     cursor = None
     while True:
-        page = await store.objects.document_history(ONE, wanted, limit=limit, cursor=cursor)
+        page = await store.objects.document_history(name, wanted, limit=limit, cursor=cursor)
         assert len(page.items) <= limit
         found += page.items
         if page.next_cursor is None:

@@ -14,7 +14,7 @@ import pytest
 from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, document_name
 from crdt_docs.object_changes import ObjectChange, State
-from crdt_docs.object_kinds import KINDS, ObjectKind
+from crdt_docs.object_kinds import KINDS, ObjectKind, kinds_in
 from crdt_docs.projection import Json, ObjectState
 from persistence.cursors import encode_cursor
 from persistence.errors import LogConflict, SequenceGap
@@ -31,10 +31,13 @@ from tests.helpers.objects import (
     OBJECTS,
     RESTORE,
     UPDATE,
+    XR_OBJECTS,
     Hands,
     box,
     extension,
+    model,
     remark,
+    state_for,
 )
 from tests.helpers.proving import few_or_many
 
@@ -250,13 +253,37 @@ async def test_documents_have_objects_of_their_own(store: Store) -> None:
     assert (await store.rows())["box"].version == 1
 
 
-async def test_only_sessions_have_rows(store: Store) -> None:
-    """A thread's document has its log; there are no tables for what is in it."""
+async def test_a_thread_has_no_rows(store: Store) -> None:
+    """It has its log; there are no tables for what is in it."""
     thread = document_name(DocumentKind.THREAD, session(ONE))
     made = Hands().change(CREATE, "box", box(1), ANA)
     await store.documents.commit([entry(1, made, name=thread)])
     assert (await store.documents.load(thread)).last_seq == 1
     assert await store.rows() == {}
+    await store.documents.delete(thread)
+    assert (await store.documents.load(thread)).last_seq == 0
+
+
+async def test_a_room_and_a_session_have_nothing_to_do_with_each_other(store: Store) -> None:
+    """Though they have one id: what is stored together goes into tables of its own."""
+    room, hands = document(1, DocumentKind.XR), Hands()
+    made = hands.change(CREATE, "chair", model(1, "hello"), ANA)
+    await store.documents.commit(
+        [entry(1, made, name=room), entry(1, hands.change(CREATE, "box", box(7), BEN))]
+    )
+    assert (await store.rows(room, XR_OBJECTS))["chair"].state == stated(model(1, "hello"))
+    assert (await store.rows()).keys() == {"box"}
+    hands.later()
+    moved = hands.change(UPDATE, "chair", model(2), BEN)
+    await store.documents.commit([entry(2, moved, name=room)])
+    first, second = await store.versions("chair", room, XR_OBJECTS)
+    assert (first.previous_state, second.previous_state) == ({}, stated(model(1, "hello")))
+    await store.documents.delete(ONE)
+    assert await store.rows() == {}
+    assert (await store.rows(room, XR_OBJECTS))["chair"].version == 2
+    await store.documents.delete(room)
+    assert await store.rows(room, XR_OBJECTS) == {}
+    assert await store.versions("chair", room, XR_OBJECTS) == ()
 
 
 async def test_who_relayed_is_kept(store: Store) -> None:
@@ -505,8 +532,9 @@ class Told:
 class RandomWork:
     """Several authors who create, change, delete and restore objects as time goes by."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, name: DocumentName) -> None:
         self.dice = random.Random(seed)
+        self.name = name
         self.hands = Hands()
         self.seq = 0
         self.known: dict[tuple[ObjectKind, str], Told] = {}
@@ -516,10 +544,11 @@ class RandomWork:
         self.seq += 1
         changes = [self._change() for _ in range(self.dice.choice([0, 1, 1, 1, 2, 5]))]
         self.hands.now += self.dice.choice([0.0, 0.02, 0.1, 0.4, 0.8, 1.5])
-        return entry(self.seq, *changes)
+        return entry(self.seq, *changes, name=self.name)
 
     def _change(self) -> ObjectChange:
-        of = self.dice.choice([OBJECTS, OBJECTS, ANNOTATIONS])
+        kinds = kinds_in(self.name)
+        of = self.dice.choice([kinds[0], *kinds])
         identifier = f"thing {self.dice.randrange(4)}"
         told = self.known.setdefault((of, identifier), Told())
         kind = self._kind(told)
@@ -536,9 +565,7 @@ class RandomWork:
 
     def _state(self, of: ObjectKind) -> State:
         text = self.dice.choice(["", "les chevaux", "horses", "x" * 3_000])
-        if of is ANNOTATIONS:
-            return remark(f"{text}{self.dice.randrange(10)}")
-        return box(self.dice.randrange(100), text)
+        return state_for(of, self.dice.randrange(100), text)
 
     def _starts(self, of: ObjectKind, identifier: str, kind: ChangeKind) -> bool:
         """HST-1 and HST-3, once more."""
@@ -577,13 +604,15 @@ def check(told: Told, row: ObjectRow, versions: Iterable[HistoryRow]) -> None:
 
 @pytest.mark.parametrize("seed", range(few_or_many(5, 100)))
 async def test_random_work_has_the_history_it_should(store: Store, seed: int) -> None:
-    """HST-2, HST-5, HST-6: whatever the batches, and whatever is sent again."""
-    work = RandomWork(seed)
-    entries = [work.entry() for _ in range(80)]
+    """HST-2, HST-5, HST-6: whatever the batches, which hold documents of all kinds, and whatever is
+    sent again."""
+    works = [RandomWork(seed, document(1, kind)) for kind in DocumentKind if KINDS[kind]]
+    entries = [work.entry() for _ in range(60) for work in works]
     await send(store, random.Random(seed), entries)
-    for kind in KINDS[DocumentKind.OCW]:
-        rows = await store.rows(kind=kind)
-        assert rows.keys() == {identifier for known, identifier in work.known if known is kind}
-        for identifier, row in rows.items():
-            versions = await store.versions(identifier, kind=kind)
-            check(work.known[kind, identifier], row, versions)
+    for work in works:
+        for kind in kinds_in(work.name):
+            rows = await store.rows(work.name, kind)
+            assert rows.keys() == {key for known, key in work.known if known is kind}
+            for identifier, row in rows.items():
+                versions = await store.versions(identifier, work.name, kind)
+                check(work.known[kind, identifier], row, versions)

@@ -245,9 +245,9 @@ async def test_prv_5_a_session_that_only_names_somebody_is_told_as_it_is_forgott
 
 async def test_sessions_whose_contents_name_somebody_are_told(kept: Kept) -> None:
     await fill(kept)
-    assert await kept.privacy.mentions(ANA) == [BOARD]
+    assert await kept.privacy.mentions(ANA) == [DOCUMENT]
     await kept.privacy.forget_in(DOCUMENT, ANA)
-    assert await kept.privacy.mentions(ANA) == [BOARD]
+    assert await kept.privacy.mentions(ANA) == [DOCUMENT]
     assert await kept.privacy.mentions(BEN) == []
 
 

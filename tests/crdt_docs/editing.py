@@ -17,7 +17,7 @@ from crdt_docs.update_guard import walk_update
 FIELDS = (
     *("object_type", "annotation_type", "position", "size", "rotation", "properties", "layer"),
     *("is_locked", "created_by", "content", "object_id", "resolved", "text", "title", "x", "y"),
-    *("width", "height", "more"),
+    *("width", "height", "more", "transform", "scale", "parent_id", "asset_url", "lifetime", "z"),
 )
 WORDS = st.text(alphabet="ae\u0301\u4e2d\U0001f600\u200d ", max_size=6)
 PARTS = st.fixed_dictionaries(
@@ -28,7 +28,9 @@ NUMBERS = st.integers(-(2**53), 2**53) | st.floats(-(2.0**53), 2.0**53)
 POINTS = st.fixed_dictionaries({"x": NUMBERS, "y": NUMBERS})
 EXTENTS = st.fixed_dictionaries({"width": NUMBERS, "height": NUMBERS})
 DELTAS = st.lists(PARTS, max_size=3).map(lambda parts: {"delta": parts})
-LEAVES = st.none() | st.booleans() | NUMBERS | WORDS | POINTS | EXTENTS | DELTAS
+VECTORS = st.fixed_dictionaries(dict.fromkeys("xyz", NUMBERS))
+QUATERNIONS = st.fixed_dictionaries(dict.fromkeys("xyzw", NUMBERS))
+LEAVES = st.none() | st.booleans() | NUMBERS | WORDS | POINTS | EXTENTS | VECTORS | DELTAS
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (

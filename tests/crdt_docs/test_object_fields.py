@@ -9,11 +9,12 @@ from hypothesis import given
 
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_edits import create, delete, merge
-from crdt_docs.object_fields import is_wrong, project, wrong_fields
+from crdt_docs.object_fields import fields_of, is_wrong, project, wrong_fields
 from crdt_docs.object_kinds import KINDS, ObjectKind
 from tests.crdt_docs.editing import OBJECT_VALUES, Board
 
 OBJECT, ANNOTATION = KINDS[DocumentKind.OCW]
+(XR_OBJECT,) = KINDS[DocumentKind.XR]
 
 
 @pytest.mark.parametrize("kind", ObjectKind)
@@ -39,12 +40,29 @@ def test_prj_3_an_object_is_invalid_where_a_field_is_wrong(
             {"content": 5, "resolved": "no"},
             ["annotation_type", "content", "resolved"],
         ),
+        (XR_OBJECT, {"position": 5}, ["object_type"]),
+        (XR_OBJECT, {"object_type": "x", "transform": {"scale": {"x": 1}}}, ["transform"]),
+        (
+            XR_OBJECT,
+            {"object_type": "x", "parent_id": "", "is_interactive": 1, "lifetime": "ever"},
+            ["parent_id", "is_interactive", "lifetime"],
+        ),
     ],
 )
 def test_wrong_fields_are_named(kind: ObjectKind, value: dict[str, Any], wrong: list[str]) -> None:
     found = list(wrong_fields(kind, value))
     assert [key for key, _ in found] == wrong
     assert all(should_be.startswith(("must be ", "is required")) for _, should_be in found)
+
+
+@pytest.mark.parametrize("kind", ObjectKind)
+@given(value=OBJECT_VALUES)
+def test_fields_give_the_columns_that_they_were_made_of(
+    kind: ObjectKind, value: dict[str, Any]
+) -> None:
+    state = project(kind, value)
+    again = project(kind, fields_of(kind, state._asdict()))
+    assert again._replace(is_valid=True) == state._replace(is_valid=True) or not state.is_valid
 
 
 def test_null_is_not_wrong() -> None:

@@ -16,19 +16,23 @@ from crdt_docs.object_edits import create, delete, merge
 from crdt_docs.object_fields import project
 from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.object_restoring import put_all_back, put_back
+from crdt_docs.projection import LIFETIMES
 from tests.crdt_docs.editing import (
     EXTENTS,
     NUMBERS,
     OBJECT_VALUES,
     PARTS,
     POINTS,
+    QUATERNIONS,
     VALUES,
+    VECTORS,
     WORDS,
     Board,
     document,
 )
 
 OBJECT, ANNOTATION = KINDS[DocumentKind.OCW]
+(XR_OBJECT,) = KINDS[DocumentKind.XR]
 DELTAS = st.lists(PARTS, max_size=3).map(lambda parts: {"delta": parts})
 VALID = {
     OBJECT: st.fixed_dictionaries(
@@ -52,6 +56,21 @@ VALID = {
             "object_id": st.sampled_from(["a", "b"]),
             "position": POINTS,
             "resolved": st.booleans(),
+            "created_by": WORDS,
+        },
+    ),
+    XR_OBJECT: st.fixed_dictionaries(
+        {"object_type": st.sampled_from(["model", "screen"])},
+        optional={
+            "transform": st.fixed_dictionaries(
+                {}, optional={"position": VECTORS, "rotation": QUATERNIONS, "scale": VECTORS}
+            ),
+            "parent_id": st.sampled_from(["a", "b"]),
+            "asset_url": WORDS,
+            "properties": st.fixed_dictionaries({}, optional={"text": WORDS | DELTAS}),
+            "is_interactive": st.booleans(),
+            "is_locked": st.booleans(),
+            "lifetime": st.sampled_from(LIFETIMES),
             "created_by": WORDS,
         },
     ),
@@ -112,6 +131,28 @@ def test_edt_6_fields_that_the_state_does_not_know_are_left_alone() -> None:
     board.edit(merge, "objects", "a", {"layer": 2, "link": "y", "extra": {"k": 1}})
     board.edit(put_back, OBJECT, "a", state)
     assert board.read("objects", "a") == {**first, "link": "y", "extra": {"k": 1}}
+
+
+def test_edt_6_a_transform_is_put_back_as_one_value() -> None:
+    """PRJ-8"""
+    board = Board()
+    place = {"position": {"x": 1, "y": 2, "z": 3}, "rotation": {"x": 0, "y": 0, "z": 0, "w": 1}}
+    board.edit(create, "objects", "a", {"object_type": "model", "transform": place})
+    state = state_of(board, XR_OBJECT)
+    moved = {"position": {"x": 9, "y": 9, "z": 9}, "scale": {"x": 2, "y": 2, "z": 2}}
+    board.edit(merge, "objects", "a", {"transform": moved, "lifetime": "owner"})
+    board.edit(put_back, XR_OBJECT, "a", state)
+    assert board.read("objects", "a") == {
+        "object_type": "model",
+        "transform": place,
+        "lifetime": "room",
+    }
+    half = {**place, "rotation": "upside down"}
+    board.edit(merge, "objects", "a", {"transform": half})
+    board.edit(put_back, XR_OBJECT, "a", state)
+    assert board.read("objects", "a")["transform"] == place
+    board.edit(put_back, XR_OBJECT, "a", {**state, "position": None, "rotation": None})
+    assert "transform" not in board.read("objects", "a")
 
 
 def test_edt_6_people_who_type_meanwhile_keep_their_place() -> None:

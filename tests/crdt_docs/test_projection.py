@@ -16,9 +16,11 @@ from crdt_docs.projection import (
     MAX_SEARCH_BYTES,
     AnnotationState,
     ObjectState,
+    XrObjectState,
     is_projected_id,
     project_annotation,
     project_object,
+    project_xr_object,
     storable,
 )
 
@@ -26,7 +28,8 @@ ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # surrogates 
 FIELDS = (
     *ObjectState._fields,
     *AnnotationState._fields,
-    *("text", "title", "delta", "insert", "x", "y", "width", "height"),
+    *XrObjectState._fields,
+    *("text", "title", "delta", "insert", "x", "y", "z", "w", "width", "height", "transform"),
 )
 ANY_NUMBER = st.floats() | st.integers() | st.sampled_from([2**53, 2**53 + 1, -(2**64), 10**400])
 ANY_VALUE = st.recursive(
@@ -46,6 +49,23 @@ WHOLE: dict[str, Any] = {
     "properties": {"text": "hello", "color": "#ffee00"},
     "layer": 3.0,
     "is_locked": True,
+    "created_by": "ada",
+}
+
+
+PLACED: dict[str, Any] = {
+    "object_type": "whiteboard",
+    "transform": {
+        "position": {"x": 1.0, "y": 1.5, "z": -2.0},
+        "rotation": {"x": 0.0, "y": 0.0, "z": 0.0, "w": 1.0},
+        "scale": {"x": 1, "y": 1, "z": 1},
+    },
+    "parent_id": "wall",
+    "asset_url": "https://example.org/board.glb",
+    "properties": {"session_id": "a1", "label": "Plan"},
+    "is_interactive": True,
+    "is_locked": True,
+    "lifetime": "session",
     "created_by": "ada",
 }
 
@@ -106,16 +126,35 @@ def test_an_annotation_as_a_row() -> None:
     )
 
 
+def test_an_object_of_a_room_as_a_row() -> None:
+    """PRJ-8: its transform is three columns."""
+    assert project_xr_object(PLACED) == XrObjectState(
+        object_type="whiteboard",
+        position={"x": 1, "y": 1.5, "z": -2},
+        rotation={"x": 0, "y": 0, "z": 0, "w": 1},
+        scale={"x": 1, "y": 1, "z": 1},
+        parent_id="wall",
+        asset_url="https://example.org/board.glb",
+        properties={"session_id": "a1", "label": "Plan"},
+        is_interactive=True,
+        is_locked=True,
+        lifetime="session",
+        created_by="ada",
+        is_valid=True,
+        search_text="Plan",
+    )
+
+
 @given(ANY_VALUE)
 def test_prj_1_any_value_gives_rows_that_postgres_takes(value: object) -> None:
-    for state in (project_object(value), project_annotation(value)):
+    for state in (project_object(value), project_annotation(value), project_xr_object(value)):
         # orjson refuses lone surrogates, and integers beyond 64 bits.
         assert json.loads(orjson.dumps([*state])) == [*state]
         assert "\x00" not in "".join(_texts(state))
         assert len(state.search_text.encode()) <= MAX_SEARCH_BYTES
-        for field in ("rotation", "layer"):
-            number = getattr(state, field, None)
-            assert number is None or abs(float(number)) < float("inf")
+        if isinstance(state, ObjectState):
+            for number in (state.rotation, state.layer):
+                assert number is None or abs(number) < float("inf")
 
 
 @given(ANY_VALUE)
@@ -175,6 +214,7 @@ def test_prj_2_ids_that_have_a_row(identifier: str, *, projected: bool) -> None:
 def test_prj_3_what_is_no_object_is_flagged(value: object) -> None:
     assert project_object(value) == ObjectState(is_valid=False, properties={})
     assert project_annotation(value) == AnnotationState(is_valid=False)
+    assert project_xr_object(value) == XrObjectState(is_valid=False)
 
 
 @pytest.mark.parametrize("name", ["hologram", "\ud800", " "])
@@ -236,6 +276,49 @@ def test_prj_3_a_wrong_field_of_an_annotation_is_left_out(field: str, wrong: obj
     good = {"annotation_type": "marker"}
     expected = project_annotation({} if field in good else good)._replace(is_valid=False)
     assert project_annotation(good | {field: wrong}) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("object_type", ""),
+        ("transform", [1, 2, 3]),
+        ("transform", "here"),
+        ("parent_id", ""),
+        ("parent_id", "x" * 129),
+        ("asset_url", {"href": "x"}),
+        ("properties", {"text": 5}),
+        ("is_interactive", 1),
+        ("is_locked", "no"),
+        ("lifetime", "forever"),
+        ("lifetime", ["room"]),
+        ("created_by", 17),
+    ],
+)
+def test_prj_3_a_wrong_field_of_an_object_of_a_room_is_left_out(field: str, wrong: object) -> None:
+    good = {"object_type": "model"}
+    expected = project_xr_object({} if field in good else good)._replace(is_valid=False)
+    if field == "properties":
+        expected = expected._replace(properties={"text": 5})
+    assert project_xr_object(good | {field: wrong}) == expected
+
+
+@pytest.mark.parametrize("part", ["position", "rotation", "scale"])
+@pytest.mark.parametrize("wrong", [5, [1, 2, 3, 4], {"x": 1, "y": 2}, {"x": 1, "y": 2, "z": "3"}])
+def test_prj_8_a_part_of_a_transform_that_is_wrong_is_left_out(part: str, wrong: object) -> None:
+    good: dict[str, Any] = PLACED["transform"]
+    whole = project_xr_object(PLACED)._asdict()
+    state = project_xr_object({**PLACED, "transform": {**good, part: wrong}})
+    assert state._asdict() == {**whole, part: None, "is_valid": False}
+    rest = {key: value for key, value in good.items() if key != part}
+    without = project_xr_object({**PLACED, "transform": rest})
+    assert without._asdict() == {**whole, part: None}
+
+
+def test_prj_8_a_quaternion_has_four_numbers() -> None:
+    moved = {"position": {"x": 1, "y": 2, "z": float("nan")}, "rotation": {"x": 0, "y": 0, "z": 1}}
+    state = project_xr_object({"object_type": "model", "transform": moved})
+    assert (state.position, state.rotation, state.is_valid) == (None, None, False)
 
 
 @pytest.mark.parametrize("field", [field for field in WHOLE if field != "object_type"])

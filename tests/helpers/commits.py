@@ -11,9 +11,9 @@ ANA = UUID("0a000000-0000-4000-8000-00000000000a")
 BEN = UUID("0b000000-0000-4000-8000-00000000000b")
 
 
-def document(number: int) -> DocumentName:
+def document(number: int, kind: DocumentKind = DocumentKind.OCW) -> DocumentName:
     """The name of one of many documents."""
-    return document_name(DocumentKind.OCW, UUID(int=number + 1))
+    return document_name(kind, UUID(int=number + 1))
 
 
 def commit(

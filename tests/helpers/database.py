@@ -124,6 +124,8 @@ async def _delete_rows(dsn: str) -> None:
             "ocw_object_history",
             "ocw_annotations",
             "ocw_annotation_history",
+            "xr_objects",
+            "xr_object_history",
             "kept_answers",
             "user_sessions",
             "token_families",

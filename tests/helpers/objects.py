@@ -8,10 +8,11 @@ from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_changes import ObjectChange, State
 from crdt_docs.object_kinds import KINDS, ObjectKind
-from crdt_docs.projection import AnnotationState, ObjectState
+from crdt_docs.projection import AnnotationState, ObjectState, XrObjectState
 
 CREATE, UPDATE, DELETE, RESTORE = ChangeKind
 OBJECTS, ANNOTATIONS = KINDS[DocumentKind.OCW]
+(XR_OBJECTS,) = KINDS[DocumentKind.XR]
 
 
 def box(x: float = 0, text: str = "") -> ObjectState:
@@ -42,6 +43,35 @@ def remark(content: str) -> AnnotationState:
     )
 
 
+def model(x: float = 0, text: str = "") -> XrObjectState:
+    """A valid object of a room that uses every column."""
+    return XrObjectState(
+        object_type="model",
+        position={"x": x, "y": -2.5, "z": 1},
+        rotation={"x": 0, "y": 0.6, "z": 0, "w": 0.8},
+        scale={"x": 1, "y": 2, "z": 0.5},
+        parent_id="table",
+        asset_url="https://example.org/chair.glb",
+        properties={"text": text, "colour": "#fc0"},
+        is_interactive=True,
+        is_locked=True,
+        lifetime="owner",
+        created_by="someone",
+        search_text=text,
+    )
+
+
+def state_for(kind: ObjectKind, number: int = 0, text: str = "") -> State:
+    """A valid state, another one for each number."""
+    match kind:
+        case ObjectKind.OCW_OBJECT:
+            return box(number, text)
+        case ObjectKind.OCW_ANNOTATION:
+            return remark(f"{text}{number}")
+        case ObjectKind.XR_OBJECT:
+            return model(number, text)
+
+
 class Hands:
     """People at work on the objects of a document; `now` is the test's to turn, in seconds."""
 
@@ -59,8 +89,9 @@ class Hands:
         relayed_by: UUID | None = None,
     ) -> ObjectChange:
         """Do something to what has this id; the state says whether to an object."""
-        of = ANNOTATIONS if isinstance(state, AnnotationState) else OBJECTS
-        return self.change_in(of, kind, identifier, state, author, relayed_by=relayed_by)
+        return self.change_in(
+            _kind_of(state), kind, identifier, state, author, relayed_by=relayed_by
+        )
 
     def change_in(
         self,
@@ -89,3 +120,13 @@ def extension(identifier: str, state: State, *contributors: UUID) -> ObjectChang
         starts=False, kind=UPDATE, changed_by=author, contributors=contributors, relayed_by=None
     )
     return ObjectChange(OBJECTS, identifier, state, author, step)
+
+
+def _kind_of(state: State | None) -> ObjectKind:
+    match state:
+        case AnnotationState():
+            return ANNOTATIONS
+        case XrObjectState():
+            return XR_OBJECTS
+        case _:
+            return OBJECTS

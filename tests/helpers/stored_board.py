@@ -1,4 +1,4 @@
-"""A session's document with its rows in a store, and people who edit it; no room, no sockets."""
+"""A document with its rows in a store, and people who edit it; no room, no sockets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from pycrdt import Doc, Map
 
 from crdt_docs.document import Document
-from crdt_docs.identifiers import DocumentName, Identity
+from crdt_docs.identifiers import DocumentName, Identity, kind_of
 from crdt_docs.projector import Projector
 from crdt_docs.turn import Emitted
 from persistence.ports import Commit, DocumentStore, Snapshot
@@ -40,7 +40,7 @@ class StoredBoard:
         self.now = 0.0
         self.seq = 0
         self.store = store
-        self._document = Document(with_owners=True)
+        self._document = Document(kind=kind_of(name), with_owners=True)
         self._authors: dict[int, UUID | None] = {}
         self._projector = Projector(self._document, self._authors)
         self._docs: dict[UUID, Doc[Any]] = {}

@@ -11,7 +11,7 @@ from server.verification import Verification
 
 
 async def findings(dsn: str, *sessions: str) -> Sequence[str]:
-    """What is wrong with these sessions, or with any; the whole log is gone through."""
+    """What is wrong with these sessions, or with any document; the whole log is gone through."""
     pool = await DatabasePool.open(dsn, size=2, command_timeout=60)
     try:
         inspection = PostgresInspection(pool)

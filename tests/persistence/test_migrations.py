@@ -67,6 +67,8 @@ async def test_a_new_database_gets_all_tables(empty_database: str) -> None:
         "token_families",
         "user_sessions",
         "xr_avatars",
+        "xr_object_history",
+        "xr_objects",
         "xr_participants",
         "xr_room_members",
         "xr_rooms",

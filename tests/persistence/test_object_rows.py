@@ -13,12 +13,14 @@ import pytest
 import pytest_asyncio
 
 from crdt_docs.gestures import Author
-from crdt_docs.identifiers import ActorKind
-from crdt_docs.object_changes import ObjectChange
+from crdt_docs.identifiers import ActorKind, DocumentKind, id_of
+from crdt_docs.object_changes import ObjectChange, State
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import ObjectState
 from persistence import object_refusals, object_rows, update_log
 from persistence.object_history import PostgresObjectReader, history_query, start_of_page
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
+from persistence.object_tables import TABLES
 from persistence.pool import DatabasePool
 from persistence.ports import Commit
 from persistence.update_log import PostgresDocumentStore
@@ -29,12 +31,14 @@ from tests.helpers.objects import (
     DELETE,
     OBJECTS,
     UPDATE,
+    XR_OBJECTS,
     Hands,
     box,
+    model,
     remark,
 )
 
-ONE = document(1)
+ONE, ROOM = document(1), document(1, DocumentKind.XR)
 SESSION = UUID(ONE.partition("/")[2])
 
 
@@ -71,7 +75,7 @@ async def versions(pool: DatabasePool, identifier: str) -> list[HistoryRow]:
     return list(page.items[::-1])
 
 
-def stated(state: ObjectState) -> dict[str, Any]:
+def stated(state: State) -> dict[str, Any]:
     fields = state._asdict()
     del fields["search_text"]
     return fields
@@ -90,13 +94,15 @@ async def test_rows_and_log_are_one_statement_in_one_transaction(
     said = hands.change(CREATE, "remark", remark("well done"), ANA)
     with monkeypatch.context() as patch:
         patch.setattr(pool, "borrow", lambda: pytest.fail("another statement"))
-        await store.commit([entry(1, *made, said)])
+        placed = hands.change(CREATE, "chair", model(1), ANA)
+        await store.commit([entry(1, *made, said), commit(ROOM, 1)._replace(changes=(placed,))])
     writers = """
         SELECT count(DISTINCT xmin::text) FROM (
             SELECT xmin FROM document_updates WHERE document_id <> (SELECT min(id) FROM documents)
             UNION ALL SELECT xmin FROM ocw_objects UNION ALL SELECT xmin FROM ocw_object_history
             UNION ALL SELECT xmin FROM ocw_annotations
             UNION ALL SELECT xmin FROM ocw_annotation_history
+            UNION ALL SELECT xmin FROM xr_objects UNION ALL SELECT xmin FROM xr_object_history
         ) AS all_rows
     """
     assert await one(pool, writers) == 1
@@ -171,6 +177,27 @@ async def test_a_row_that_is_refused_does_not_keep_the_others_out(
         assert store.refused_objects == bad + 1
     assert (await store.load(ONE)).last_seq == count * count
     assert len(await versions(own_pool, "box 0")) == count
+
+
+async def test_what_is_refused_of_a_room_does_not_keep_out_what_was_stored_with_it(
+    own_pool: DatabasePool,
+) -> None:
+    """HST-7"""
+    store = PostgresDocumentStore(own_pool)
+    await refusing(own_pool, "xr_objects", "NEW.properties ->> 'text' = 'bad'")
+    hands = Hands()
+    placed = [hands.change(CREATE, text, model(1, text), ANA) for text in ("bad", "good")]
+    batch = [
+        entry(1, hands.change(CREATE, "box", box(1), ANA)),
+        commit(ROOM, 1)._replace(changes=tuple(placed)),
+    ]
+    await store.commit(batch)
+    assert (await rows(own_pool)).keys() == {"box"}
+    found = await PostgresObjectReader(own_pool).objects(id_of(ROOM), XR_OBJECTS)
+    states = {row.id: row.state for row in found}
+    assert states["bad"] == stated(TABLES[XR_OBJECTS].blank)
+    assert states["good"] == stated(model(1, "good"))
+    assert store.refused_objects == 1
 
 
 async def test_what_was_refused_may_be_mended(own_pool: DatabasePool) -> None:
@@ -341,7 +368,7 @@ async def test_a_refused_batch_that_is_sent_again_changes_nothing(own_pool: Data
 async def test_a_table_that_is_missing_is_no_refusal(own_pool: DatabasePool) -> None:
     """It is waited out, like every fault that does not lie in the content."""
     store = PostgresDocumentStore(own_pool)
-    await one(own_pool, "DROP TABLE ocw_annotation_history")
+    await one(own_pool, "DROP TABLE ocw_object_history")
     with pytest.raises(asyncpg.UndefinedTableError):
         await store.commit([entry(1, Hands().change(CREATE, "box", box(), ANA))])
     assert (await store.load(ONE)).last_seq == 0
@@ -419,16 +446,20 @@ def node_types(plan: dict[str, Any]) -> set[str]:
     return {plan["Node Type"]}.union(*(node_types(child) for child in plan.get("Plans", [])))
 
 
-async def test_pages_of_the_history_come_from_indexes(own_pool: DatabasePool) -> None:
+@pytest.mark.parametrize("kind", [OBJECTS, XR_OBJECTS])
+async def test_pages_of_the_history_come_from_indexes(
+    own_pool: DatabasePool, kind: ObjectKind
+) -> None:
     """Each index serves the query that it is there for."""
+    history, owner = TABLES[kind].history, TABLES[kind].owner
     async with own_pool.borrow() as connection:
         await connection.execute(
-            """
-            INSERT INTO ocw_object_history (
-                session_id, object_id, version, previous_state, changed_by, actor_kind,
+            f"""
+            INSERT INTO {history} (
+                {owner}, object_id, version, previous_state, changed_by, actor_kind,
                 contributors, changed_at, change_type, update_seq
             )
-            SELECT $1::uuid, n / 8, n, '{}', author, 'user',
+            SELECT $1::uuid, n / 8, n, '{{}}', author, 'user',
                 CASE WHEN n % 20 = 0 THEN ARRAY[author, $2] ELSE ARRAY[author] END,
                 now() + n * interval '1 second', 'update', n
             FROM generate_series(1, 20000) AS n,
@@ -438,16 +469,16 @@ async def test_pages_of_the_history_come_from_indexes(own_pool: DatabasePool) ->
             ANA,
             BEN,
         )
-        await connection.execute("ANALYZE ocw_object_history")
+        await connection.execute(f"ANALYZE {history}")
     for wanted, indexes in [
-        (HistoryFilter(), {"ocw_object_history_by_time"}),
-        (HistoryFilter(object_id="7"), {"ocw_object_history_pkey"}),
+        (HistoryFilter(), {f"{history}_by_time"}),
+        (HistoryFilter(object_id="7"), {f"{history}_pkey"}),
         (
             HistoryFilter(user_id=ANA),
-            {"ocw_object_history_by_user", "ocw_object_history_shared"},
+            {f"{history}_by_user", f"{history}_shared"},
         ),
     ]:
-        query, further = history_query(OBJECTS, wanted)
+        query, further = history_query(kind, wanted)
         at, row_id = start_of_page(wanted, None)
         arguments = (SESSION, at, row_id, at.replace(year=2), 51, *further)
         plan = json.loads(await one(own_pool, f"EXPLAIN (FORMAT JSON) {query}", *arguments))[0]
@@ -461,14 +492,16 @@ async def test_rows_are_looked_up_by_key_however_small_the_tables_were(
     """A plan is made while the tables are empty, and kept."""
     async with own_pool.borrow() as connection:
         await connection.execute("SET plan_cache_mode = force_generic_plan")
-        parameters = ", ".join(["NULL"] * 10) + ", 0, 0, '[]'::bytea, '[]'::bytea"
-        await connection.execute(f"PREPARE commit_new AS {update_log._COMMIT_NEW}")
+        parameters = ", ".join([*["NULL"] * 10, "0", "0", *["'[]'::bytea"] * len(ObjectKind)])
+        statement = update_log._COMMIT_NEW[tuple(ObjectKind)]
+        await connection.execute(f"PREPARE commit_new AS {statement}")
         text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE commit_new ({parameters})")
         await connection.execute("DEALLOCATE commit_new; RESET plan_cache_mode")
     plan = json.loads(text)[0]["Plan"]
-    assert {"ocw_objects_pkey", "ocw_annotations_pkey"} <= index_names(plan)
+    assert {f"{table.name}_pkey" for table in TABLES.values()} <= index_names(plan)
     assert "documents" in scanned(plan)  # of which there are few where there are few objects
-    assert not scanned(plan) & {"ocw_objects", "ocw_object_history", "ocw_annotations"}
+    tables = {name for table in TABLES.values() for name in (table.name, table.history)}
+    assert not scanned(plan) & tables
 
 
 def scanned(plan: dict[str, Any]) -> set[str]:

@@ -72,6 +72,7 @@ async def test_somebody_is_forgotten(api: Api) -> None:
         "rows": {"audit_subjects": 1, "ocw_participants": 1, "ocw_sessions": 1},
         "documents": 1,
         "mentioned_in": [],
+        "mentioned_in_rooms": [],
     }
     stored = await api.sessions.get(UUID(session["id"]))
     assert stored is not None

@@ -103,4 +103,4 @@ async def test_where_there_is_nothing_none_is_made(tmp_path: Path) -> None:
 async def test_a_session_that_is_not_there_is_said(server: ServerProcess) -> None:
     unknown = "123e4567-e89b-42d3-a456-426614174000"
     told = await Command(server.data_dir).run("verify", unknown, status=2)
-    assert told == f"Error: there is no session {unknown}"
+    assert told == f"Error: there is no session or room {unknown}"

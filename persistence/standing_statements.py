@@ -1,6 +1,6 @@
-"""One prepared statement on a connection that is kept for it.
+"""Prepared statements on a connection that is kept for them.
 
-Borrowing from the pool, the circuit around it and looking the statement up cost several times what
+Borrowing from the pool, the circuit around it and looking a statement up cost several times what
 a small commit itself does. Who commits a hundred times a second keeps what it needs.
 """
 
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
     from persistence.pool import BorrowedConnection
 
 
-class StandingStatement:
-    """A statement that callers use by turns; made again after a failure, with the next call."""
+class StandingStatements:
+    """Statements that callers use by turns; made again after a failure, with the next call."""
 
-    def __init__(self, pool: DatabasePool, query: str) -> None:
+    def __init__(self, pool: DatabasePool) -> None:
         """Nothing is taken from the pool before the first call."""
         self._pool = pool
-        self._query = query
         self._turn = asyncio.Lock()
         self._connection: BorrowedConnection | None = None
-        self._statement: PreparedStatement[asyncpg.Record] | None = None
+        self._statements: dict[str, PreparedStatement[asyncpg.Record]] = {}
         pool.before_closing(self.release)
 
-    async def fetch(self, *arguments: Any, within: float | None) -> list[asyncpg.Record]:
-        """Execute it.
+    async def fetch(
+        self, query: str, *arguments: Any, within: float | None
+    ) -> list[asyncpg.Record]:
+        """Execute a statement.
 
         Args:
+            query: one of few: it is prepared when it comes for the first time.
             within: seconds.
 
         Raises:
@@ -44,7 +46,7 @@ class StandingStatement:
             asyncpg.PostgresError: what the database says about the arguments.
         """
         async with self._turn:
-            statement = self._statement or await self._prepare()
+            statement = self._statements.get(query) or await self._prepare(query)
             try:
                 with outages_translated(self._connection):
                     return await statement.fetch(*arguments, timeout=within)
@@ -54,11 +56,13 @@ class StandingStatement:
                 await self._give_up()
                 raise
 
-    async def _prepare(self) -> PreparedStatement[asyncpg.Record]:
-        self._connection = connection = await self._pool.take()
+    async def _prepare(self, query: str) -> PreparedStatement[asyncpg.Record]:
+        if self._connection is None:
+            self._connection = await self._pool.take()
+        connection = self._connection
         try:
             with outages_translated(connection):
-                self._statement = statement = await connection.prepare(self._query)
+                self._statements[query] = statement = await connection.prepare(query)
         except BaseException:
             await self._give_up()
             raise
@@ -73,7 +77,8 @@ class StandingStatement:
 
     async def release(self) -> None:
         """Give the connection back."""
-        connection, self._connection, self._statement = self._connection, None, None
+        connection, self._connection = self._connection, None
+        self._statements.clear()
         if connection is not None:
             with contextlib.suppress(asyncpg.InterfaceError, OSError):
                 await self._pool.give_back(connection)
