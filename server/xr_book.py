@@ -1,10 +1,10 @@
 """Who is in rooms of headsets, and where they were last: written down by a task of its own.
 
-XRB-1 Whoever enters by an XR session's socket is its participant; what joining by REST said of the
-      device and the avatar stays.
-XRB-2 Where somebody is goes into their row every few seconds and when they leave, and never with
-      each pose.
-XRB-3 Whoever is gone has left, also when the server stops.
+XRB-1  Whoever enters by an XR session's socket is its participant; what joining by REST said of the
+       device and the avatar stays.
+XRB-2  Where somebody is goes into their row every few seconds and when they leave, and never with
+       each pose.
+XRB-3  Whoever is gone has left, also when the server stops.
 """
 
 from __future__ import annotations
