@@ -46,7 +46,7 @@ class _Ring:
     """Participants who are sent equally often: by turns, and up to which tick each turn was sent.
 
     Attributes:
-        owed: those who are to be sent whatever came when, because they were elsewhere before.
+        owed: those who are to be sent next whatever came when: they were elsewhere before.
     """
 
     __slots__ = ("is_head_only", "members", "owed", "period", "since", "turns")
@@ -57,7 +57,7 @@ class _Ring:
         self.since = [since] * period
         self.turns: list[list[int]] = [[] for _ in range(period)]
         self.members: frozenset[int] = frozenset()
-        self.owed: set[int] = set()
+        self.owed: frozenset[int] = frozenset()
 
     def fill(self, slots: Sequence[int], known: frozenset[int]) -> None:
         """These are in it now.
@@ -71,7 +71,7 @@ class _Ring:
         come = members - self.members
         for slot in come:
             self.turns[slot % self.period].append(slot)
-        self.owed = {*(self.owed & members), *(come - known)}
+        self.owed = come - known
         self.members = members
 
     def is_like(self, other: _Ring) -> bool:
@@ -80,7 +80,7 @@ class _Ring:
 
     def sent_like(self, other: _Ring) -> frozenset[int]:
         """Of whom as much was sent as another ring sends, up to where it begins."""
-        return self.members - self.owed if self.is_head_only == other.is_head_only else frozenset()
+        return self.members if self.is_head_only == other.is_head_only else frozenset()
 
     def take(self, records: list[bytes], seen: int, tick: int, table: PoseTable) -> None:
         """Add what is due, as of the last tick that was sent."""
@@ -92,7 +92,7 @@ class _Ring:
             since[turn] = tick
         if self.owed:
             records.extend(map(newer[0].__getitem__, self.owed))
-            self.owed.clear()
+            self.owed = frozenset()
 
 
 class View:
@@ -142,7 +142,7 @@ class View:
 
     def lacks(self, tick: int) -> bool:
         """Whether something that came up to a tick was not sent yet."""
-        return self._up_to() < tick or any(ring.owed for ring in self._rings or ())
+        return self._up_to() < tick
 
     def _sort(self, table: PoseTable) -> None:
         """Put the others in order, the nearest first."""

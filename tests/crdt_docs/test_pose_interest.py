@@ -210,6 +210,20 @@ def test_pos_26_after_a_short_pause_turns_that_were_missed_are_made_up_for() -> 
     assert seen == set(range(1, 200))
 
 
+def test_pos_26_what_waits_for_its_turn_is_not_lost_when_less_is_sent() -> None:
+    crowd = Crowd(100)
+    view = first_frame(crowd)
+    for _ in range(30):
+        crowd.take(view)
+    for level in (2, 3, 2, ORDINARY):
+        crowd.move(*range(60, 100))
+        expected = {slot: head_only(crowd.record(slot)) for slot in range(60, 100)}
+        received: dict[int, bytes] = {}
+        for sizes in [SIZES] + 40 * [circles(LEVELS[level], PoseSettings())]:
+            received |= {read_header(each).slot: each for each in crowd.take(view, sizes)}
+        assert received.items() >= expected.items()
+
+
 def test_pos_26_what_was_sent_is_known() -> None:
     crowd = Crowd(100)
     view = first_frame(crowd)
