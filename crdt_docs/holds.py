@@ -142,6 +142,10 @@ class Holds(Generic[HolderT]):
         self._forgotten = 0
         self._review_at = 0.0
 
+    def __len__(self) -> int:
+        """How many objects are held."""
+        return len(self._held)
+
     # What participants ask for
 
     def claim(

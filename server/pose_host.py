@@ -234,7 +234,7 @@ class PoseHost:
 
     def _next(self, now: float) -> float | None:
         waits = [] if self.lane.next_tick_at is None else [self.lane.next_tick_at]
-        if self.holds.standing():
+        if len(self.holds):
             waits.append(now + HOLDS_EVERY)
         if len(self._landings):
             waits.append(now + LANDINGS_EVERY)
