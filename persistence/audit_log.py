@@ -32,7 +32,7 @@ _ADD = """
         id, at, action, actor, actor_kind, via, session_id, target, request_id, identity_id,
         network, details, workspace_id
     )
-    SELECT given.*, session.workspace_id
+    SELECT given.*, coalesce(session.workspace_id, room.workspace_id)
     FROM unnest(
         $1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[],
         $8::text[], $9::text[], $10::uuid[], $11::text[], $12::jsonb[]
@@ -40,6 +40,7 @@ _ADD = """
         id, at, action, actor, actor_kind, via, session_id, target, request_id, identity_id,
         network, details
     ) LEFT JOIN ocw_sessions AS session ON session.id = given.session_id
+        LEFT JOIN xr_rooms AS room ON room.id = given.session_id
     ON CONFLICT (at, id) DO NOTHING
 """
 

@@ -55,6 +55,7 @@ class AuditEvent:
 
     Attributes:
         action: `<subject>.<verb in the past>`, as `session.ended`.
+        session_id: of the session, or the room, that it happened in.
         actor: whose deed it is; None where it is nobody's, or nobody known.
         via: the service that did it in the actor's name.
         target: `<kind>/<id>`; a person is `user/<uuid>`.

@@ -22,10 +22,10 @@ class MemoryAuditStore(MemorySwitches):
         subjects: the pseudonym of everybody who is named.
     """
 
-    def __init__(self, workspace_of: WorkspaceOf) -> None:
+    def __init__(self, *workspace_of: WorkspaceOf) -> None:
         """
         Args:
-            workspace_of: the workspace of a session.
+            workspace_of: each knows the workspace of a session, or of a room.
         """
         super().__init__()
         self.subjects: dict[UUID, UUID] = {}
@@ -38,10 +38,14 @@ class MemoryAuditStore(MemorySwitches):
         for entry in entries:
             if entry.id not in self._entries:
                 session_id = entry.event.session_id
-                workspace = None if session_id is None else self._workspace_of(session_id)
+                workspace = None if session_id is None else self._workspace(session_id)
                 stored = pseudonymous(entry, self._pseudonyms(entry))
                 self._entries[entry.id] = stored, workspace
         self._leave()
+
+    def _workspace(self, session_id: UUID) -> UUID | None:
+        found = (known(session_id) for known in self._workspace_of)
+        return next((workspace for workspace in found if workspace is not None), None)
 
     def _pseudonyms(self, entry: AuditEntry) -> Mapping[UUID, UUID]:
         return {

@@ -62,6 +62,11 @@ class MemoryXrTables:
             key: row for key, row in self.participants.items() if key[0] not in gone
         }
 
+    def workspace_of(self, room_id: UUID) -> UUID | None:
+        """The workspace of a room, also of a deleted one; None where there is none."""
+        room = self.rooms.get(room_id)
+        return None if room is None else room.workspace_id
+
     def rooms_of(self, user_id: UUID) -> list[UUID]:
         """Rooms that somebody made, or whose config names them."""
         return [room.id for room in self.rooms.values() if _names(room, user_id)]

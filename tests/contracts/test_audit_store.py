@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,9 +21,14 @@ from persistence.audit_ports import (
 )
 from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_xr_rooms import MemoryXrRoomStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import InvalidCursor, Session, SessionStatus, SessionStore, SessionType
 from persistence.sessions import PostgresSessionStore
+from persistence.xr_ports import XrRoomStore
+from persistence.xr_rooms import PostgresXrRoomStore
 from tests.helpers.commits import ANA, BEN
+from tests.helpers.xr import a_room
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -31,18 +36,25 @@ BOARD, OTHER = UUID(int=1), UUID(int=2)
 HERE, THERE = UUID(int=11), UUID(int=12)
 
 
+class Stores(NamedTuple):
+    audit: AuditStore
+    sessions: SessionStore
+    rooms: XrRoomStore
+
+
 @pytest.fixture(params=["memory", "postgres"])
-def stores(request: pytest.FixtureRequest) -> tuple[AuditStore, SessionStore]:
+def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
-        sessions = MemorySessionStore()
-        return MemoryAuditStore(sessions.workspace_of), sessions
+        sessions, xr = MemorySessionStore(), MemoryXrTables()
+        audit = MemoryAuditStore(sessions.workspace_of, xr.workspace_of)
+        return Stores(audit, sessions, MemoryXrRoomStore(xr))
     pool = request.getfixturevalue("pool")
-    return PostgresAuditStore(pool), PostgresSessionStore(pool)
+    return Stores(PostgresAuditStore(pool), PostgresSessionStore(pool), PostgresXrRoomStore(pool))
 
 
 @pytest.fixture
-def store(stores: tuple[AuditStore, SessionStore]) -> AuditStore:
-    return stores[0]
+def store(stores: Stores) -> AuditStore:
+    return stores.audit
 
 
 def entry(number: int = 0, **fields: Any) -> AuditEntry:
@@ -164,10 +176,8 @@ async def test_what_is_found(
     assert [(kept.at - NOON) // SECOND for kept in answer] == expected
 
 
-async def test_a_workspace_sees_what_belongs_to_its_sessions(
-    stores: tuple[AuditStore, SessionStore],
-) -> None:
-    store, sessions = stores
+async def test_a_workspace_sees_what_belongs_to_its_sessions(stores: Stores) -> None:
+    store, sessions, _ = stores
     session = Session(
         id=BOARD,
         workspace_id=HERE,
@@ -193,6 +203,18 @@ async def test_a_workspace_sees_what_belongs_to_its_sessions(
     await sessions.delete(BOARD, NOON)
     await sessions.forget([BOARD])
     assert len(await found(store, workspaces=(HERE,))) == 1
+
+
+async def test_a_workspace_sees_what_belongs_to_its_rooms(stores: Stores) -> None:
+    store, _, rooms = stores
+    room = a_room(9)
+    await rooms.create(room)
+    await rooms.delete(room.id, NOON)
+    await store.add([entry(1, session_id=room.id), entry(2, session_id=BOARD)])
+    (kept,) = await found(store, workspaces=(room.workspace_id, HERE))
+    assert kept.session_id == room.id
+    await rooms.forget([room.id])
+    assert await found(store, workspaces=(room.workspace_id,)) == (kept,)
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800", "é" * 2000])

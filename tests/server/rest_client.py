@@ -207,7 +207,7 @@ class Api:
             audience=AUDIENCE,
             clock=self.forge.clock,
         )
-        self.kept_audit = MemoryAuditStore(self.sessions.workspace_of)
+        self.kept_audit = MemoryAuditStore(self.sessions.workspace_of, self.xr_tables.workspace_of)
         privacy = MemoryPrivacyStore(
             self.documents,
             self.sessions,
