@@ -30,6 +30,7 @@ from server.rest.envelope import REQUEST_ID_KEY
 from server.rest.errors import ApiError
 from server.rest.idempotency import REPLAYED
 from server.rest.services import services_of
+from server.rest.xr_callers import room_id_of
 
 MAX_ID = 128
 
@@ -86,6 +87,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "delete_annotation": Deed(
         "annotation.deleted", target="annotation", id_from="annotation_id", is_frequent=True
     ),
+    "create_room": Deed("room.created"),
+    "change_room": Deed("room.changed"),
+    "delete_room": Deed("room.deleted"),
 }
 """By the names of the operations."""
 
@@ -167,7 +171,7 @@ def _tell_denied(request: Request, operation: str, error: ApiError) -> None:
     event = event_of(
         request.scope,
         DENIED,
-        session_id=_uuid(request.path_params.get("session_id")) if is_known else None,
+        session_id=_place_of(request) if is_known else None,
         details={"operation": operation, "code": error.code},
     )
     services_of(request).audit.tally(event)
@@ -176,7 +180,7 @@ def _tell_denied(request: Request, operation: str, error: ApiError) -> None:
 def _is_in_answer(request: Request, deed: Deed) -> bool:
     """Whether the answer has to be read for it; some are long."""
     names_target = deed.target is not None and deed.id_from is None
-    return bool(deed.told) or names_target or "session_id" not in request.path_params
+    return bool(deed.told) or names_target or _place_of(request) is None
 
 
 def _data(response: Response) -> dict[str, Any]:
@@ -188,9 +192,16 @@ def _data(response: Response) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def _place_of(request: Request) -> UUID | None:
+    """The session that the path names, or the room, or the one in which the session of a room is:
+    whose the document is."""
+    named = request.path_params.get("session_id") or request.path_params.get("room_id")
+    return _uuid(named) or room_id_of(request.scope)
+
+
 def _session_id(request: Request, deed: Deed, data: Mapping[str, Any]) -> UUID | None:
-    given = request.path_params.get("session_id")
-    return _uuid(given if given is not None or deed.target is not None else data.get("id"))
+    place = _place_of(request)
+    return place if place is not None or deed.target is not None else _uuid(data.get("id"))
 
 
 def _target(request: Request, deed: Deed, data: Mapping[str, Any]) -> str | None:

@@ -21,7 +21,14 @@ from starlette.types import Scope
 
 from crdt_docs.access import Role, may_edit
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name, parse_uuid
+from crdt_docs.identifiers import (
+    ActorKind,
+    DocumentKind,
+    DocumentName,
+    Identity,
+    document_name,
+    parse_uuid,
+)
 from persistence.ports import Session, SessionStatus
 from server.access_decision import Allowed, Denied, Ended, NotFound, decide_access
 from server.authentication import (
@@ -171,8 +178,8 @@ async def open_session(
     credentials = caller.credentials
     session = await services.sessions.get(identifier)
     participant = await services.sessions.participant(identifier, credentials.identity.user_id)
-    if session is not None and not _covers(caller, session):
-        raise forbidden("the service's token does not cover this session's workspace")
+    if session is not None:
+        check_covers(caller, session.workspace_id, "session")
     decision = decide_access(credentials, session, participant)
     match decision:
         case Allowed(role) | Ended(role):
@@ -193,10 +200,38 @@ def _session_id(text: str) -> UUID:
         raise session_not_found(str(error)) from None
 
 
-def _covers(caller: Caller, session: Session) -> bool:
-    """A service acts for people only where it may be itself."""
+def check_covers(caller: Caller, workspace_id: UUID, what: str) -> None:
+    """A service acts for people only where it may be itself.
+
+    Args:
+        what: lies in that workspace, for the sentence.
+
+    Raises:
+        ApiError: it acts elsewhere.
+    """
     workspaces = caller.token.workspaces
-    return caller.via is None or workspaces is None or session.workspace_id in workspaces
+    if caller.via is not None and workspaces is not None and workspace_id not in workspaces:
+        raise forbidden(f"the service's token does not cover this {what}'s workspace")
+
+
+def check_may_create(caller: Caller, workspace_id: UUID, what: str) -> None:
+    """Users in the workspaces their token names; services also where it names none at all.
+
+    In whose name a service acts makes no difference: it knows where its people work.
+
+    Args:
+        what: is to be created, for the sentence.
+
+    Raises:
+        ApiError: not there.
+    """
+    token = caller.token
+    if token.identity.kind is ActorKind.AGENT:
+        raise forbidden(f"an AI agent cannot create {what}")
+    if token.workspaces is None and token.is_service:
+        return
+    if workspace_id not in (token.workspaces or ()):
+        raise forbidden("the token's workspaces do not name this workspace")
 
 
 Reader = Annotated[Opened, Depends(open_session)]

@@ -49,10 +49,10 @@ FreeJson = Annotated[dict[str, Any], AfterValidator(bounded)]
 def patched(
     field: str,
     before: Mapping[str, Any],
-    patch: Mapping[str, Any],
+    patch: Mapping[str, Any] | None,
     check: Callable[[dict[str, Any]], dict[str, Any]] = bounded,
 ) -> dict[str, Any]:
-    """An object with a patch in it that is `FreeJson`.
+    """An object with a JSON Merge Patch in it (RFC 7396) that is `FreeJson`; of null, empty.
 
     Args:
         field: of the body, for the refusal.
@@ -62,13 +62,12 @@ def patched(
         ApiError: 400, that is too much.
     """
     try:
-        return check(_merged(before, patch))
+        return {} if patch is None else check(_merged(before, patch))
     except ValueError as error:
         raise invalid_field(field, str(error)) from None
 
 
 def _merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON Merge Patch (RFC 7396): what is null goes."""
     found = dict(before)
     for name, value in patch.items():
         if value is None:

@@ -56,6 +56,7 @@ TAGS = {
     "Snapshots": "Moments of a session that have a name.",
     "Search": "Full text over all that the caller may read.",
     "Export": "A session as a file.",
+    "Rooms": "XR rooms, from creation to deletion.",
     "Avatars": "What people look like in XR rooms: everybody's own.",
     "Governance": "Who did what, for those who answer for it.",
     "Privacy": "What is held about a person, and forgetting it.",

@@ -21,6 +21,7 @@ from server.rest import (
     snapshots,
     state,
     xr_avatars,
+    xr_rooms,
 )
 from server.rest.annotations import router as annotations_router
 from server.rest.application import RestApplication
@@ -42,6 +43,7 @@ ROUTERS = (
     snapshots.router,
     restoring.router,
     export.router,
+    xr_rooms.router,
     xr_avatars.router,
     governance.router,
     privacy.router,

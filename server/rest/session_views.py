@@ -14,8 +14,10 @@ from crdt_docs.rules import SessionRules
 from persistence.ports import Session, SessionStatus, SessionType
 from server.access_decision import DEFAULT_ROLES, default_role
 from server.rest.descriptions import described, example
+from server.rest.errors import invalid_field
 from server.rest.free_json import bounded
 from server.rest.requests import PageQuery, Strict, Uuid
+from server.settings import Settings
 
 _RULES = tuple(field.name for field in fields(SessionRules))
 
@@ -61,6 +63,18 @@ class CreateSession(Strict):
     max_participants: StrictInt | None = Field(
         None, ge=1, description="The server's `max_participants` if it is not given."
     )
+
+
+def most_participants(given: int | None, settings: Settings) -> int:
+    """How many may take part, of what a body says.
+
+    Raises:
+        ApiError: 400, it is more than this server allows.
+    """
+    limit = settings.max_participants
+    if given is not None and given > limit:
+        raise invalid_field("max_participants", f"may be at most {limit}")
+    return limit if given is None else given
 
 
 class ListSessions(PageQuery):

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from crdt_docs.identifiers import ActorKind, DocumentKind
 from crdt_docs.messages import CloseCode
 from persistence.ports import InvalidCursor, Session, SessionFilter, SessionStatus
-from server.rest.callers import Caller, CallerOf, Host, Opened, Reader
+from server.rest.callers import Caller, CallerOf, Host, Opened, Reader, check_may_create
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
 from server.rest.errors import (
@@ -21,7 +21,6 @@ from server.rest.errors import (
     STORAGE_UNAVAILABLE,
     ApiError,
     forbidden,
-    invalid_field,
     refuses,
     session_not_found,
 )
@@ -31,6 +30,7 @@ from server.rest.session_views import (
     DeletedView,
     ListSessions,
     SessionView,
+    most_participants,
     session_view,
 )
 
@@ -43,7 +43,7 @@ async def create_session(
     caller: CallerOf, body: CreateSession, services: ServicesOf, reply: Reply
 ) -> Response:
     """Create a session, and be its host."""
-    _check_may_create(caller, body.workspace_id)
+    check_may_create(caller, body.workspace_id, "sessions")
     session = Session(
         id=uuid4(),
         workspace_id=body.workspace_id,
@@ -51,35 +51,13 @@ async def create_session(
         host_user_id=caller.identity.user_id,
         status=SessionStatus.ACTIVE,
         config=body.config,
-        max_participants=_max_participants(body, services.settings.max_participants),
+        max_participants=most_participants(body.max_participants, services.settings),
         is_recording=False,
         started_at=services.clock(),
     )
     await services.sessions.create(session)
     location = f"/api/ocw/sessions/{session.id}"
     return reply(session_view(session), status=201, headers={"Location": location})
-
-
-def _check_may_create(caller: Caller, workspace_id: UUID) -> None:
-    """Users in the workspaces their token names; services also where it names none at all.
-
-    In whose name a service acts makes no difference: it knows where its people work.
-    """
-    token = caller.token
-    if token.identity.kind is ActorKind.AGENT:
-        raise forbidden("an AI agent cannot create sessions")
-    if token.workspaces is None and token.is_service:
-        return
-    if workspace_id not in (token.workspaces or ()):
-        raise forbidden("the token's workspaces do not name this workspace")
-
-
-def _max_participants(body: CreateSession, limit: int) -> int:
-    if body.max_participants is None:
-        return limit
-    if body.max_participants > limit:
-        raise invalid_field("max_participants", f"may be at most {limit}")
-    return body.max_participants
 
 
 @router.get("/ocw/sessions", response_model=Envelope[Items[SessionView]])

@@ -60,9 +60,7 @@ class ChangeAvatar(Strict):
 
     # What is left out stays: no default belongs into the document.
     avatar_name: Line = Field(default_factory=str)
-    avatar_config: Annotated[FreeJson, Field(description="Merged into what is there.")] = Field(
-        default_factory=dict
-    )
+    avatar_config: FreeJson | None = Field(None, description="Merged into what is there.")
     is_default: StrictBool = Field(default_factory=bool, description="If so, no other one is.")
 
 

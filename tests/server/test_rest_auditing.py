@@ -26,6 +26,7 @@ SUBJECTS = {
     "object",
     "participant",
     "privacy",
+    "room",
     "session",
     "snapshot",
     "socket",

@@ -21,7 +21,12 @@ JSON = {"Content-Type": "application/json"}
 OPERATIONS = described().operations
 LABELS = list(OPERATIONS)
 WITH_TOKEN = [label for label in LABELS if "security" in OPERATIONS[label]]
-IN_SESSIONS = [label for label in LABELS if "{session_id}" in label]
+PLACES = {
+    "session_id": "SESSION_NOT_FOUND",
+    "room_id": "ROOM_NOT_FOUND",
+}
+"""What is open to some and closed to others, by the names of parameters."""
+INSIDE = [(label, place) for label in LABELS for place in PLACES if f"{{{place}}}" in label]
 WITH_BODY = [label for label in LABELS if "requestBody" in OPERATIONS[label]]
 _KEY = {"$ref": "#/components/parameters/IdempotencyKey"}
 POSTS = [label for label in WITH_TOKEN if _KEY in OPERATIONS[label]["parameters"]]
@@ -46,12 +51,21 @@ def api(tmp_path: Path) -> Api:
     return Api(tmp_path)
 
 
+async def made(caller: Caller, path: str, body: Json) -> str:
+    """The id of what a request creates."""
+    answer = await caller.post(f"/api{path}", json=body)
+    assert answer.status_code == 201, answer.text
+    identifier: str = answer.json()["data"]["id"]
+    return identifier
+
+
 async def belongings(caller: Caller) -> dict[str, str]:
     """One of each kind of what the caller has of their own, by the names of parameters."""
-    avatar = await caller.post("/api/xr/avatars", json={"avatar_name": "Fox"})
+    room = {"workspace_id": str(caller.workspace), "name": "Atelier", "room_type": "meeting"}
     return {
         "session_id": (await caller.create())["id"],
-        "avatar_id": avatar.json()["data"]["id"],
+        "room_id": await made(caller, "/xr/rooms", room),
+        "avatar_id": await made(caller, "/xr/avatars", {"avatar_name": "Fox"}),
     }
 
 
@@ -82,18 +96,18 @@ async def test_strangers_are_told_nothing(api: Api, label: str) -> None:
     assert refusal(answer) == (401, "UNAUTHENTICATED")
 
 
-@pytest.mark.parametrize("label", IN_SESSIONS)
-async def test_sessions_of_others_are_closed(api: Api, label: str) -> None:
+@pytest.mark.parametrize(("label", "place"), INSIDE)
+async def test_what_is_others_is_closed(api: Api, label: str, place: str) -> None:
     ids = await belongings(api.caller())
     for caller in (api.caller(), api.caller(kind="agent"), api.service(workspaces=[])):
         assert refusal(await send(caller, label, ids)) == (403, "FORBIDDEN")
 
 
-@pytest.mark.parametrize("label", IN_SESSIONS)
-async def test_sessions_nobody_knows_are_not_found(api: Api, label: str) -> None:
+@pytest.mark.parametrize(("label", "place"), INSIDE)
+async def test_what_nobody_knows_is_not_found(api: Api, label: str, place: str) -> None:
     for unknown in (str(uuid4()), "x", "%00"):
-        answer = await send(api.service(), label, {"session_id": unknown})
-        assert refusal(answer) == (404, "SESSION_NOT_FOUND")
+        answer = await send(api.service(), label, {place: unknown})
+        assert refusal(answer) == (404, PLACES[place])
 
 
 @pytest.mark.parametrize("label", WITH_BODY)
@@ -173,7 +187,7 @@ def test_all_kinds_of_operations_are_there() -> None:
     """The tables above are made from the document: they must not be empty."""
     assert len(LISTS) >= 2
     assert len(WITH_BODY) >= 2
-    assert len(IN_SESSIONS) > 5
+    assert {place for _, place in INSIDE} == set(PLACES)
     example: Json = described().example_of_body(OPERATIONS["POST /ocw/sessions"])
     assert set(example) == {"workspace_id", "session_type", "config"}
 

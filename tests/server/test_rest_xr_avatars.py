@@ -78,7 +78,6 @@ async def test_an_avatar_is_made(api: Api) -> None:
         ({"avatar_name": "two\nlines"}, "avatar_name"),
         ({"avatar_name": None}, "avatar_name"),
         ({"avatar_config": []}, "avatar_config"),
-        ({"avatar_config": None}, "avatar_config"),
         ({"avatar_config": {"a": "nul \0 inside"}}, "avatar_config"),
         ({"avatar_config": {"a": "x" * 17_000}}, "avatar_config"),
         ({"is_default": 1}, "is_default"),
@@ -122,6 +121,8 @@ async def test_a_change_is_merged_into_what_is_there(api: Api) -> None:
     assert changed == {**made, "avatar_config": merged, "avatar_name": "Badger"}
     assert (await anna.get(at(made))).json()["data"] == changed
     assert (await change(anna, made)).json()["data"] == changed
+    changed = (await change(anna, made, avatar_config=None)).json()["data"]
+    assert changed["avatar_config"] == {}
 
 
 async def test_what_two_patches_make_together_is_bounded(api: Api) -> None:
