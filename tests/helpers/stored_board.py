@@ -46,6 +46,10 @@ class StoredBoard:
         self._docs: dict[UUID, Doc[Any]] = {}
         self._waiting: list[Commit] = []
 
+    def full_state(self) -> bytes:
+        """The document as one Yjs update."""
+        return self._document.full_state()
+
     def doc(self, who: Identity) -> Doc[Any]:
         """Somebody's own copy."""
         if who.user_id not in self._docs:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from crdt_docs.document import DocumentBroken, NoFence
+from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.replay import Replay
 from persistence.archive_ports import AtSeq, AtSnapshot, AtTime, UnknownMoment
 from persistence.memory_store import MemoryDocumentStore
@@ -23,6 +24,7 @@ from tests.helpers.commits import ANA, document
 from tests.helpers.past import ROOTS, Lived
 
 ONE, TWO, THREE, FOUR = map(document, range(1, 5))
+ROOM = document(1, DocumentKind.XR)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 COUNT = 60
@@ -114,13 +116,16 @@ async def test_looking_back_changes_nothing(stored: Stored) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(0, COUNT), (10, 35), (35, 10), (20, 20)])
 @pytest.mark.parametrize("snapshot", [0, 15, 40])
+@pytest.mark.parametrize("name", [ONE, ROOM])
 async def test_a_difference_leads_from_one_moment_to_the_other(
-    stored: Stored, first: int, second: int, snapshot: int
+    stored: Stored, name: DocumentName, first: int, second: int, snapshot: int
 ) -> None:
     """PST-9: whatever is kept in between."""
+    if name != ONE:
+        await stored.fill(name)
     if snapshot:
-        await stored.documents.save_snapshot(ONE, stored.lived.snapshot(snapshot))
-    compared = await stored.travel.difference(ONE, AtSeq(first), AtSeq(second))
+        await stored.documents.save_snapshot(name, stored.lived.snapshot(snapshot))
+    compared = await stored.travel.difference(name, AtSeq(first), AtSeq(second))
     assert (compared.before.seq, compared.after.seq) == (first, second)
     old, new = stored.lived.was[first]["objects"], stored.lived.was[second]["objects"]
     added = {each.id for each in compared.differences if each.before is None}
