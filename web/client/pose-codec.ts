@@ -75,6 +75,11 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/** Whether there is something, and it is the same. */
+export function isSameBytes(one: Uint8Array | null, other: Uint8Array): boolean {
+  return one?.length === other.length && one.every((byte, index) => byte === other[index])
+}
+
 // Pose records.
 
 /** Bytes that a pose takes. */
