@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -157,7 +157,7 @@ class Peer:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _wait_for(lambda: _answers(self._port))
+            wait_for_port(self._port)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -227,15 +227,20 @@ def install(directory: Path) -> None:
         mark.touch()
 
 
+def wait_for_port(port: int) -> None:
+    """Return when somebody listens there.
+
+    Raises:
+        TimeoutError: nobody does, for too long.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the server does not answer after {START_SECONDS} s")
+        time.sleep(0.05)
+
+
 def _answers(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
         return True
     return False
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the server does not answer after {START_SECONDS} s")
-        time.sleep(0.05)
