@@ -50,6 +50,9 @@ class TickClock:
         self.level = max(self._pace.level, best_level(participants, self._settings))
         self.rate = self._settings.small_rate if self.level == FULL else self._settings.rate
         self.ticks_each = max(1, round(self.rate / self._settings.rate))
+        if not participants:
+            self._woken_at = None
+            self._rest_until = _NEVER
 
     @property
     def next_at(self) -> float | None:
@@ -62,7 +65,7 @@ class TickClock:
 
     def wake(self, now: float) -> None:
         """There is something to send."""
-        if self._woken_at is None:
+        if self._woken_at is None and self._participants:
             self._woken_at = now
 
     def took(self, seconds: float) -> None:

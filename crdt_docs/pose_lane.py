@@ -155,8 +155,6 @@ class PoseLane(Generic[KeyT]):
         del self._receivers[seat.key]
         self._table.clear(seat.slot)
         self._clock.count(len(self._receivers))
-        if not self._receivers:
-            self._clock.rest()
 
     # What others ask
 
@@ -226,8 +224,8 @@ class PoseLane(Generic[KeyT]):
         """POS-18: where nothing moves, a room rests until an empty frame is due."""
         everybody = self._receivers.values()
         if not everybody:
-            self._clock.rest()
-        elif any(each.lacks(self._table.changed_in) for each in everybody):
+            return
+        if any(each.lacks(self._table.changed_in) for each in everybody):
             self._clock.go_on()
         else:
             quiet = min(each.sent_at for each in everybody) + KEEP_ALIVE

@@ -133,12 +133,11 @@ class Seats(Generic[KeyT]):
         return None if seat is None or seat.key == key else seat
 
     def take(self, key: KeyT, hello: Hello, user: Hashable, now: float) -> Seat[KeyT]:
-        """Seat somebody who has no seat.
+        """Seat somebody who has left before, if it was there.
 
         Raises:
             LimitExceeded: there is no slot left.
         """
-        self._fallen_silent.pop(key, None)
         slot, generation = self._slots.take(key, now)
         seat = Seat(key, user, slot, generation, hello.device, hello.client_id, now)
         self._seats[key] = self._by_slot[slot] = seat
