@@ -47,6 +47,7 @@ class Deed:
         told: fields of the answer that are told.
         asked: parameters of the query that are told.
         is_frequent: it is counted, not told each time.
+        is_creation: where it answers 200, what was to be made had been there already.
     """
 
     action: str
@@ -55,6 +56,7 @@ class Deed:
     told: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     is_frequent: bool = False
+    is_creation: bool = False
 
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -90,6 +92,12 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "create_room": Deed("room.created"),
     "change_room": Deed("room.changed"),
     "delete_room": Deed("room.deleted"),
+    "start_xr_session": Deed("room.session_started", target="xr_session", is_creation=True),
+    "end_xr_session": Deed("room.session_ended", target="xr_session", id_from="xr_session_id"),
+    "join_xr_session": Deed(
+        "participant.joined", target="xr_session", id_from="xr_session_id", told=("device_type",)
+    ),
+    "leave_xr_session": Deed("participant.left", target="xr_session", id_from="xr_session_id"),
 }
 """By the names of the operations."""
 
@@ -109,11 +117,17 @@ def audited(operation: str, answer: Answering) -> Answering:
             if error.status in (401, 403):
                 _tell_denied(request, operation, error)
             raise
-        if deed is not None and response.status_code < 400 and REPLAYED not in response.headers:
+        if deed is not None and _is_done(deed, response):
             _tell(request, deed, response)
         return response
 
     return answer_and_tell
+
+
+def _is_done(deed: Deed, response: Response) -> bool:
+    if deed.is_creation and response.status_code == 200:
+        return False
+    return response.status_code < 400 and REPLAYED not in response.headers
 
 
 def origin(scope: Scope) -> Origin:

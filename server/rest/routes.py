@@ -21,7 +21,9 @@ from server.rest import (
     snapshots,
     state,
     xr_avatars,
+    xr_participants,
     xr_rooms,
+    xr_sessions,
 )
 from server.rest.annotations import router as annotations_router
 from server.rest.application import RestApplication
@@ -44,6 +46,8 @@ ROUTERS = (
     restoring.router,
     export.router,
     xr_rooms.router,
+    xr_sessions.router,
+    xr_participants.router,
     xr_avatars.router,
     governance.router,
     privacy.router,

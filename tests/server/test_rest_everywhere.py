@@ -24,6 +24,7 @@ WITH_TOKEN = [label for label in LABELS if "security" in OPERATIONS[label]]
 PLACES = {
     "session_id": "SESSION_NOT_FOUND",
     "room_id": "ROOM_NOT_FOUND",
+    "xr_session_id": "XR_SESSION_NOT_FOUND",
 }
 """What is open to some and closed to others, by the names of parameters."""
 INSIDE = [(label, place) for label in LABELS for place in PLACES if f"{{{place}}}" in label]
@@ -51,7 +52,7 @@ def api(tmp_path: Path) -> Api:
     return Api(tmp_path)
 
 
-async def made(caller: Caller, path: str, body: Json) -> str:
+async def made(caller: Caller, path: str, body: Json | None = None) -> str:
     """The id of what a request creates."""
     answer = await caller.post(f"/api{path}", json=body)
     assert answer.status_code == 201, answer.text
@@ -62,9 +63,11 @@ async def made(caller: Caller, path: str, body: Json) -> str:
 async def belongings(caller: Caller) -> dict[str, str]:
     """One of each kind of what the caller has of their own, by the names of parameters."""
     room = {"workspace_id": str(caller.workspace), "name": "Atelier", "room_type": "meeting"}
+    room_id = await made(caller, "/xr/rooms", room)
     return {
         "session_id": (await caller.create())["id"],
-        "room_id": await made(caller, "/xr/rooms", room),
+        "room_id": room_id,
+        "xr_session_id": await made(caller, f"/xr/rooms/{room_id}/sessions"),
         "avatar_id": await made(caller, "/xr/avatars", {"avatar_name": "Fox"}),
     }
 
