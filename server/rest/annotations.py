@@ -51,6 +51,7 @@ from server.rest.object_views import (
     row_view,
 )
 from server.rest.objects import PENDING, ReadObject, RestoreObject, versions_of
+from server.rest.opened_documents import of_session
 from server.rest.requests import PageQuery
 from server.rest.services import ServicesOf
 
@@ -75,17 +76,17 @@ Annotator = Annotated[Opened, Depends(_open_to_annotate)]
 
 
 async def _to_read(opened: Reader, identifier: _Id) -> Target:
-    return Target(opened, _KIND, identifier)
+    return Target(of_session(opened), _KIND, identifier)
 
 
 @refuses(ANNOTATION_NOT_FOUND, FORBIDDEN)
 async def _to_edit(services: ServicesOf, opened: Annotator, identifier: _Id) -> Target:
     """EDT-8: what the caller may change: editors everything, viewers what they created."""
-    target = Target(opened, _KIND, identifier)
+    target = Target(of_session(opened), _KIND, identifier)
     if may_edit(opened.role):
         return target
     await find_row(services, target, deleted=True)
-    creator = await services.objects.creator(target.session_id, _KIND, identifier)
+    creator = await services.objects.creator(target.owner_id, _KIND, identifier)
     if creator is None or creator.user_id != opened.caller.identity.user_id:
         raise forbidden("viewers change only annotations of their own")
     return target
@@ -149,7 +150,7 @@ async def create_annotation(
     `content` becomes a text that people can type in together. Fields that are not listed here are
     the client's own; the document keeps them, the row does not. `created_by` is the caller.
     """
-    return await create_by_rest(services, reply, opened, _KIND, body)
+    return await create_by_rest(services, reply, of_session(opened), _KIND, body)
 
 
 @router.get(
@@ -199,7 +200,7 @@ async def read_annotation(
 ) -> Response:
     """One annotation, as it is stored, with its `ETag`."""
     row = await find_row(services, target, deleted=query.deleted)
-    return reply(row_view(target.session_id, row), headers={"ETag": etag(row)})
+    return reply(row_view(target.owner_id, row), headers={"ETag": etag(row)})
 
 
 @router.patch(

@@ -20,7 +20,6 @@ from crdt_docs.difference import Difference, DifferenceKind
 from crdt_docs.object_kinds import ObjectRoot
 from persistence.archive_ports import AtSeq, Moment
 from persistence.object_rows import stated
-from server.rest.callers import Opened, Reader
 from server.rest.descriptions import described
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Reply
@@ -33,6 +32,7 @@ from server.rest.moments import (
     looking_back,
     moment_view,
 )
+from server.rest.opened_documents import DocumentReader, OpenedDocument
 from server.rest.requests import PageQuery
 from server.rest.services import Services, ServicesOf
 from server.time_travel import Compared
@@ -120,7 +120,7 @@ class DifferenceView(TypedDict):
 @router.get("/ocw/sessions/{session_id}/diff", response_model=Envelope[DifferenceView])
 @refuses(INVALID_CURSOR, *PAST_REFUSALS)
 async def read_difference(
-    opened: Reader,
+    opened: DocumentReader,
     query: Annotated[ReadDifference, Query()],
     services: ServicesOf,
     reply: Reply,
@@ -133,15 +133,15 @@ async def read_difference(
     start, end, offset = await _wanted(services, opened, query)
     with looking_back(Source("from")):
         compared = await services.past.difference(opened.document, start, end)
-    return reply(_view(opened.session.id, compared, offset, query.limit))
+    return reply(_view(opened.owner_id, compared, offset, query.limit))
 
 
 async def _wanted(
-    services: Services, opened: Opened, query: ReadDifference
+    services: Services, opened: OpenedDocument, query: ReadDifference
 ) -> tuple[Moment, Moment, int]:
     """The two moments, and where the page starts."""
     if query.cursor is not None:
-        return _decode_cursor(query.cursor, opened.session.id)
+        return _decode_cursor(query.cursor, opened.owner_id)
     last = await services.archive.last_seq(opened.document)
     start, end = query.start, query.end or AtSeq(last)
     for moment, source in ((start, Source("from")), (end, Source("to"))):

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from persistence.object_ports import HistoryFilter
 from persistence.ports import InvalidCursor
 from server.rest.annotations import checked_id
-from server.rest.callers import Reader
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
 from server.rest.errors import INVALID_CURSOR, INVALID_PARAMETER, ApiError, refuses
 from server.rest.moments import Time
 from server.rest.object_views import VersionView, version_view
+from server.rest.opened_documents import DocumentReader
 from server.rest.requests import PageQuery, Uuid
 from server.rest.services import ServicesOf
 
@@ -39,7 +39,10 @@ class ListHistory(PageQuery):
 @router.get("/ocw/sessions/{session_id}/history", response_model=Envelope[Items[VersionView]])
 @refuses(INVALID_CURSOR, INVALID_PARAMETER)
 async def list_history(
-    opened: Reader, query: Annotated[ListHistory, Query()], services: ServicesOf, reply: Reply
+    opened: DocumentReader,
+    query: Annotated[ListHistory, Query()],
+    services: ServicesOf,
+    reply: Reply,
 ) -> Response:
     """Who changed what, objects and annotations together, newest first.
 

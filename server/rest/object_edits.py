@@ -30,7 +30,6 @@ from crdt_docs.projection import is_projected_id
 from crdt_docs.rules import Rule, RuleBroken, session_rules
 from persistence.object_ports import ObjectRow
 from persistence.object_rows import stated
-from server.rest.callers import Opened
 from server.rest.envelope import ReplyWith
 from server.rest.errors import (
     BACKLOG_FULL,
@@ -47,6 +46,7 @@ from server.rest.errors import (
     invalid_parameter,
 )
 from server.rest.object_views import READ_ONLY, Body, row_view
+from server.rest.opened_documents import OpenedDocument
 from server.rest.services import Services
 
 OBJECT_NOT_FOUND = ErrorKind(404, "OBJECT_NOT_FOUND", "there is no such object")
@@ -113,14 +113,14 @@ class Target:
         id: as the path has it; perhaps none that anything could have.
     """
 
-    opened: Opened
+    opened: OpenedDocument
     kind: ObjectKind
     id: str
 
     @property
-    def session_id(self) -> UUID:
-        """Of the session."""
-        return self.opened.session.id
+    def owner_id(self) -> UUID:
+        """Of what it is in."""
+        return self.opened.owner_id
 
     @property
     def not_found(self) -> ApiError:
@@ -141,21 +141,21 @@ async def find_row(services: Services, target: Target, *, deleted: bool = False)
     """
     row = None
     if is_projected_id(target.id):
-        row = await services.objects.row(target.session_id, target.kind, target.id)
+        row = await services.objects.row(target.owner_id, target.kind, target.id)
     if row is None or (row.deleted_at is not None and not deleted):
         raise target.not_found
     return row
 
 
 async def create_by_rest(
-    services: Services, reply: ReplyWith, opened: Opened, kind: ObjectKind, body: Body
+    services: Services, reply: ReplyWith, opened: OpenedDocument, kind: ObjectKind, body: Body
 ) -> Response:
     """Create what a body says, with the caller as its creator."""
     identifier = _new_id(body)
     value = {**_given(body), "created_by": str(opened.caller.identity.user_id)}
     target = Target(opened, kind, identifier)
     check = _all_of(_stays_valid(kind, value), _keeps_schema(target))
-    location = f"/api/ocw/sessions/{opened.session.id}/{kind.root}/{quote(identifier, safe='')}"
+    location = f"{opened.address}/{kind.root}/{quote(identifier, safe='')}"
     return await _edit(
         services,
         reply,
@@ -220,7 +220,7 @@ async def restore_by_rest(
             annotation had the same id.
     """
     await find_row(services, target, deleted=True)
-    state = await services.objects.state_of(target.session_id, target.kind, target.id, version)
+    state = await services.objects.state_of(target.owner_id, target.kind, target.id, version)
     if state is None:
         raise ApiError(VERSION_NOT_FOUND)
     opened, signed = target.opened, state.get("created_by")
@@ -271,11 +271,11 @@ async def _edit(
     told = {"seq": edited.seq, "stored": edited.is_stored}
     row = None
     if edited.is_stored:
-        row = await services.objects.row(target.session_id, target.kind, target.id)
+        row = await services.objects.row(target.owner_id, target.kind, target.id)
     if row is None:
-        pending = {"session_id": target.session_id, "id": target.id, **told}
+        pending = {"session_id": target.owner_id, "id": target.id, **told}
         return reply(pending, status=202)
-    view = {**row_view(target.session_id, row), **told}
+    view = {**row_view(target.owner_id, row), **told}
     return reply(view, status=status, headers={**(headers or {}), "ETag": etag(row)})
 
 
@@ -324,7 +324,7 @@ def _stays_valid(kind: ObjectKind, given: Mapping[str, Any]) -> Check:
 
 def _keeps_schema(target: Target) -> Check:
     """RUL-3: where the session is strict, it becomes nothing wrong that was not wrong before."""
-    if not session_rules(target.opened.session.config).strict_schema:
+    if not session_rules(target.opened.config).strict_schema:
         return _anything
 
     def check(now: Any, wanted: Any) -> None:

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from crdt_docs.object_kinds import ObjectKind
 from persistence.object_ports import HistoryFilter
 from persistence.ports import InvalidCursor
-from server.rest.callers import Editor, Reader
 from server.rest.descriptions import example
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
@@ -45,6 +44,7 @@ from server.rest.object_views import (
     row_view,
     version_view,
 )
+from server.rest.opened_documents import DocumentEditor, DocumentReader
 from server.rest.requests import PageQuery, Strict
 from server.rest.services import Services, ServicesOf
 
@@ -55,11 +55,11 @@ MAX_VERSION = 2**31 - 2
 _Id = Annotated[str, Path(alias="object_id", description="The id in the document.")]
 
 
-async def _to_read(opened: Reader, identifier: _Id) -> Target:
+async def _to_read(opened: DocumentReader, identifier: _Id) -> Target:
     return Target(opened, ObjectKind.OCW_OBJECT, identifier)
 
 
-async def _to_edit(opened: Editor, identifier: _Id) -> Target:
+async def _to_edit(opened: DocumentEditor, identifier: _Id) -> Target:
     return Target(opened, ObjectKind.OCW_OBJECT, identifier)
 
 
@@ -88,18 +88,21 @@ class RestoreObject(Strict):
 @router.get("/ocw/sessions/{session_id}/objects", response_model=Envelope[Items[ObjectView]])
 @refuses(INVALID_CURSOR)
 async def list_objects(
-    opened: Reader, query: Annotated[ListObjects, Query()], services: ServicesOf, reply: Reply
+    opened: DocumentReader,
+    query: Annotated[ListObjects, Query()],
+    services: ServicesOf,
+    reply: Reply,
 ) -> Response:
     """The objects of a session, by id, as they are stored."""
     after = "" if query.cursor is None else decode_id(query.cursor)
     rows = await services.objects.objects(
-        opened.session.id,
+        opened.owner_id,
         ObjectKind.OCW_OBJECT,
         after=after,
         limit=query.limit + 1,
         deleted=query.deleted,
     )
-    shown = [row_view(opened.session.id, row) for row in rows[: query.limit]]
+    shown = [row_view(opened.owner_id, row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     return reply(page(shown, encode_id(rows[query.limit - 1].id) if more else None))
 
@@ -112,7 +115,7 @@ async def list_objects(
 )
 @refuses(*EDIT_REFUSALS, ID_TAKEN)
 async def create_object(
-    opened: Editor, body: CreateObject, services: ServicesOf, reply: Reply
+    opened: DocumentEditor, body: CreateObject, services: ServicesOf, reply: Reply
 ) -> Response:
     """Create an object.
 
@@ -168,7 +171,7 @@ async def read_object(
 ) -> Response:
     """One object, as it is stored, with its `ETag`."""
     row = await find_row(services, target, deleted=query.deleted)
-    return reply(row_view(target.session_id, row), headers={"ETag": etag(row)})
+    return reply(row_view(target.owner_id, row), headers={"ETag": etag(row)})
 
 
 @router.patch(
@@ -242,7 +245,7 @@ async def versions_of(services: Services, target: Target, query: PageQuery) -> d
     row = await find_row(services, target, deleted=True)
     try:
         found = await services.objects.history(
-            target.session_id,
+            target.owner_id,
             target.kind,
             HistoryFilter(object_id=row.id),
             limit=query.limit,

@@ -18,7 +18,6 @@ from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_restoring import put_all_back, to_put_back
 from crdt_docs.replay import Values
 from persistence.archive_ports import Moment
-from server.rest.callers import Editor, Opened
 from server.rest.descriptions import described, example
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Reply
@@ -33,6 +32,7 @@ from server.rest.moments import (
     looking_back,
     moment_view,
 )
+from server.rest.opened_documents import DocumentEditor, OpenedDocument
 from server.rest.ports import Edited
 from server.rest.requests import Strict, Uuid
 from server.rest.services import Services, ServicesOf
@@ -91,7 +91,7 @@ class RestoredView(TypedDict):
 )
 @refuses(*PAST_REFUSALS, BACKLOG_FULL, DOCUMENT_FULL)
 async def restore_session(
-    opened: Editor, body: RestoreSession, services: ServicesOf, reply: Reply
+    opened: DocumentEditor, body: RestoreSession, services: ServicesOf, reply: Reply
 ) -> Response:
     """Make the session what it was at a moment, by an ordinary edit; only hosts do.
 
@@ -109,7 +109,7 @@ async def restore_session(
     return reply(answer, status=200 if answer["stored"] else 202)
 
 
-async def _restore(services: Services, opened: Opened, past: Shown[Values]) -> RestoredView:
+async def _restore(services: Services, opened: OpenedDocument, past: Shown[Values]) -> RestoredView:
     """Portion by portion, so that others are served in between; most sessions are one."""
 
     def edit(change: Callable[[Doc[Any]], T]) -> Awaitable[Edited[T]]:

@@ -22,7 +22,6 @@ from persistence.archive_ports import (
     TooManySnapshots,
 )
 from persistence.ports import InvalidCursor
-from server.rest.callers import Editor, Opened, Reader
 from server.rest.descriptions import described, example
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
@@ -39,6 +38,7 @@ from server.rest.errors import (
     unavailable,
 )
 from server.rest.moments import PAST_BUSY, SNAPSHOT_NOT_FOUND, Source, looking_back
+from server.rest.opened_documents import DocumentEditor, DocumentReader, OpenedDocument
 from server.rest.requests import Line, PageQuery, Strict
 from server.rest.services import Services, ServicesOf
 from server.time_travel import PastLaborious
@@ -113,7 +113,7 @@ def snapshot_view(named: NamedSnapshot) -> SnapshotView:
     DOCUMENT_UNAVAILABLE,
 )
 async def create_snapshot(
-    opened: Editor, body: CreateSnapshot, services: ServicesOf, reply: Reply
+    opened: DocumentEditor, body: CreateSnapshot, services: ServicesOf, reply: Reply
 ) -> Response:
     """Name the document as it is now.
 
@@ -131,11 +131,11 @@ async def create_snapshot(
         )
     except TooManySnapshots:
         raise ApiError(TOO_MANY_SNAPSHOTS, f"a session may have {MAX_NAMED} snapshots") from None
-    location = f"/api/ocw/sessions/{opened.session.id}/snapshots/{named.id}"
+    location = f"{opened.address}/snapshots/{named.id}"
     return reply(snapshot_view(named), status=201, headers={"Location": location})
 
 
-async def _stored_seq(services: Services, opened: Opened) -> int:
+async def _stored_seq(services: Services, opened: OpenedDocument) -> int:
     """The end of the log, once everything received until now is in it."""
     edited = await services.live.edit(
         opened.document, opened.caller.identity, lambda _: None, may_grow=False
@@ -152,7 +152,10 @@ class ListSnapshots(PageQuery):
 @router.get("/ocw/sessions/{session_id}/snapshots", response_model=Envelope[Items[SnapshotView]])
 @refuses(INVALID_CURSOR)
 async def list_snapshots(
-    opened: Reader, query: Annotated[ListSnapshots, Query()], services: ServicesOf, reply: Reply
+    opened: DocumentReader,
+    query: Annotated[ListSnapshots, Query()],
+    services: ServicesOf,
+    reply: Reply,
 ) -> Response:
     """Snapshots of the session, newest first."""
     try:
@@ -172,7 +175,7 @@ SnapshotId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
 )
 @refuses(SNAPSHOT_NOT_FOUND)
 async def read_snapshot(
-    opened: Reader, snapshot_id: SnapshotId, services: ServicesOf, reply: Reply
+    opened: DocumentReader, snapshot_id: SnapshotId, services: ServicesOf, reply: Reply
 ) -> Response:
     """One snapshot; its content is the session's state with `?snapshot=`."""
     return reply(snapshot_view(await _find(services, opened, snapshot_id)))
@@ -183,7 +186,7 @@ async def read_snapshot(
 )
 @refuses(SNAPSHOT_NOT_FOUND, FORBIDDEN)
 async def delete_snapshot(
-    opened: Reader, snapshot_id: SnapshotId, services: ServicesOf, reply: Reply
+    opened: DocumentReader, snapshot_id: SnapshotId, services: ServicesOf, reply: Reply
 ) -> Response:
     """Take the name away: for hosts, and for who gave it. The history stays."""
     named = await _find(services, opened, snapshot_id)
@@ -194,7 +197,7 @@ async def delete_snapshot(
     return reply(ForgottenView(id=named.id))
 
 
-async def _find(services: Services, opened: Opened, snapshot_id: str) -> NamedSnapshot:
+async def _find(services: Services, opened: OpenedDocument, snapshot_id: str) -> NamedSnapshot:
     try:
         identifier = parse_uuid(snapshot_id)
     except Malformed:

@@ -13,12 +13,12 @@ from starlette.responses import Response
 from crdt_docs.document import ROOT_MAPS
 from crdt_docs.identifiers import DocumentKind, DocumentName
 from persistence.archive_ports import AtSeq, Moment, PastTooLarge
-from server.rest.callers import Reader
 from server.rest.descriptions import also
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Reply, ReplyWith
 from server.rest.errors import DOCUMENT_UNAVAILABLE, refuses
 from server.rest.moments import PAST_REFUSALS, Seq, Source, Time, chosen, looking_back, moment_view
+from server.rest.opened_documents import DocumentReader
 from server.rest.requests import Strict, Uuid
 from server.rest.services import Services, ServicesOf
 from server.time_travel import PastBusy, Shown
@@ -54,7 +54,7 @@ class ReadState(MomentQuery):
 )
 @refuses(DOCUMENT_UNAVAILABLE, *PAST_REFUSALS)
 async def read_state(
-    opened: Reader, query: Annotated[ReadState, Query()], services: ServicesOf, reply: Reply
+    opened: DocumentReader, query: Annotated[ReadState, Query()], services: ServicesOf, reply: Reply
 ) -> Response:
     """The document now, or at a moment, as JSON or as one Yjs update.
 
