@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeAlias
+from typing import Final, Generic, TypeAlias
 
 from crdt_docs import pose_messages
 from crdt_docs.pose_interest import View
 from crdt_docs.pose_slots import KeyT
 from crdt_docs.pose_table import PoseTable
 from crdt_docs.pose_turn import Outgoing
+
+FIRST_LOOKS: Final = 16
+"""How many begin to be sent frames of their own in one tick: a first look takes several times as
+long as those that follow."""
 
 ChangedSince: TypeAlias = Callable[[int], Sequence[bytes]]
 """The transforms of held objects that changed after a tick: `Holds.changed_since`."""
@@ -25,6 +29,7 @@ class TickFrames(Generic[KeyT]):
     __slots__ = (
         "_base_time",
         "_changed_since",
+        "_first_looks",
         "_shared",
         "_table",
         "_tick",
@@ -40,8 +45,16 @@ class TickFrames(Generic[KeyT]):
         self._base_time = base_time
         self._table = table
         self._changed_since = changed_since
+        self._first_looks = FIRST_LOOKS
         self._shared: dict[int, Outgoing[KeyT]] = {}
         self._transforms: dict[int, Sequence[bytes]] = {}
+
+    def begin_view(self, slot: int, since: int) -> View | None:
+        """What somebody sees of the crowd from now on; None: it has to wait for another tick."""
+        if not self._first_looks:
+            return None
+        self._first_looks -= 1
+        return View(slot, since)
 
     def shared(self, since: int) -> Outgoing[KeyT]:
         """Everything that came after a tick: the same object for all who are sent that."""

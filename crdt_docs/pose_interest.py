@@ -126,8 +126,6 @@ class View:
             self._looked_in = tick - self._slot % every if is_first else tick
             self._sort(table)
             self._arrange(sizes)
-        elif self._circles != sizes:
-            self._arrange(sizes)
 
     def take(self, tick: int, table: PoseTable) -> list[bytes]:
         """POS-26: the records of the next frame, which is sent in this tick."""

@@ -319,7 +319,9 @@ class PoseLane(Generic[KeyT]):
         if is_shared or receiver.since == 0:
             return frames.shared(receiver.since)
         if receiver.view is None:
-            receiver.view = View(receiver.seat.slot, receiver.since)
+            receiver.view = frames.begin_view(receiver.seat.slot, receiver.since)
+        if receiver.view is None:
+            return frames.shared(receiver.since)
         self._look(receiver.view, self._level(receiver), tick)
         return frames.own(receiver.view, receiver.since)
 
