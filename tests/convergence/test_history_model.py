@@ -1,5 +1,5 @@
-"""Seeded people edit one canvas on a real server with its real database: rows and history of every
-object tell what happened, who did it, and when."""
+"""Seeded people edit one canvas, or one room, on a real server with its real database: rows and
+history of every object tell what happened, who did it, and when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ import orjson
 import pytest
 from pycrdt import Doc, Map
 
-from tests.helpers.canvas_people import ROOTS, CanvasPerson, Key, all_agree
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, id_of
+from crdt_docs.object_kinds import KINDS, ObjectKind, kinds_in
+from persistence.archive import PostgresArchive
+from persistence.archive_ports import AtTime
+from persistence.pool import DatabasePool
+from server.time_travel import TimeTravel
+from tests.helpers.canvas_people import CanvasPerson, Key, Place, all_agree
+from tests.helpers.live_rooms import live_room
 from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server
 from tests.helpers.verifying import findings
@@ -28,18 +35,21 @@ ROUNDS = few_or_many(3, 6)
 STEPS = 60
 
 COLUMNS = {
-    "objects": ("object_type", "position", "properties", "layer"),
-    "annotations": ("annotation_type", "position", "content"),
+    ObjectKind.OCW_OBJECT: ("object_type", "position", "properties", "layer"),
+    ObjectKind.OCW_ANNOTATION: ("annotation_type", "position", "content"),
+    ObjectKind.XR_OBJECT: ("object_type", "position", "rotation", "properties", "lifetime"),
 }
 DEFAULTS: Mapping[str, Any] = {
     "object_type": "",
     "annotation_type": "",
     "properties": {},
     "content": "",
+    "lifetime": "room",
 }
 TABLES = {
-    "objects": ("ocw_objects", "ocw_object_history"),
-    "annotations": ("ocw_annotations", "ocw_annotation_history"),
+    ObjectKind.OCW_OBJECT: ("ocw_objects", "ocw_object_history", "session_id"),
+    ObjectKind.OCW_ANNOTATION: ("ocw_annotations", "ocw_annotation_history", "session_id"),
+    ObjectKind.XR_OBJECT: ("xr_objects", "xr_object_history", "room_id"),
 }
 
 
@@ -71,10 +81,10 @@ def server() -> Iterator[ServerProcess]:
 
 
 @asynccontextmanager
-async def people_in(session: LiveSession, seed: int) -> AsyncIterator[list[CanvasPerson]]:
+async def people_in(place: Place, seed: int) -> AsyncIterator[list[CanvasPerson]]:
     """They have all been here before they go offline: what they wrote then is known as theirs."""
     people = [
-        await CanvasPerson.join(session, f"p{number}", 1_000_000 + seed * 100 + number)
+        await CanvasPerson.join(place, f"p{number}", 1_000_000 + seed * 100 + number)
         for number in range(PEOPLE)
     ]
     try:
@@ -105,11 +115,16 @@ async def a_round(people: Sequence[CanvasPerson], dice: random.Random) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_every_object_has_the_history_that_it_had(server: ServerProcess, seed: int) -> None:
+@pytest.mark.parametrize("kind", [DocumentKind.OCW, DocumentKind.XR])
+async def test_every_object_has_the_history_that_it_had(
+    server: ServerProcess, kind: DocumentKind, seed: int
+) -> None:
     dice = random.Random(seed)
-    session = await server.create_session()
+    is_room = kind is DocumentKind.XR
+    place = await live_room(server) if is_room else await server.create_session()
+    name = document_name(kind, UUID(str(place.id)))
     samples: list[Sample] = []
-    async with people_in(session, seed) as people:
+    async with people_in(place, seed) as people:
         for number in range(ROUNDS):
             await a_round(people, dice)
             await asyncio.sleep(0.01)  # commits are over; times are not equal
@@ -117,22 +132,27 @@ async def test_every_object_has_the_history_that_it_had(server: ServerProcess, s
             if number == 0:
                 await asyncio.sleep(1.2)  # gestures end
         if seed % 2:
-            await reopened(session, people)
+            await reopened(people)
             await a_round(people, dice)
         final = said(people[0].states())
     dsn = server.database_dsn()
-    assert await findings(dsn, session.id) == []
-    histories, rows = await stored(dsn, session.id)
+    assert await findings(dsn, name) == []
+    histories, rows = await stored(dsn, name)
     assert rows == final
-    log = await LogReader.read(dsn, session.id)
+    log = await LogReader.read(dsn, name)
     for key in histories:
         check_history(key, histories[key], rows.get(key), log)
         check_authors(key, histories[key], people)
-        if key[0] == "objects":
+        if "properties" in COLUMNS[key[0]]:
             check_marks(key, histories[key], rows.get(key), people)
+    pool = await DatabasePool.open(dsn, size=2)
+    travel = TimeTravel(PostgresArchive(pool))
     for sample in samples:
         assert log.states_at(sample.at) == sample.states
-        assert await shown_at(session, sample.at) == sample.states
+        assert await shown_at(travel, name, sample.at) == sample.states
+        if isinstance(place, LiveSession):
+            assert await shown_by_rest(place, sample.at) == sample.states
+    await pool.close()
 
 
 async def test_what_somebody_else_uploads_is_its_author_s(server: ServerProcess) -> None:
@@ -149,7 +169,7 @@ async def test_what_somebody_else_uploads_is_its_author_s(server: ServerProcess)
         await ben.peer.until_stored()
         await ada.come_back()
         await all_agree(people)
-    histories, _ = await stored(server.database_dsn(), session.id)
+    histories, _ = await stored(server.database_dsn(), DocumentName(f"ocw/{session.id}"))
     told = {
         (key[1], version.number, version.kind, version.changed_by, version.relayed_by)
         for key, versions in histories.items()
@@ -183,7 +203,7 @@ async def test_hst_6_rows_are_what_the_log_says_at_every_moment(server: ServerPr
         assert looks > 3
 
 
-async def reopened(session: LiveSession, people: Sequence[CanvasPerson]) -> None:
+async def reopened(people: Sequence[CanvasPerson]) -> None:
     """Everybody leaves, the room is put away, and they come back to one that is read anew."""
     for person in people:
         await person.go_offline()
@@ -194,11 +214,13 @@ async def reopened(session: LiveSession, people: Sequence[CanvasPerson]) -> None
 
 def said(states: Mapping[Key, Any]) -> dict[Key, Any]:
     """What is compared of states, with numbers as JSON has them; something undone may have taken
-    away what rows have a default for."""
-    return {
-        key: {column: plain(state.get(column, DEFAULTS.get(column))) for column in COLUMNS[key[0]]}
-        for key, state in states.items()
-    }
+    away what rows have a default for. A transform is told part by part."""
+    return {key: _said(key[0], state) for key, state in states.items()}
+
+
+def _said(kind: ObjectKind, state: Mapping[str, Any]) -> dict[str, Any]:
+    told = {**state, **state.get("transform", {})}
+    return {column: plain(told.get(column, DEFAULTS.get(column))) for column in COLUMNS[kind]}
 
 
 def plain(value: Any) -> Any:
@@ -212,31 +234,32 @@ def plain(value: Any) -> Any:
             return value
 
 
-async def stored(dsn: str, session_id: str) -> tuple[dict[Key, list[Version]], dict[Key, Any]]:
+async def stored(dsn: str, name: DocumentName) -> tuple[dict[Key, list[Version]], dict[Key, Any]]:
     """The histories, and the rows of what is there."""
     histories: dict[Key, list[Version]] = {}
     rows: dict[Key, Any] = {}
     connection = await asyncpg.connect(dsn)
     try:
-        for root, (table, history) in TABLES.items():
-            columns = ", ".join(f"to_jsonb({column})::text AS {column}" for column in COLUMNS[root])
+        for kind in kinds_in(name):
+            table, history, owner = TABLES[kind]
+            columns = ", ".join(f"to_jsonb({column})::text AS {column}" for column in COLUMNS[kind])
             for row in await connection.fetch(
-                f"SELECT id, {columns} FROM {table} WHERE session_id = $1 AND deleted_at IS NULL",
-                session_id,
+                f"SELECT id, {columns} FROM {table} WHERE {owner} = $1 AND deleted_at IS NULL",
+                id_of(name),
             ):
-                rows[root, row["id"]] = {
-                    column: plain(orjson.loads(row[column] or b"null")) for column in COLUMNS[root]
+                rows[kind, row["id"]] = {
+                    column: plain(orjson.loads(row[column] or b"null")) for column in COLUMNS[kind]
                 }
             for row in await connection.fetch(
                 "SELECT object_id, version, change_type, previous_state::text, changed_by,"
                 f" contributors, relayed_by, update_seq, changed_at, changed_until FROM {history}"
-                " WHERE session_id = $1 ORDER BY object_id, version",
-                session_id,
+                f" WHERE {owner} = $1 ORDER BY object_id, version",
+                id_of(name),
             ):
-                identifier, number, kind, before, *rest = row.values()
-                state = said({(root, identifier): orjson.loads(before)})[root, identifier]
-                version = Version(number, kind, state if before != "{}" else None, *rest)
-                histories.setdefault((root, identifier), []).append(version)
+                identifier, number, change, before, *rest = row.values()
+                state = _said(kind, orjson.loads(before))
+                version = Version(number, change, state if before != "{}" else None, *rest)
+                histories.setdefault((kind, identifier), []).append(version)
     finally:
         await connection.close()
     return histories, rows
@@ -251,23 +274,23 @@ class LogReader:
         self.states: list[dict[Key, Any]] = []
 
     @classmethod
-    async def read(cls, dsn: str, session_id: str) -> LogReader:
+    async def read(cls, dsn: str, name: DocumentName) -> LogReader:
         connection = await asyncpg.connect(dsn)
         try:
             entries = await connection.fetch(
                 "SELECT seq, update, committed_at FROM document_updates u"
                 " JOIN documents d ON d.id = u.document_id WHERE d.name = $1 ORDER BY seq",
-                f"ocw/{session_id}",
+                name,
             )
         finally:
             await connection.close()
         reader, doc = cls(), Doc[Any]()
-        roots = {root: doc.get(root, type=Map) for root in ROOTS}
+        roots = {kind: doc.get(kind.root, type=Map) for kind in kinds_in(name)}
         for seq, update, at in entries:
             doc.apply_update(update)
             found = {
-                (root, identifier): state
-                for root, held in roots.items()
+                (kind, identifier): state
+                for kind, held in roots.items()
                 for identifier, state in (held.to_py() or {}).items()
             }
             reader.seqs.append(seq)
@@ -341,11 +364,21 @@ def check_marks(
         earlier.update(version.contributors)
 
 
-async def shown_at(session: LiveSession, at: datetime) -> dict[Key, Any]:
-    """What the server says of that moment."""
+async def shown_at(travel: TimeTravel, name: DocumentName, at: datetime) -> dict[Key, Any]:
+    """What the log says of that moment, replayed as the server does."""
+    kinds = kinds_in(name)
+    shown = await travel.values(name, AtTime(at), [kind.root for kind in kinds])
+    return said(
+        {(kind, key): value for kind in kinds for key, value in shown.content[kind.root].items()}
+    )
+
+
+async def shown_by_rest(session: LiveSession, at: datetime) -> dict[Key, Any]:
+    """What the server says of it."""
     response = await session.server.request(
         "GET", f"/ocw/sessions/{session.id}/state", params={"at": at.isoformat()}
     )
     response.raise_for_status()
     data = response.json()["data"]
-    return said({(root, key): value for root in ROOTS for key, value in data[root].items()})
+    kinds = KINDS[DocumentKind.OCW]
+    return said({(kind, key): value for kind in kinds for key, value in data[kind.root].items()})

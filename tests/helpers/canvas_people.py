@@ -1,4 +1,4 @@
-"""People at a canvas over real sockets, each with a document and an undo stack of their own.
+"""People at a canvas, or in a room, over real sockets, each with a document and undos of their own.
 
 Whoever edits something leaves a mark in it, so that the states of an object tell by themselves who
 made them: `properties.marks` holds, by person, the number of their last edit there.
@@ -10,19 +10,30 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pycrdt import Map, Text, UndoManager
 
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_fields import TYPE_FIELD
+from crdt_docs.object_kinds import KINDS, ObjectKind
+from crdt_docs.projection import LIFETIMES
+from tests.helpers.live_rooms import LiveRoom
 from tests.helpers.server_process import LiveSession
 from tests.helpers.yjs_peer import YjsPeer
 
-ROOTS = ("objects", "annotations")
-IDS = {"objects": tuple(f"o{n}" for n in range(5)), "annotations": ("n0", "n1")}
+IDS = {
+    ObjectKind.OCW_OBJECT: tuple(f"o{n}" for n in range(5)),
+    ObjectKind.OCW_ANNOTATION: ("n0", "n1"),
+    ObjectKind.XR_OBJECT: tuple(f"x{n}" for n in range(5)),
+}
 WORDS = ("word ", "é", "\U0001f600", "two\n")
 
-Key = tuple[str, str]
-"""The root and the id of an object."""
+Key = tuple[ObjectKind, str]
+"""What it is, and its id."""
+
+Place = LiveSession | LiveRoom
+"""Where people edit one document."""
 
 
 class CanvasPerson:
@@ -34,7 +45,9 @@ class CanvasPerson:
         undone: what they undid or redid anything of.
     """
 
-    def __init__(self, name: str, peer: YjsPeer, url: str, user_id: UUID) -> None:
+    def __init__(
+        self, name: str, peer: YjsPeer, url: str, user_id: UUID, kind: DocumentKind
+    ) -> None:
         self.name = name
         self.peer = peer
         self.user_id = user_id
@@ -43,16 +56,22 @@ class CanvasPerson:
         self.relayed: dict[Key, set[UUID]] = defaultdict(set)
         self._url = url
         self._edits = 0
-        self._roots: dict[str, Map[Any]] = {root: peer.doc.get(root, type=Map) for root in ROOTS}
+        self._roots: dict[ObjectKind, Map[Any]] = {
+            each: peer.doc.get(each.root, type=Map) for each in KINDS[kind]
+        }
         self._undo = UndoManager(scopes=list(self._roots.values()), capture_timeout_millis=0)
 
     @classmethod
-    async def join(cls, session: LiveSession, name: str, client_id: int) -> Self:
+    async def join(cls, place: Place, name: str, client_id: int) -> Self:
         """Somebody new, connected and synced, and known by their client id from now on."""
-        invitation = session.invite(name=name)
-        url = invitation.url_with(ack="1")
+        user_id = uuid4()
+        if isinstance(place, LiveRoom):
+            kind, url = DocumentKind.XR, place.url(user=user_id, ack="1")
+        else:
+            way_in = place.invite(name=name, user_id=user_id)
+            kind, url = DocumentKind.OCW, way_in.url_with(ack="1")
         peer = await YjsPeer.join(url, client_id=client_id, keeps_deleted=True)
-        person = cls(name, peer, url, invitation.user_id)
+        person = cls(name, peer, url, user_id, kind)
         person.peer.doc.get("meta", type=Map)[name] = "was here"
         await person.peer.until_stored()
         return person
@@ -83,8 +102,8 @@ class CanvasPerson:
     def states(self) -> dict[Key, Any]:
         """All objects as this person sees them."""
         return {
-            (root, identifier): value
-            for root, held in self._roots.items()
+            (kind, identifier): value
+            for kind, held in self._roots.items()
             for identifier, value in held.to_py().items()  # type: ignore[union-attr] # never None
         }
 
@@ -100,48 +119,53 @@ class CanvasPerson:
             self.undone |= {key for key in keys if before.get(key) != after.get(key)}
             self.touched |= self.undone
             return
-        root = "objects" if dice.random() < 0.8 else "annotations"
-        identifier = dice.choice(IDS[root])
+        kinds = list(self._roots)
+        kind = kinds[0 if dice.random() < 0.8 else -1]
+        identifier = dice.choice(IDS[kind])
         self._edits += 1
-        self.touched.add((root, identifier))
+        self.touched.add((kind, identifier))
         with self.peer.doc.transaction():
-            self._edit(self._roots[root], root, identifier, dice)
+            self._edit(self._roots[kind], kind, identifier, dice)
 
-    def _edit(self, held: Map[Any], root: str, identifier: str, dice: random.Random) -> None:
+    def _edit(self, held: Map[Any], kind: ObjectKind, identifier: str, dice: random.Random) -> None:
         if identifier not in held or dice.random() < 0.05:
-            held[identifier] = self._new(root, dice)
+            held[identifier] = self._new(kind, dice)
         elif dice.random() < 0.12:
             del held[identifier]
         else:
-            self._change(held[identifier], root, dice)
+            self._change(held[identifier], kind, dice)
 
-    def _new(self, root: str, dice: random.Random) -> Map[Any]:
-        kind, words = ("object_type", "properties") if root == "objects" else _NOTE
+    def _new(self, kind: ObjectKind, dice: random.Random) -> Map[Any]:
         marks = Map({self.name: self._edits})
         properties = Map({"text": Text(dice.choice(WORDS)), "marks": marks})
-        place = {"x": dice.random(), "y": dice.randrange(100)}
-        made: dict[str, Any] = {kind: "sticky", "position": place, "properties": properties}
-        if words == "content":
+        made = {TYPE_FIELD[kind]: "sticky", "properties": properties, **_place(kind, dice)}
+        if kind is ObjectKind.OCW_ANNOTATION:
             made["content"] = Text(dice.choice(WORDS))
         return Map(made)
 
-    def _change(self, held: Map[Any], root: str, dice: random.Random) -> None:
+    def _change(self, held: Map[Any], kind: ObjectKind, dice: random.Random) -> None:
         properties = held["properties"]
         properties["marks"][self.name] = self._edits
         match dice.randrange(4):
             case 0:
-                held["position"] = {"x": dice.random(), "y": dice.randrange(100)}
+                held.update(_place(kind, dice))
             case 1:
-                kind = "object_type" if root == "objects" else _NOTE[0]
-                held[kind] = dice.choice(("sticky", "shape", "frame"))
+                held[TYPE_FIELD[kind]] = dice.choice(("sticky", "shape", "frame"))
             case 2:
-                text = properties["text"] if root == "objects" else held["content"]
-                _type(text, dice)
+                is_note = kind is ObjectKind.OCW_ANNOTATION
+                _type(held["content"] if is_note else properties["text"], dice)
+            case _ if kind is ObjectKind.XR_OBJECT:
+                held["lifetime"] = dice.choice(LIFETIMES)
             case _:
                 held["layer"] = dice.randrange(5)
 
 
-_NOTE = ("annotation_type", "content")
+def _place(kind: ObjectKind, dice: random.Random) -> dict[str, Any]:
+    position = {"x": dice.random(), "y": dice.randrange(100)}
+    if kind is not ObjectKind.XR_OBJECT:
+        return {"position": position}
+    turned = {"x": 0, "y": 0, "z": dice.random(), "w": 1}
+    return {"transform": {"position": {**position, "z": -1}, "rotation": turned}}
 
 
 def _type(text: Text, dice: random.Random) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crdt_docs.identifiers import DocumentKind, document_name, parse_uuid
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, parse_uuid
 from persistence.inspection import PostgresInspection
 from persistence.pool import DatabasePool
 from server.verification import Verification
 
 
-async def findings(dsn: str, *sessions: str) -> Sequence[str]:
-    """What is wrong with these sessions, or with any document; the whole log is gone through."""
+async def findings(dsn: str, *documents: str) -> Sequence[str]:
+    """What is wrong with these documents, or with any; the whole log is gone through.
+
+    Args:
+        documents: sessions by their ids, others by their names.
+    """
     pool = await DatabasePool.open(dsn, size=2, command_timeout=60)
     try:
         inspection = PostgresInspection(pool)
-        names = [document_name(DocumentKind.OCW, parse_uuid(each)) for each in sessions]
+        names = [DocumentName(each) if "/" in each else _session(each) for each in documents]
         verification = Verification(inspection, whole_log=True)
         return [
             str(finding)
@@ -24,3 +28,7 @@ async def findings(dsn: str, *sessions: str) -> Sequence[str]:
         ]
     finally:
         await pool.close()
+
+
+def _session(identifier: str) -> DocumentName:
+    return document_name(DocumentKind.OCW, parse_uuid(identifier))
