@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.member import Member
 from crdt_docs.poses import Placed
@@ -23,6 +25,8 @@ from server.background_writer import BackgroundWriter
 from server.clock import Clock, utc_now
 from server.witness import Connection, Visitor
 
+log = structlog.get_logger(__name__)
+
 EVERY = 5.0
 """Seconds between two looks at where everybody is."""
 
@@ -30,20 +34,39 @@ Whereabouts = Callable[[DocumentName, Member], Placed | None]
 """Where somebody's head is now; None: that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
+@dataclass(slots=True, eq=False)
+class _Stay:
+    """One socket's time in a room.
+
+    Attributes:
+        is_refused: its connection is somebody else's (XRS-4): nothing of it is written down.
+    """
+
+    document: DocumentName
     connection: Connection
     user_id: UUID
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    stay: _Stay
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class _Departure:
-    connection: Connection
+    stay: _Stay
     at: datetime
 
 
-_Note = _Arrival | _Departure | Sighting
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    stay: _Stay
+    sighting: Sighting
+
+
+_Note = _Arrival | _Departure | _Sight
 
 
 class XrBook:
@@ -65,7 +88,7 @@ class XrBook:
         self._where = where
         self._every = every
         self._clock = clock
-        self._present: dict[Member, tuple[DocumentName, Connection]] = {}
+        self._present: dict[Member, _Stay] = {}
         self._looking: asyncio.Task[None] | None = None
         self._writer: BackgroundWriter[_Note] = BackgroundWriter(
             self._store, subject="participants of rooms"
@@ -80,28 +103,32 @@ class XrBook:
         """See `Witness` (XRB-1)."""
         if visitor.connection is None:
             return
-        self._present[member] = document, visitor.connection
-        user_id = member.identity.user_id
-        self._writer.put(_Arrival(visitor.connection, user_id, self._clock()))
+        stay = _Stay(document, visitor.connection, member.identity.user_id)
+        self._present[member] = stay
+        self._writer.put(_Arrival(stay, self._clock()))
 
     def went(self, document: DocumentName, member: Member, code: int | None) -> None:
-        """See `Witness` (XRB-2, XRB-3)."""
-        present = self._present.pop(member, None)
-        if present is not None:
-            _, connection = present
-            self._sight(document, member, connection)
-            self._writer.put(_Departure(connection, self._clock()))
+        """See `Witness` (XRB-2, XRB-3). A connection that has come back on another socket stays."""
+        stay = self._present.pop(member, None)
+        if stay is None:
+            return
+        self._sight(member, stay)
+        if not any(_is_same(stay, other) for other in self._present.values()):
+            self._writer.put(_Departure(stay, self._clock()))
 
     def refused(self, document: DocumentName, member: Member, rule: str) -> None:
         """See `Witness`: nothing of that is written here."""
 
     def look(self) -> None:
-        """Note where everybody is (XRB-2)."""
-        for member, (document, connection) in self._present.items():
-            self._sight(document, member, connection)
+        """Note where everybody is (XRB-2); not again while that waits for the database: it would
+        crowd out who comes and goes."""
+        if self._writer.waiting <= len(self._present):
+            for member, stay in self._present.items():
+                self._sight(member, stay)
 
-    def _sight(self, document: DocumentName, member: Member, connection: Connection) -> None:
-        self._writer.put(Sighting(*connection, self._clock(), self._where(document, member)))
+    def _sight(self, member: Member, stay: _Stay) -> None:
+        placed = self._where(stay.document, member)
+        self._writer.put(_Sight(stay, Sighting(*stay.connection, self._clock(), placed)))
 
     def start(self) -> None:
         """Look and store from now on."""
@@ -129,14 +156,16 @@ class XrBook:
         """In their order, but sightings that follow one another together."""
         sightings: list[Sighting] = []
         for note in notes:
-            if isinstance(note, Sighting):
-                sightings.append(note)
+            if note.stay.is_refused:
+                continue
+            if isinstance(note, _Sight):
+                sightings.append(note.sighting)
                 continue
             await self._note_sightings(sightings)
             if isinstance(note, _Arrival):
                 await self._join(note)
             else:
-                await self._participants.leave(*note.connection, note.at)
+                await self._participants.leave(*note.stay.connection, note.at)
         await self._note_sightings(sightings)
 
     async def _note_sightings(self, sightings: list[Sighting]) -> None:
@@ -145,11 +174,18 @@ class XrBook:
             sightings.clear()
 
     async def _join(self, arrival: _Arrival) -> None:
-        known = await self._participants.participant(*arrival.connection)
+        stay = arrival.stay
+        known = await self._participants.participant(*stay.connection)
+        if known is not None and known.user_id != stay.user_id:
+            stay.is_refused = True
+            log.warning("somebody came as another's connection", session_id=stay.connection[0])
+            return
+        new = XrParticipant(*stay.connection, stay.user_id, DeviceType.DESKTOP, arrival.at)
         await self._participants.join(
-            XrParticipant(
-                *arrival.connection, arrival.user_id, DeviceType.DESKTOP, joined_at=arrival.at
-            )
-            if known is None
-            else replace(known, left_at=None, last_seen_at=arrival.at)
+            new if known is None else replace(known, joined_at=arrival.at, left_at=None)
         )
+
+
+def _is_same(stay: _Stay, other: _Stay) -> bool:
+    """Whether both are the same participant's."""
+    return stay.connection == other.connection and stay.user_id == other.user_id
