@@ -166,7 +166,8 @@ class Relay:
     def __enter__(self) -> Self:
         processes.allow_many_files()
         command = [sys.executable, "-m", "benchmarks.headset_relay", str(self._port)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        null = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
         try:
             wait_for_port(self._port)
         except BaseException:
