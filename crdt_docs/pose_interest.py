@@ -6,7 +6,7 @@ about as many, and nobody waits longer than a period, however the crowd moves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from math import dist
 from typing import Final, NamedTuple
@@ -86,12 +86,14 @@ class _Ring:
         """Add what is due, as of the last tick that was sent."""
         newer = table.heads if self.is_head_only else table.full
         period, since = self.period, self.since
-        for due in range(max(seen + 1, tick - period + 1), tick + 1):
-            turn = due % period
-            records.extend(map(newer[since[turn]].__getitem__, self.turns[turn]))
+        due = (tick,) if seen + 1 == tick else range(max(seen, tick - period) + 1, tick + 1)
+        for each in due:
+            turn = each % period
+            latest = newer[since[turn]]
+            records += [record for slot in self.turns[turn] if (record := latest[slot])]
             since[turn] = tick
         if self.owed:
-            records.extend(map(newer[0].__getitem__, self.owed))
+            records += [record for slot in self.owed if (record := newer[0][slot])]
             self.owed = frozenset()
 
 
@@ -135,8 +137,7 @@ class View:
             has_owed = has_owed or bool(ring.owed)
             ring.take(records, self._seen, tick, table)
         self._seen = tick
-        chosen: Iterable[bytes] = dict.fromkeys(records) if has_owed else records
-        return list(filter(None, chosen))
+        return list(dict.fromkeys(records)) if has_owed else records
 
     def lacks(self, tick: int) -> bool:
         """Whether something that came up to a tick was not sent yet."""
