@@ -92,6 +92,13 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "create_room": Deed("room.created"),
     "change_room": Deed("room.changed"),
     "delete_room": Deed("room.deleted"),
+    "put_room_member": Deed(
+        "member.role_changed", target="user", id_from="user_id", told=("role",)
+    ),
+    "change_room_member": Deed(
+        "member.role_changed", target="user", id_from="user_id", told=("role",)
+    ),
+    "remove_room_member": Deed("member.removed", target="user", id_from="user_id"),
     "start_xr_session": Deed("room.session_started", target="xr_session", is_creation=True),
     "end_xr_session": Deed("room.session_ended", target="xr_session", id_from="xr_session_id"),
     "join_xr_session": Deed(

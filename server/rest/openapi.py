@@ -57,6 +57,7 @@ TAGS = {
     "Search": "Full text over all that the caller may read.",
     "Export": "A session as a file.",
     "Rooms": "XR rooms, from creation to deletion.",
+    "Room members": "Who may open an XR room, and as what.",
     "Room sessions": "The times during which people are in an XR room.",
     "Room participants": "Who is in such a session, with which devices, and where.",
     "Avatars": "What people look like in XR rooms: everybody's own.",

@@ -101,16 +101,25 @@ async def leave_xr_session(
     With all of them, open sockets are closed with 4403. Leaving twice changes nothing more and
     succeeds.
     """
+    user_id = opened.caller.identity.user_id
     if query.connection_id is not None:
-        leaving = [await _own(services, opened, query.connection_id)]
+        left = [await _left(services, await _own(services, opened, query.connection_id))]
     else:
-        leaving = await _own_there(services, opened)
-    left = [await _left(services, participant) for participant in leaving]
-    if query.connection_id is None:
-        services.permissions.send_away(
-            opened.document, opened.caller.identity.user_id, "you left the session"
-        )
+        left = await leave_with_all(services, opened.session.id, user_id)
+        services.permissions.send_away(opened.document, user_id, "you left the session")
     return reply(page([xr_participant_view(participant) for participant in left], None))
+
+
+async def leave_with_all(
+    services: Services, session_id: UUID, user_id: UUID
+) -> list[XrParticipant]:
+    """Note that none of a person's connections is there any more; those that were.
+
+    Raises:
+        ApiError: the session is gone.
+    """
+    there = await _there(services, session_id, user_id)
+    return [await _left(services, participant) for participant in there]
 
 
 async def _left(services: Services, participant: XrParticipant) -> XrParticipant:
@@ -163,7 +172,8 @@ async def _moving(
 ) -> XrParticipant:
     """The connection that is named; else the only one."""
     if connection_id is None:
-        there = await _own_there(services, opened)
+        user_id = opened.caller.identity.user_id
+        there = await _there(services, opened.session.id, user_id)
         if len(there) > 1:
             raise invalid_field("connection_id", "must be given: there are several of yours")
     else:
@@ -187,15 +197,15 @@ async def _own(services: Services, opened: OpenedXrSession, connection_id: UUID)
     return found
 
 
-async def _own_there(services: Services, opened: OpenedXrSession) -> list[XrParticipant]:
-    """All of the caller's connections that are there."""
+async def _there(services: Services, session_id: UUID, user_id: UUID) -> list[XrParticipant]:
+    """All of a person's connections that are there."""
     own: list[XrParticipant] = []
     cursor: str | None = None
     while True:
         found = await services.xr.participants.participants(
-            opened.session.id, only_there=True, limit=AT_ONCE, cursor=cursor
+            session_id, only_there=True, limit=AT_ONCE, cursor=cursor
         )
-        own += [each for each in found.items if each.user_id == opened.caller.identity.user_id]
+        own += [each for each in found.items if each.user_id == user_id]
         cursor = found.next_cursor
         if cursor is None:
             return own

@@ -23,6 +23,7 @@ SUBJECTS = {
     "annotation",
     "audit",
     "edit",
+    "member",
     "object",
     "participant",
     "privacy",
