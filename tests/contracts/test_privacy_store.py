@@ -12,8 +12,8 @@ from crdt_docs.access import Role
 from crdt_docs.gestures import Author, ChangeKind, Step
 from crdt_docs.identifiers import ActorKind, DocumentKind, document_name
 from crdt_docs.object_changes import ObjectChange
+from crdt_docs.object_fields import project
 from crdt_docs.object_kinds import ObjectKind
-from crdt_docs.projection import project_object
 from persistence.answer_ports import AnswerStore, KeptAnswer, RequestName, Reservation, Reserved
 from persistence.audit_log import PostgresAuditStore
 from persistence.audit_ports import AuditEntry, AuditEvent, AuditFilter, AuditStore
@@ -144,13 +144,15 @@ async def fill(kept: Kept) -> None:
     await kept.audit.add([AuditEntry(NOON, AuditEvent("a.a", ANA, ActorKind.USER))])
 
 
-def _drawn(author: UUID, *contributors: UUID) -> ObjectChange:
+def _drawn(
+    author: UUID, *contributors: UUID, of: ObjectKind = ObjectKind.OCW_OBJECT
+) -> ObjectChange:
     """Somebody draws the box, which says whose it is."""
     starts = len(contributors) == 1
     kind = ChangeKind.CREATE if starts else ChangeKind.UPDATE
     step = Step(starts, kind, Author(author), contributors, None)
-    state = project_object({"object_type": "sticky", "created_by": str(ANA)})
-    return ObjectChange(ObjectKind.OCW_OBJECT, "box", state, Author(contributors[-1]), step, 10)
+    state = project(of, {"object_type": "sticky", "created_by": str(ANA)})
+    return ObjectChange(of, "box", state, Author(contributors[-1]), step, 10)
 
 
 async def test_prv_2_an_alias_stands_in_a_document_and_its_rows(kept: Kept) -> None:
@@ -285,6 +287,26 @@ async def test_prv_2_an_alias_stands_in_rooms_and_another_in_each(kept: Kept) ->
     (named,) = second.config["moderators"]
     assert len({str(first.created_by), named, str(ANA), str(BEN)}) == 4
     assert second.created_by == BEN
+
+
+async def test_prv_2_an_alias_stands_in_the_rows_of_a_room(kept: Kept) -> None:
+    room, kind = document_name(DocumentKind.XR, UUID(int=1)), ObjectKind.XR_OBJECT
+    await kept.documents.commit(
+        [
+            Commit(room, 1, b"first", ANA, introduced=(7,), changes=(_drawn(ANA, ANA, of=kind),)),
+            Commit(room, 2, b"then", BEN, changes=(_drawn(ANA, ANA, BEN, of=kind),)),
+        ]
+    )
+    assert await kept.privacy.documents_of(ANA) == await kept.privacy.mentions(ANA) == [room]
+    held = {row.table async for row in kept.privacy.held(BEN)}
+    assert held >= {"document_updates", "xr_objects"}
+    assert await kept.privacy.forget_in(room, ANA)
+    assert await kept.privacy.documents_of(ANA) == []
+    assert await kept.privacy.mentions(ANA) == [room], "what she wrote is the room's"
+    (entry, _) = await kept.documents.read_log(room)
+    (row,) = (await kept.objects.history(UUID(int=1), kind, HistoryFilter())).items
+    assert row.changed_by.user_id == entry.user_id != ANA
+    assert row.contributors == (entry.user_id, BEN)
 
 
 async def test_prv_4_what_is_about_them_goes_from_rooms(kept: Kept) -> None:

@@ -10,7 +10,10 @@ from pycrdt import Array, Doc, Map, Text, UndoManager, XmlElement, XmlFragment
 
 from crdt_docs import messages
 from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentKind
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
+from crdt_docs.projection import project_xr_object
 from crdt_docs.room import RoomLimits
 from crdt_docs.rules import Rule, SessionRules, session_rules
 from tests.helpers.people import Person
@@ -245,6 +248,44 @@ def test_rul_3_a_strict_session_refuses_what_is_not_as_it_should_be(
     assert reason in eve.denials[0]
     assert ada.json() == ben.json() == eve.json() == room.reopened()
     assert room.take() == []
+
+
+PLACE = {"position": {"x": 1, "y": 2, "z": 3}, "rotation": {"x": 0, "y": 0, "z": 0, "w": 1}}
+ROOM_FAULTS: dict[str, tuple[Break, str]] = {
+    "an object of boards": (lambda o: o["a"].update({"object_type": "sticky"}), "object_type must"),
+    "a field of boards": (lambda o: o["a"].update({"layer": 1}), "layer is no field of it"),
+    "half a place": (
+        lambda o: o["a"].update({"transform": {**PLACE, "scale": {"x": 1}}}),
+        "transform must be an object",
+    ),
+    "no number": (
+        lambda o: o["a"].update({"transform": {"position": {"x": 1, "y": 2, "z": float("inf")}}}),
+        "transform must be an object",
+    ),
+    "another lifetime": (lambda o: o["a"].update({"lifetime": "ever"}), "room, session, owner"),
+    "no parent": (lambda o: o["a"].update({"parent_id": ""}), "parent_id must be an id"),
+}
+
+
+@pytest.mark.parametrize(("breaks", "reason"), ROOM_FAULTS.values(), ids=ROOM_FAULTS)
+def test_rul_3_a_strict_room_knows_its_own_objects(breaks: Break, reason: str) -> None:
+    ada, ben = Person(1), Person(2)
+    rules = SessionRules(strict_schema=True)
+    room = Ruled(ada, ben, rules=rules, kind=DocumentKind.XR)
+    ada.edit(lambda o: o.update({"a": Map({"object_type": "model", "transform": PLACE})}))
+    room.settle()
+    (placed,) = room.take()
+    assert placed.kind is ObjectKind.XR_OBJECT
+    assert placed.state == project_xr_object({"object_type": "model", "transform": PLACE})
+    before = room.json()
+    ben.edit(breaks)
+    room.settle()
+    assert room.json() == ada.json() == ben.json() == before
+    assert reason in ben.denials[0]
+    assert room.take() == []
+    ben.edit(lambda o: o["a"].update({"transform": {**PLACE, "scale": {"x": 1, "y": 1, "z": 1}}}))
+    room.settle()
+    assert [change.kind for change in room.take()] == [ObjectKind.XR_OBJECT]
 
 
 def test_rul_3_an_object_is_not_cut_in_two_when_a_long_update_is_applied_in_pieces() -> None:

@@ -9,6 +9,7 @@ from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs.access import Role
 from crdt_docs.document import Document
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.projector import Projector
 from crdt_docs.room import RoomLimits
@@ -28,9 +29,10 @@ class Ruled(Gathering):
         *people: Person,
         rules: SessionRules | None = None,
         limits: RoomLimits | None = None,
+        kind: DocumentKind = DocumentKind.OCW,
         **options: Any,
     ) -> None:
-        document = Document(with_owners=True)
+        document = Document(kind=kind, with_owners=True)
         self.projector = Projector(document, {})
         self.changes: list[ObjectChange] = []
         self._rules = rules
