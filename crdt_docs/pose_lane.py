@@ -1,4 +1,4 @@
-"""The pose lane of one room: who is where, told to everybody in ticks (POS-10 to POS-28).
+"""The pose lane of one room: who is where, told to everybody in ticks (POS-10 to POS-29).
 
 `PoseLane` is told what participants send, and when a tick is; a tick returns what to send to whom.
 It writes nothing itself and reads no clock. What is on the wire is in `docs/pose-lane.md`.
@@ -300,7 +300,7 @@ class PoseLane(Generic[KeyT]):
         self, receiver: Receiver[KeyT], frames: TickFrames[KeyT], tick: int, now: float
     ) -> None:
         frame = self._frame(receiver, frames, tick)
-        receiver.since = tick
+        receiver.since = frame.up_to
         if frame.is_empty and now - receiver.sent_at < KEEP_ALIVE:
             return
         frame.to.append(receiver.seat.key)

@@ -15,7 +15,7 @@ class Receiver(Generic[KeyT]):
     """Attributes:
     sequence: of its latest pose; None: there was none.
     welcomed: the tick in which it was welcomed; None: it is not yet.
-    since: the tick of which it was sent everything, or, with a view, the last one it was sent.
+    since: the tick up to which it was sent everything; with a view, everything of held objects.
     sent_in: the tick of its last frame.
     view: what it sees of the others, where it is not sent what others are sent.
     missed: changes of the roster that it was not told yet.
@@ -48,7 +48,7 @@ class Receiver(Generic[KeyT]):
         """Whether something that came up to a tick was not sent to it."""
         if self.welcomed is None or self.missed:
             return True
-        return self.since < tick if self.view is None else self.view.lacks(tick)
+        return self.since < tick or (self.view is not None and self.view.lacks(tick))
 
     def share(self) -> None:
         """It is sent what others are sent, from now on. Those whose heads alone it has may not

@@ -40,11 +40,13 @@ class Outgoing(Generic[KeyT]):
     Attributes:
         data: one object, to be made into a WebSocket frame once.
         records: poses in it.
+        up_to: the tick up to which it tells of held objects.
         is_empty: nothing is new in it.
     """
 
     data: bytes
     records: int = 0
+    up_to: int = 0
     is_empty: bool = False
     to: list[KeyT] = field(default_factory=list)
 

@@ -11,8 +11,8 @@ from crdt_docs.errors import Malformed
 from crdt_docs.pose_lane import PoseLane
 from crdt_docs.pose_messages import Presence, RosterEntry
 from crdt_docs.pose_rates import PoseSettings
-from crdt_docs.poses import HEAD_SIZE, read_header
-from tests.helpers.headsets import Hall, Headset, crowd, hall, standing
+from crdt_docs.poses import HEAD_SIZE, Transform, encode_transform, read_header
+from tests.helpers.headsets import UPRIGHT, Hall, Headset, crowd, hall, standing
 
 HERE = (0.0, 1.7, 0.0)
 TRANSFORM = bytes(20)
@@ -508,6 +508,58 @@ def test_pos_18_a_frame_with_transforms_alone_is_not_empty() -> None:
         room.move(headset, HERE)
     room.tick(lambda _: [TRANSFORM])
     assert all(headset.frames[-1].transforms == (TRANSFORM,) for headset in headsets)
+
+
+class Juggling:
+    """Held objects that move all the time."""
+
+    def __init__(self, objects: int) -> None:
+        self.objects = objects
+        self.moved_in = 0
+        self.heights = dict.fromkeys(range(objects), 0.0)
+
+    def move(self, tick: int) -> None:
+        self.moved_in = tick
+        for slot in self.heights:
+            self.heights[slot] = tick / 1000
+
+    def changed_since(self, tick: int) -> list[bytes]:
+        return [self.record(slot) for slot in self.heights] if self.moved_in > tick else []
+
+    def record(self, slot: int) -> bytes:
+        place = (0.0, self.heights[slot], 0.0)
+        return encode_transform(Transform(slot, 1, place, UPRIGHT))
+
+
+@pytest.mark.parametrize(("objects", "every"), [(12, 1), (13, 2), (100, 9), (600, 50)])
+def test_pos_29_in_a_crowd_of_many_held_objects_all_are_told_of_less_often(
+    objects: int, every: int
+) -> None:
+    room, headsets = crowd(60)
+    for headset in headsets:
+        room.move(headset, HERE)
+    room.run(1.0)
+    held = Juggling(objects)
+    before = len(headsets[5].frames)
+    for number in range(120):
+        held.move(room.lane.coming)
+        room.move(headsets[number % 12], HERE)
+        room.beat(*headsets)
+        room.tick(held.changed_since)
+    frames = headsets[5].frames[before:]
+    told = [len(frame.transforms) for frame in frames if frame.transforms]
+    assert set(told) == {objects}
+    assert len(told) == pytest.approx(120 / every, abs=1.1)
+    # When they rest, everybody is told where, soon.
+    for _ in range(every + 1):
+        due = room.lane.next_tick_at
+        assert due is not None
+        if due > room.now + 0.1:
+            break
+        room.tick(held.changed_since)
+    for headset in headsets:
+        last = next(frame for frame in reversed(headset.frames) if frame.transforms)
+        assert set(last.transforms) == {held.record(slot) for slot in range(objects)}
 
 
 # Who cannot keep up
