@@ -256,11 +256,11 @@ ROOM_FAULTS: dict[str, tuple[Break, str]] = {
     "a field of boards": (lambda o: o["a"].update({"layer": 1}), "layer is no field of it"),
     "half a place": (
         lambda o: o["a"].update({"transform": {**PLACE, "scale": {"x": 1}}}),
-        "transform must be an object",
+        "transform",
     ),
     "no number": (
         lambda o: o["a"].update({"transform": {"position": {"x": 1, "y": 2, "z": float("inf")}}}),
-        "transform must be an object",
+        "transform",
     ),
     "another lifetime": (lambda o: o["a"].update({"lifetime": "ever"}), "room, session, owner"),
     "no parent": (lambda o: o["a"].update({"parent_id": ""}), "parent_id must be an id"),
