@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from pycrdt import Map
+from pycrdt import Doc, Map
 
 from crdt_docs.edit_values import same
+from crdt_docs.object_edits import objects_of
 from crdt_docs.object_kinds import ObjectRoot
 from crdt_docs.object_reader import ObjectReader
-from crdt_docs.object_transforms import mend_transform
+from crdt_docs.object_transforms import mend_transform, transform_at
 from crdt_docs.object_trees import Allowance, NotKept, Tree, json_of, tree_at
 from crdt_docs.ownership import Entry
-from crdt_docs.rules import Fault, Rule
+from crdt_docs.rules import Fault, Rule, RuleBroken
+
+T = TypeVar("T")
 
 _COMPARED_BYTES: Final = 4 * 1024 * 1024
 """Of an object that was moved and put back; twice of what is kept of it."""
+
+_KEPT_BYTES: Final = 64 * 1024
+"""Of a transform that an edit by the server may have to put back."""
 
 
 class HeldObjects:
@@ -51,6 +57,28 @@ class HeldObjects:
             and self._reader.has(*entry)
         }
 
+    def leaving(self, change: Callable[[Doc[Any]], T], user_id: UUID) -> Callable[[Doc[Any]], T]:
+        """The same change by the server, which leaves where it is what others than this person
+        hold.
+
+        Raises:
+            RuleBroken: when it is called, before it changes anything: that cannot be done.
+        """
+        others = {key: fault for key in self.holders if (fault := self.fault_of(key, user_id))}
+        if not others:
+            return change
+
+        def careful(doc: Doc[Any]) -> T:
+            place = objects_of(doc, ObjectRoot.OBJECTS)
+            stood = {key: _standing(place, key, fault) for key, fault in others.items()}
+            result = change(doc)
+            for key, before in stood.items():
+                if before is not None:  # else it may be made again
+                    mend_transform(place, key, before)
+            return result
+
+        return careful
+
     def put_back(
         self, trees: Mapping[Entry, Tree], place: Map[Any]
     ) -> Iterator[tuple[Entry, bool]]:
@@ -64,6 +92,13 @@ class HeldObjects:
         for entry, before in trees.items():
             if mend_transform(place, entry.key, before):
                 yield entry, _is(place, entry.key, before)
+
+
+def _standing(place: Map[Any], key: str, fault: Fault) -> Tree:
+    try:
+        return transform_at(place, key, Allowance(_KEPT_BYTES))
+    except NotKept:
+        raise RuleBroken(*fault) from None
 
 
 def _is(place: Map[Any], key: str, tree: Tree) -> bool:

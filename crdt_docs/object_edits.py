@@ -14,12 +14,16 @@ from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs.edit_errors import InvalidId, ObjectExists, ObjectMissing
 from crdt_docs.edit_values import check_value, same, writable
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import MAX_ID_BYTES, Json, is_projected_id
 from crdt_docs.text_edits import is_quick, text_runs, write_text
 
 TEXT: Final = "text"
 """The shape of what becomes a shared text, if it is one at all."""
+
+WHOLE: Final = "whole"
+"""The shape of what is one plain value, also where a client made a shared map of it."""
 
 Shape: TypeAlias = Mapping[str, "Shape"] | str | None
 """What a new value becomes: a map becomes a shared map whose members have these shapes, all else is
@@ -30,6 +34,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "annotations": {"content": TEXT},
 }
 """By root: which parts of a new object people can edit together (EDT-2)."""
+
+_XR_SHAPE: Final[Shape] = {"properties": {"text": TEXT}, "transform": WHOLE}
 
 MAX_INSERTED: Final = 500
 """Members of a list that stays shared. yrs walks to each place anew: the time grows with the
@@ -76,6 +82,7 @@ def merge(
     patch: Mapping[str, Json],
     *,
     check: Check | None = None,
+    shape: Shape = None,
 ) -> None:
     """Change an object by a JSON Merge Patch (RFC 7396): members replace, null removes.
 
@@ -85,6 +92,7 @@ def merge(
         identifier: in the root map.
         patch: as JSON.
         check: told what the object is, and what it is to be.
+        shape: of the object, where it is another than the root's.
 
     Raises:
         EditRefused: there is no such object, or the patch cannot be written.
@@ -100,7 +108,12 @@ def merge(
     wanted = merged(shown, changes)
     if check is not None:
         check(shown, wanted)
-    equalise(place, identifier, shown, wanted, SHAPES.get(root))
+    equalise(place, identifier, shown, wanted, shape or SHAPES.get(root))
+
+
+def shape_of(kind: ObjectKind) -> Shape:
+    """The shape of a kind of object."""
+    return _XR_SHAPE if kind is ObjectKind.XR_OBJECT else SHAPES[kind.root]
 
 
 def delete(doc: Doc[Any], root: str, identifier: str, *, check: Check | None = None) -> None:
@@ -173,7 +186,7 @@ def equalise(place: Map[Any], key: str, shown: Any, wanted: Any, shape: Shape) -
         return
     stands = place.get(key)
     match stands, wanted:
-        case Map(), dict():
+        case Map(), dict() if shape != WHOLE:
             _equalise_members(stands, shown, wanted, shape)
         case Text(), _ if (runs := text_runs(wanted)) is not None and is_quick(shown, runs):
             write_text(stands, shown, runs)

@@ -65,7 +65,8 @@ FIELDS: Final[Mapping[ObjectKind, tuple[str, ...]]] = {
 """The known fields in the document; all but one are columns of the row as well."""
 
 _TRANSFORM: Final = "transform"
-_PARTS: Final = ("position", "rotation", "scale")
+TRANSFORM_PARTS: Final = ("position", "rotation", "scale")
+"""Of the `transform` of an XR object: columns of its row."""
 
 _NUMBER: Final = "must be a number"
 _TEXT: Final = "must be a text"
@@ -74,6 +75,8 @@ _TYPE: Final = "must be a text that says what it is"
 _POINT: Final = "must be an object with the numbers x and y"
 _ID: Final = "must be an id of 1 to 128 bytes of UTF-8"
 _EXTENT: Final = "must be an object with the numbers width and height"
+_VECTOR: Final = "must be an object with the numbers x, y and z"
+_QUATERNION: Final = "must be an object with the numbers x, y, z and w"
 
 _SHOULD_BE: Final[Mapping[str, str]] = {
     "object_type": _TYPE,
@@ -88,8 +91,10 @@ _SHOULD_BE: Final[Mapping[str, str]] = {
     "content": 'must be a string or {"delta": […]}',
     "object_id": _ID,
     "resolved": _FLAG,
-    "transform": "must be an object, its position and scale with the numbers x, y and z, its "
-    "rotation with x, y, z and w",
+    "transform": "must be an object with position, rotation and scale",
+    "transform.position": _VECTOR,
+    "transform.rotation": _QUATERNION,
+    "transform.scale": _VECTOR,
     "parent_id": _ID,
     "asset_url": _TEXT,
     "is_interactive": _FLAG,
@@ -109,16 +114,38 @@ def is_wrong(kind: ObjectKind, key: str, given: object) -> bool:
 
 
 def wrong_fields(kind: ObjectKind, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The fields that make an object invalid, each with what it should be."""
+    """The fields that make an object invalid, each with what it should be; of a `transform`, which
+    of its parts, such as `transform.scale`."""
     required = TYPE_FIELD[kind]
     if value.get(required) is None:
         yield required, "is required"
     for key in FIELDS[kind]:
-        if is_wrong(kind, key, value.get(key)):
-            yield key, _SHOULD_BE[key]
+        given = value.get(key)
+        if is_wrong(kind, key, given):
+            for field in _wrong_parts(kind, given) if key == _TRANSFORM else (key,):
+                yield field, _SHOULD_BE[field]
+
+
+def _wrong_parts(kind: ObjectKind, transform: object) -> Iterator[str]:
+    if not isinstance(transform, Mapping):
+        yield _TRANSFORM
+        return
+    for part in TRANSFORM_PARTS:
+        if is_wrong(kind, _TRANSFORM, {part: transform.get(part)}):
+            yield f"{_TRANSFORM}.{part}"
 
 
 def fields_of(kind: ObjectKind, state: Mapping[str, Json]) -> dict[str, Json]:
     """What the fields of an object have to be so that its row has these columns."""
-    parts = {part: state[part] for part in _PARTS if state.get(part) is not None}
+    parts = {part: state[part] for part in TRANSFORM_PARTS if state.get(part) is not None}
     return {key: (parts or None) if key == _TRANSFORM else state[key] for key in FIELDS[kind]}
+
+
+def as_fields(kind: ObjectKind, given: Mapping[str, Json]) -> dict[str, Json]:
+    """Some columns of a row, and whatever else, as a document has them: the parts of a transform
+    are one value there."""
+    if kind is not ObjectKind.XR_OBJECT:
+        return dict(given)
+    fields = {key: value for key, value in given.items() if key not in TRANSFORM_PARTS}
+    parts = {part: given[part] for part in TRANSFORM_PARTS if part in given}
+    return {**fields, _TRANSFORM: parts} if parts else fields

@@ -12,7 +12,15 @@ from typing import Any, Final, TypeAlias
 from pycrdt import Doc, Map, Text
 
 from crdt_docs.edit_values import same
-from crdt_docs.object_edits import SHAPES, check_id, equalise, objects_of, put, read
+from crdt_docs.object_edits import (
+    SHAPES,
+    check_id,
+    equalise,
+    objects_of,
+    put,
+    read,
+    shape_of,
+)
 from crdt_docs.object_fields import fields_of, is_wrong, project
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
@@ -54,7 +62,7 @@ def put_back(
     changes = _changes(whole, state, kind)
     kept = {key: item for key, item in whole.items() if key not in changes}
     new = {key: item for key, item in changes.items() if item is not None}
-    equalise(place, identifier, shown, {**kept, **new}, SHAPES.get(kind.root))
+    equalise(place, identifier, shown, {**kept, **new}, shape_of(kind))
 
 
 def put_all_back(doc: Doc[Any], past: Past, some: Sequence[tuple[str, str]] | None = None) -> int:
@@ -97,7 +105,7 @@ def to_put_back(doc: Doc[Any], past: Past) -> list[tuple[str, str]]:
 def _put_members_back(
     stands: Map[Any], shown: dict[str, Any], state: Mapping[str, Json], kind: ObjectKind
 ) -> None:
-    shapes = SHAPES[kind.root]
+    shapes = shape_of(kind)
     for key, value in _changes(shown, state, kind).items():
         shape = shapes.get(key) if isinstance(shapes, Mapping) else None
         text = stands.get(key)

@@ -14,7 +14,7 @@ from pycrdt import Doc, Map
 from crdt_docs.edit_values import same, writable
 from crdt_docs.object_edits import objects_of
 from crdt_docs.object_kinds import ObjectRoot
-from crdt_docs.object_trees import Plain, SharedMap, Tree, json_of, mend
+from crdt_docs.object_trees import Allowance, Plain, SharedMap, Tree, json_of, mend, tree_at
 from crdt_docs.pose_numbers import Vector
 from crdt_docs.poses import Transform
 
@@ -42,6 +42,23 @@ def put_transform(doc: Doc[Any], object_id: str, transform: Transform) -> bool:
     return not same(before, after) and _put(place, object_id, after)
 
 
+def transform_at(place: Map[Any], key: str, allowance: Allowance) -> Tree:
+    """An object as `mend_transform` takes it, of which only the transform is known; None: there is
+    no object.
+
+    Raises:
+        NotKept: its transform could not be made again.
+    """
+    match place.get(key):
+        case Map() as stands:
+            transform = tree_at(stands, TRANSFORM, allowance)
+            return SharedMap({} if transform is None else {TRANSFORM: transform})
+        case dict() as stands:
+            return Plain({name: value for name, value in stands.items() if name == TRANSFORM})
+        case _:
+            return None
+
+
 def mend_transform(place: Map[Any], key: str, before: Tree) -> bool:
     """Make an object's transform what it was, and return whether it was not.
 
@@ -50,7 +67,7 @@ def mend_transform(place: Map[Any], key: str, before: Tree) -> bool:
     Args:
         place: a root map, within a transaction.
         key: in it.
-        before: the object as `tree_at` gave it.
+        before: the object as `tree_at` or `transform_at` gave it.
     """
     stands, was = place.get(key), _transform_in(before)
     if isinstance(stands, Map):

@@ -239,8 +239,13 @@ class Room:
     def _is_strict(self) -> bool:
         return self.authority is not None and self.authority.rules.strict_schema
 
-    def check_edit(self, user_id: UUID, role: Role, entries: Iterable[Entry]) -> None:
+    def check_edit(
+        self, user_id: UUID, role: Role, entries: Iterable[Entry], *, is_moving: bool = False
+    ) -> None:
         """See whether the server may change these objects in somebody's name (EDT-8).
+
+        Args:
+            is_moving: their transforms, too.
 
         Raises:
             RuleBroken: they may not.
@@ -250,6 +255,8 @@ class Room:
             return
         for entry in entries:
             fault = authority.fault_of(entry, user_id, role)
+            if fault is None and is_moving:
+                fault = authority.held.faults([entry], user_id).get(entry)
             if fault is not None:
                 raise RuleBroken(*fault)
 
@@ -705,6 +712,8 @@ class Room:
     ) -> T:
         """Change the document at once, in somebody's name; the next turn tells (ROM-19).
 
+        What others hold stays where it is (RUL-9).
+
         Args:
             change: is given the document within a transaction. It must check, and raise, before
                 it changes anything.
@@ -714,6 +723,7 @@ class Room:
         Raises:
             NotNow: the database is behind.
             LimitExceeded: the document is full, and the edit may write.
+            RuleBroken: something is held, and what it is cannot be kept (RUL-9).
             DocumentBroken: the CRDT failed, or `change` after it had changed something.
             Exception: what `change` raises.
         """
@@ -723,6 +733,8 @@ class Room:
             raise NotNow(BEHIND)
         if may_grow and not self._has_room_for(0):
             raise LimitExceeded(FULL)
+        if self.authority is not None:
+            change = self.authority.held.leaving(change, identity.user_id)
         clock = self.document.outline.clocks.get(self.document.own_client, 0)
         try:
             result, emitted = self.document.edit(change)

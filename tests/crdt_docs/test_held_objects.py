@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs.access import Role
-from crdt_docs.rules import Rule, SessionRules
+from crdt_docs.ownership import Entry
+from crdt_docs.rules import Rule, RuleBroken, SessionRules
 from tests.helpers.people import Person
 from tests.helpers.ruled import Ruled, Witness, host, shown
 
@@ -147,6 +148,60 @@ def test_rul_9_what_was_deleted_in_somebodys_hand_may_be_made_again() -> None:
     room.settle()
     assert ada.json()["a"]["transform"] == THERE
     assert not eve.denials
+
+
+@pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
+def test_rul_9_an_edit_by_the_server_leaves_it_where_it_is(moves: Change) -> None:
+    room, ada, ben, eve = _room()
+
+    def whole(doc: Doc[Any]) -> None:
+        moves(_of(doc))
+        BESIDE["another object"](_of(doc))
+
+    room.room.edit(ada.identity, whole)
+    room.settle()
+    assert room.json()["a"]["transform"] == HERE
+    assert room.json()["b"]["transform"] == THERE
+    assert ada.json() == ben.json() == eve.json() == room.json() == room.reopened()
+    room.room.edit(ben.identity, whole)
+    assert room.json()["a"].get("transform") != HERE
+
+
+def test_rul_9_what_the_server_deletes_in_somebodys_hand_is_gone() -> None:
+    room, ada, ben, _ = _room()
+    room.room.edit(ada.identity, lambda doc: _of(doc).pop("a"))
+    room.settle()
+    assert "a" not in ben.json()
+    room.room.edit(ada.identity, lambda doc: _of(doc).update({"a": model(THERE)}))
+    room.settle()
+    assert ben.json()["a"]["transform"] == THERE
+
+
+def test_rul_9_the_server_changes_nothing_where_it_could_not_keep_it() -> None:
+    room, ada, ben, _ = _room()
+    ben.set("a", model({**HERE, "more": "x" * 70_000}))
+    room.settle()
+    asked: list[object] = []
+    with pytest.raises(RuleBroken) as refused:
+        room.room.edit(ada.identity, asked.append)
+    assert refused.value.rule is Rule.HELD
+    assert not asked
+
+
+def test_edt_8_who_is_to_move_what_is_held_is_told_before() -> None:
+    room, ada, ben, _ = _room()
+    check, entries = room.room.check_edit, [Entry("objects", "a")]
+    check(ada.identity.user_id, Role.HOST, entries)
+    check(ben.identity.user_id, Role.EDITOR, entries, is_moving=True)
+    check(ada.identity.user_id, Role.HOST, [Entry("objects", "b")], is_moving=True)
+    with pytest.raises(RuleBroken) as refused:
+        check(ada.identity.user_id, Role.HOST, entries, is_moving=True)
+    assert refused.value.rule is Rule.HELD
+
+
+def _of(doc: Doc[Any]) -> Map[Any]:
+    objects: Map[Any] = doc.get("objects", type=Map)
+    return objects
 
 
 def test_rul_9_an_annotation_of_the_same_name_is_something_else() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs.edit_errors import (
     EditRefused,
@@ -18,7 +18,8 @@ from crdt_docs.edit_errors import (
     ObjectMissing,
 )
 from crdt_docs.edit_values import same
-from crdt_docs.object_edits import MAX_INSERTED, create, delete, merge, merged
+from crdt_docs.object_edits import MAX_INSERTED, create, delete, merge, merged, shape_of
+from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import project_annotation, project_object
 from crdt_docs.text_edits import as_text, text_runs
@@ -264,6 +265,28 @@ def test_what_is_not_there_is_missing(identifier: str) -> None:
             board.edit(act, "objects", identifier)
         assert len(str(caught.value)) < 200
     assert board.emitted == []
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_edt_3_a_transform_is_written_as_one_value(*, is_shared: bool) -> None:
+    """A hundred moves leave no more than one does."""
+    board, standing = Board(), {"position": {"x": 1, "y": 1, "z": 1}, "scale": {"x": 1}}
+
+    def put(doc: Doc[Any]) -> None:
+        transform: Any = Map(standing) if is_shared else standing
+        doc.get("objects", type=Map)["a"] = Map({"transform": transform})
+
+    board.edit(put)
+    shape = shape_of(ObjectKind.XR_OBJECT)
+    sizes = []
+    for x in range(100):
+        patch: dict[str, Any] = {"transform": {"position": {"x": x + 100}}}
+        with board.doc.transaction():
+            merge(board.doc, "objects", "a", patch, shape=shape)
+        sizes.append(len(board.doc.get_update()))
+    moved = {**standing, "position": {"x": 199, "y": 1, "z": 1}}
+    assert board.place("objects", "a")["transform"] == moved
+    assert sizes[-1] <= sizes[1] + 20
 
 
 @pytest.mark.parametrize("act", [create, merge])

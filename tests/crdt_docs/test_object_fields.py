@@ -9,7 +9,7 @@ from hypothesis import given
 
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_edits import create, delete, merge
-from crdt_docs.object_fields import fields_of, is_wrong, project, wrong_fields
+from crdt_docs.object_fields import as_fields, fields_of, is_wrong, project, wrong_fields
 from crdt_docs.object_kinds import KINDS, ObjectKind
 from tests.crdt_docs.editing import OBJECT_VALUES, Board
 
@@ -41,7 +41,8 @@ def test_prj_3_an_object_is_invalid_where_a_field_is_wrong(
             ["annotation_type", "content", "resolved"],
         ),
         (XR_OBJECT, {"position": 5}, ["object_type"]),
-        (XR_OBJECT, {"object_type": "x", "transform": {"scale": {"x": 1}}}, ["transform"]),
+        (XR_OBJECT, {"object_type": "x", "transform": {"scale": {"x": 1}}}, ["transform.scale"]),
+        (XR_OBJECT, {"object_type": "x", "transform": [1]}, ["transform"]),
         (
             XR_OBJECT,
             {"object_type": "x", "parent_id": "", "is_interactive": 1, "lifetime": "ever"},
@@ -63,6 +64,16 @@ def test_fields_give_the_columns_that_they_were_made_of(
     state = project(kind, value)
     again = project(kind, fields_of(kind, state._asdict()))
     assert again._replace(is_valid=True) == state._replace(is_valid=True) or not state.is_valid
+
+
+def test_prj_8_columns_of_a_transform_are_one_field() -> None:
+    given: dict[str, Any] = {"position": None, "scale": {"x": 2}, "own": [1]}
+    assert as_fields(XR_OBJECT, given) == {
+        "own": [1],
+        "transform": {"position": None, "scale": {"x": 2}},
+    }
+    assert as_fields(XR_OBJECT, {"own": 1}) == {"own": 1}
+    assert as_fields(OBJECT, given) == given
 
 
 def test_null_is_not_wrong() -> None:
