@@ -139,6 +139,7 @@ class Seats(Generic[KeyT]):
             LimitExceeded: there is no slot left.
         """
         slot, generation = self._slots.take(key, now)
+        self._forget_silent(user, hello.client_id)
         seat = Seat(key, user, slot, generation, hello.device, hello.client_id, now)
         self._seats[key] = self._by_slot[slot] = seat
         self._by_person[user, seat.client_id] = seat
@@ -213,3 +214,10 @@ class Seats(Generic[KeyT]):
         for seat in changed:
             seat.is_told = True
         return changed
+
+    def _forget_silent(self, user: Hashable, client_id: int) -> None:
+        """What the former socket of somebody who is back still brings is late: were that to seat it
+        there again, the new one would be put out (POS-13)."""
+        for key, (hello, whose) in list(self._fallen_silent.items()):
+            if whose == user and hello.client_id == client_id:
+                del self._fallen_silent[key]

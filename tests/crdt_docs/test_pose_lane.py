@@ -184,6 +184,19 @@ def test_pos_13_no_ghost_of_a_killed_socket() -> None:
     assert whereabouts(ana) == {2: 4.0}
 
 
+def test_pos_13_what_comes_late_from_a_dead_socket_does_not_put_out_the_new_one() -> None:
+    room, (ana, ben) = hall("ana", "ben")
+    ben.unread = []
+    room.run(10.2)
+    (again,) = room.come("new socket", user="ben", client_id=ben.client_id)
+    room.tick()
+    assert not room.lane.take_pose("ben", ben.pose(east(3)), room.now)
+    room.run(1.0)
+    assert room.lane.seat_of("ben") is None
+    assert again.welcome is not None
+    assert ana.present == again.present == {0: 1, again.welcome.slot: ben.client_id}
+
+
 def test_pos_13_somebody_elses_client_id_puts_nobody_out() -> None:
     room, (ana, ben) = hall("ana", "ben")
     room.come("imposter", client_id=ben.client_id)
