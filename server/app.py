@@ -310,7 +310,7 @@ async def _build(
         fence=fence,
         archive=stores.archive,
         repair=partial(rebuild, stores.inspection) if stores.inspection else None,
-        rules=StoredRules(stores.sessions, stores.objects),
+        rules=StoredRules(stores.sessions, stores.xr.rooms, stores.objects),
         witness=witnesses,
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
         revocations=authenticator.revocations,

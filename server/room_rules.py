@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-from crdt_docs.identifiers import DocumentKind, DocumentName
-from crdt_docs.object_kinds import KINDS, ObjectKind
+from crdt_docs.identifiers import DocumentKind, DocumentName, id_of, kind_of
+from crdt_docs.object_kinds import ObjectKind, ObjectRoot, kinds_in
 from crdt_docs.ownership import Entry
 from crdt_docs.rules import ORDINARY, SessionRules, session_rules
 from persistence.lookup_ports import ObjectLookup
 from persistence.ports import SessionStore
+from persistence.xr_ports import XrRoomStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +46,45 @@ class NoRules:
 
 
 class StoredRules:
-    """The config of a document's session, and the history of its objects."""
+    """The config of a document's session or room, and the history of its objects."""
 
-    def __init__(self, sessions: SessionStore, objects: ObjectLookup) -> None:
+    def __init__(self, sessions: SessionStore, rooms: XrRoomStore, objects: ObjectLookup) -> None:
         self._sessions = sessions
+        self._rooms = rooms
         self._objects = objects
 
     async def read(self, document: DocumentName) -> RoomRules:
         """See `RulesReader.read`."""
-        kind, _, identifier = document.partition("/")
-        if kind != DocumentKind.OCW:
-            return RoomRules()
-        session_id = UUID(identifier)
-        session = await self._sessions.get(session_id)
-        rules = ORDINARY if session is None else session_rules(session.config)
+        config = await self._config(document)
+        rules = ORDINARY if config is None else session_rules(config)
         creators = {
             Entry(asked.root, key): creator
-            for asked in _asked(rules)
-            for key, creator in (await self._objects.creators(session_id, asked)).items()
+            for asked in _asked(rules, kinds_in(document))
+            for key, creator in (await self._objects.creators(id_of(document), asked)).items()
         }
         return RoomRules(rules, creators)
 
+    async def _config(self, document: DocumentName) -> Mapping[str, Any] | None:
+        """None: there is no such session or room, or such documents have no rules."""
+        owner_id = id_of(document)
+        match kind_of(document):
+            case DocumentKind.OCW:
+                session = await self._sessions.get(owner_id)
+                return None if session is None else session.config
+            case DocumentKind.XR:
+                room = await self._rooms.get(owner_id)
+                return None if room is None else room.config
+            case DocumentKind.THREAD:
+                return None
+            case kind:
+                assert_never(kind)
 
-def _asked(rules: SessionRules) -> tuple[ObjectKind, ...]:
+
+def _asked(rules: SessionRules, kinds: Iterable[ObjectKind]) -> list[ObjectKind]:
     """Of which objects it matters who created them."""
-    if rules.own_objects_only:
-        return KINDS[DocumentKind.OCW]
-    return (ObjectKind.OCW_ANNOTATION,) if rules.viewers_annotate else ()
+    return [
+        kind
+        for kind in kinds
+        if rules.own_objects_only
+        or (rules.viewers_annotate and kind.root is ObjectRoot.ANNOTATIONS)
+    ]

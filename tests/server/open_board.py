@@ -1,24 +1,28 @@
-"""A session that is open in a room, over stores in memory, for tests of edits by REST."""
+"""A session, or an XR room, that is open, over stores in memory, for tests of edits by REST."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
 
 from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import Participant, Session, SessionStatus, SessionType
+from persistence.xr_ports import RoomTemplate, RoomType, XrRoom
+from persistence.xr_stores import xr_in_memory
 from server.live_documents import LiveRooms
 from server.room_rules import StoredRules
 from tests.server.clocks import NOON
 from tests.server.rest_client import Api, Caller
-from tests.server.rooms import House, Person, Seat
+from tests.server.rooms import NAME, House, Person, Seat
 
 SESSION = UUID(int=77)
 PATH = f"/api/ocw/sessions/{SESSION}"
@@ -28,8 +32,13 @@ class OpenBoard:
     """The session of `rooms.NAME`, with its people.
 
     Attributes:
+        path: its address.
         anna: its host.
     """
+
+    name: DocumentName = NAME
+    path = PATH
+    object_type = "sticky"
 
     def __init__(self, api: Api, house: House) -> None:
         self.api = api
@@ -73,8 +82,8 @@ class OpenBoard:
 
     async def object(self, identifier: str = "a", **fields: Any) -> dict[str, Any]:
         """Have Anna create an object; gives its data."""
-        body = {"id": identifier, "object_type": "sticky", **fields}
-        made: dict[str, Any] = data(await self.anna.post(f"{PATH}/objects", json=body), 201)
+        body = {"id": identifier, "object_type": self.object_type, **fields}
+        made: dict[str, Any] = data(await self.anna.post(f"{self.path}/objects", json=body), 201)
         return made
 
     async def remark(self, by: Caller, identifier: str = "n", **fields: Any) -> dict[str, Any]:
@@ -84,18 +93,63 @@ class OpenBoard:
         return made
 
 
-@asynccontextmanager
-async def open_board(
+class OpenRoom(OpenBoard):
+    """The same of an XR room."""
+
+    name = document_name(DocumentKind.XR, SESSION)
+    path = f"/api/xr/rooms/{SESSION}"
+    object_type = "model"
+
+    async def begin(self, config: Mapping[str, Any]) -> None:
+        room = XrRoom(
+            id=SESSION,
+            workspace_id=self.anna.workspace,
+            name="Atelier",
+            room_type=RoomType.MEETING,
+            room_template=RoomTemplate.CUSTOM,
+            created_by=self.anna.user_id,
+            created_at=NOON,
+            max_participants=50,
+            config=config,
+        )
+        await self.api.services.xr.rooms.create(room)
+
+    async def person(self, role: Role) -> Caller:
+        caller = self.api.caller()
+        await self.api.services.xr.members.put(SESSION, caller.user_id, role, NOON)
+        return caller
+
+
+BoardT = TypeVar("BoardT", bound=OpenBoard)
+
+
+def open_board(
     directory: Path, config: Mapping[str, Any] | None = None
-) -> AsyncIterator[OpenBoard]:
-    """A board that is there while this is."""
-    sessions, documents = MemorySessionStore(), MemoryDocumentStore()
-    async with House(store=documents, rules=StoredRules(sessions, documents.objects)) as house:
+) -> AbstractAsyncContextManager[OpenBoard]:
+    """A session that is there while this is."""
+    return opened(OpenBoard, directory, config)
+
+
+def open_room(
+    directory: Path, config: Mapping[str, Any] | None = None
+) -> AbstractAsyncContextManager[OpenRoom]:
+    """A room that is there while this is."""
+    return opened(OpenRoom, directory, config)
+
+
+@asynccontextmanager
+async def opened(
+    kind: type[BoardT], directory: Path, config: Mapping[str, Any] | None = None
+) -> AsyncIterator[BoardT]:
+    """One or the other."""
+    sessions, documents, tables = MemorySessionStore(), MemoryDocumentStore(), MemoryXrTables()
+    rules = StoredRules(sessions, xr_in_memory(tables).rooms, documents.objects)
+    async with House(store=documents, name=kind.name, rules=rules) as house:
         live: Any = LiveRooms(
             house.directory, backlog=lambda: (0, False), is_database_up=lambda: True
         )
-        api = Api(directory, sessions=sessions, documents=house.store, live=live)
-        board = OpenBoard(api, house)
+        api = Api(directory, sessions=sessions, documents=house.store, live=live, xr_tables=tables)
+        board = kind(api, house)
         await board.begin(config or {})
         yield board
 
