@@ -12,162 +12,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from typing import Any
 
 import asyncpg
 
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, kind_of
+from crdt_docs.identifiers import ActorKind, DocumentName, kind_of
 from crdt_docs.object_kinds import ObjectKind
 from persistence.batches import check_consecutive
 from persistence.checkpoints import SAVE_SNAPSHOT
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
+from persistence.log_statements import (
+    COMMIT,
+    COMMIT_NEW,
+    DELETE,
+    DIFFERING,
+    LAST_SEQ,
+    LAST_SEQS,
+    LOAD,
+    NOTE_LOSS,
+    NOTE_REPAIRED,
+    READ_LOG,
+)
 from persistence.object_refusals import store_what_is_taken
 from persistence.object_rows import parameters, writes
-from persistence.object_tables import store_objects, tables_of
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Commit, Snapshot, StoredDocument
 from persistence.refusals import is_refusal, is_row_refusal
 from persistence.standing_statements import StandingStatements
 from persistence.taken_back import read_taken_back, written_taken_back
-
-# One statement. `spans` is one row a document of the batch; `touched` makes or moves its row, but
-# not where there would be a gap, and locks it: batches of one document follow one another. A
-# position that is taken is left alone, and counted as missing from `stored`.
-_STORE = """
-WITH batch AS (
-    SELECT name, seq, update, user_id, actor_kind, taken_back
-    FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::uuid[], $5::text[], $10::text[])
-        AS entry (name, seq, update, user_id, actor_kind, taken_back)
-), spans AS (
-    SELECT name, min(seq) AS first_seq, max(seq) AS last_seq FROM batch GROUP BY name ORDER BY name
-), touched AS (
-    INSERT INTO documents AS document (name, last_seq)
-    SELECT name, last_seq FROM spans
-    WHERE first_seq = 1 OR EXISTS (SELECT FROM documents WHERE documents.name = spans.name)
-    ON CONFLICT (name) DO UPDATE
-        SET last_seq = greatest(document.last_seq, excluded.last_seq), updated_at = now()
-        WHERE document.last_seq + 1
-            >= (SELECT first_seq FROM spans WHERE spans.name = document.name)
-    RETURNING document.id, document.name
-), stored AS (
-    INSERT INTO document_updates (document_id, seq, update, user_id, actor_kind, taken_back)
-    SELECT touched.id, batch.seq, batch.update, batch.user_id, batch.actor_kind, batch.taken_back
-    FROM batch JOIN touched USING (name)
-    ON CONFLICT (document_id, seq) DO NOTHING
-    RETURNING document_id
-), introduced AS (
-    INSERT INTO document_authors (document_id, client_id, user_id, seq)
-    SELECT DISTINCT ON (touched.id, author.client_id)
-        touched.id, author.client_id, author.user_id, author.seq
-    FROM unnest($6::text[], $7::bigint[], $8::uuid[], $9::bigint[])
-        AS author (name, client_id, user_id, seq)
-    JOIN touched USING (name)
-    ORDER BY touched.id, author.client_id, author.seq
-    ON CONFLICT (document_id, client_id) DO NOTHING
-)"""
-
-# How many entries of each document were stored now: always its last in the batch.
-_COMMIT = f"""{_STORE}
-SELECT touched.name, count(stored.document_id) AS entries
-FROM touched LEFT JOIN stored ON stored.document_id = touched.id
-GROUP BY touched.name
-"""  # noqa: S608 - constants
-
-
-# The usual case, in one round trip and without a transaction block: every entry is new and fits,
-# and so do the rows of objects. Otherwise a division by zero takes the statement back, and the
-# careful way finds out why.
-def _commit_new(kinds: Sequence[ObjectKind]) -> str:
-    return f"""{_STORE}
-        {store_objects(kinds, 13)}
-        SELECT 1 / (
-            (SELECT count(*) FROM touched) = $11 AND (SELECT count(*) FROM stored) = $12
-        )::int
-    """  # noqa: S608 - constants
-
-
-# By what a batch changes: tables cost time also where nothing is written to them.
-_COMMIT_NEW = {
-    kinds: _commit_new(kinds)
-    for number in range(len(ObjectKind) + 1)
-    for kinds in combinations(ObjectKind, number)
-}
-
-_DIFFERING = """
-SELECT entry.name, entry.seq
-FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS entry (name, seq, update)
-JOIN documents ON documents.name = entry.name
-JOIN document_updates AS log ON log.document_id = documents.id AND log.seq = entry.seq
-WHERE log.update <> entry.update
-LIMIT 1
-"""
-
-_LAST_SEQS = "SELECT name, last_seq FROM documents WHERE name = ANY ($1::text[])"
-
-# One statement sees one moment: the snapshot and the tail fit together, whoever commits meanwhile.
-_LOAD = """
-SELECT
-    document.last_seq,
-    document.snapshot_seq,
-    document.state,
-    document.outline,
-    document.has_lost_changes,
-    ARRAY(
-        SELECT log.update FROM document_updates AS log
-        WHERE log.document_id = document.id AND log.seq > document.snapshot_seq
-        ORDER BY log.seq
-    ) AS tail,
-    ARRAY(
-        SELECT author.client_id FROM document_authors AS author
-        WHERE author.document_id = document.id ORDER BY author.client_id
-    ) AS client_ids,
-    ARRAY(
-        SELECT author.user_id FROM document_authors AS author
-        WHERE author.document_id = document.id ORDER BY author.client_id
-    ) AS user_ids
-FROM documents AS document
-WHERE document.name = $1
-"""
-
-_NOTE_LOSS = "UPDATE documents SET has_lost_changes = true WHERE name = ANY ($1::text[])"
-_NOTE_REPAIRED = """
-UPDATE documents SET has_lost_changes = false WHERE name = $1 AND has_lost_changes
-"""
-
-_LAST_SEQ = "SELECT last_seq FROM documents WHERE name = $1"
-
-_READ_LOG = """
-SELECT log.seq, log.update, log.user_id, log.actor_kind, log.taken_back, ARRAY(
-    SELECT author.client_id FROM document_authors AS author
-    WHERE author.document_id = log.document_id AND author.seq = log.seq
-    ORDER BY author.client_id
-) AS introduced
-FROM documents AS document
-JOIN document_updates AS log ON log.document_id = document.id
-WHERE document.name = $1 AND log.seq > $2
-ORDER BY log.seq
-LIMIT $3
-"""
-
-
-# Authors and named versions go by foreign key; the log and the rows have none (see the migrations).
-def _delete(document: DocumentKind) -> str:
-    owner_id = f"substr($1, {len(document) + 2})::uuid"
-    rows = "".join(
-        f", {table} AS (DELETE FROM {table} WHERE {owner} = {owner_id})"  # noqa: S608 - constants
-        for table, owner in tables_of(document)
-    )
-    return f"""
-        WITH gone AS (
-            DELETE FROM documents WHERE name = $1::text RETURNING id
-        ){rows}
-        DELETE FROM document_updates WHERE document_id IN (SELECT id FROM gone)
-    """  # noqa: S608 - constants
-
-
-_DELETE = {document: _delete(document) for document in DocumentKind}
-
 
 _SLOWEST_WRITE = 1024 * 1024
 """Bytes a second. A large batch gets the time that it takes at this speed, or a slow disk or line
@@ -223,7 +95,7 @@ class PostgresDocumentStore:
             async with self._pool.borrow() as connection, connection.transaction():
                 new = await _commit(connection, batch, columns, within=self._time(size))
                 if losers:
-                    await connection.execute(_NOTE_LOSS, losers)
+                    await connection.execute(NOTE_LOSS, losers)
                 refused = await store_what_is_taken(
                     connection, writes(new), within=self._time_of_rows
                 )
@@ -241,7 +113,7 @@ class PostgresDocumentStore:
             rows = parameters(found, kinds)
             within = self._time(size) + sum(map(len, rows)) / _SLOWEST_ROWS
             await self._standing.fetch(
-                _COMMIT_NEW[kinds], *columns, documents, len(batch), *rows, within=within
+                COMMIT_NEW[kinds], *columns, documents, len(batch), *rows, within=within
             )
         except asyncpg.DivisionByZeroError:
             return False
@@ -268,14 +140,14 @@ class PostgresDocumentStore:
             )
             if outcome == "UPDATE 1":
                 return
-            last_seq = await connection.fetchval(_LAST_SEQ, document) or 0
+            last_seq = await connection.fetchval(LAST_SEQ, document) or 0
         if snapshot.seq > last_seq:
             raise SequenceGap(f"{document}: a snapshot at {snapshot.seq} is ahead of the log")
 
     async def note_repaired(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.note_repaired`."""
         async with self._pool.borrow() as connection:
-            await connection.execute(_NOTE_REPAIRED, document)
+            await connection.execute(NOTE_REPAIRED, document)
 
     async def read_log(
         self, document: DocumentName, *, after: int = 0, limit: int = 1000
@@ -283,7 +155,7 @@ class PostgresDocumentStore:
         """See `ports.DocumentStore.read_log`."""
         async with self._pool.borrow() as connection:
             rows = await connection.fetch(
-                _READ_LOG, document, after, limit, timeout=self._pool.command_timeout * _READING
+                READ_LOG, document, after, limit, timeout=self._pool.command_timeout * _READING
             )
         return [
             Commit(
@@ -308,7 +180,7 @@ class PostgresDocumentStore:
     async def delete(self, document: DocumentName) -> None:
         """See `ports.DocumentStore.delete`."""
         async with self._pool.borrow() as connection:
-            await connection.execute(_DELETE[kind_of(document)], document)
+            await connection.execute(DELETE[kind_of(document)], document)
 
 
 async def load_document(
@@ -319,7 +191,7 @@ async def load_document(
     Raises:
         SequenceGap: the log is damaged: entries are missing from it.
     """
-    row = await connection.fetchrow(_LOAD, document, timeout=within)
+    row = await connection.fetchrow(LOAD, document, timeout=within)
     if row is None:
         return StoredDocument()
     if row["snapshot_seq"] + len(row["tail"]) != row["last_seq"]:
@@ -340,7 +212,7 @@ async def load_document(
 
 
 def _columns(batch: Sequence[Commit]) -> tuple[list[Any], ...]:
-    """The parameters $1 to $10 of `_STORE`."""
+    """The parameters $1 to $10 of `COMMIT`."""
     authors = [
         (commit.document, client_id, user_id, commit.seq)
         for commit in batch
@@ -370,14 +242,14 @@ async def _commit(
         What was stored now.
     """
     names, seqs, updates = columns[:3]
-    rows = await connection.fetch(_COMMIT, *columns, timeout=within)
+    rows = await connection.fetch(COMMIT, *columns, timeout=within)
     if len(rows) != len(set(names)):
         raise await _gap(connection, batch)
     entries = {row["name"]: row["entries"] for row in rows}
     if sum(entries.values()) == len(batch):
         return batch
     # Some were there already: sent before, with an answer that got lost, or somebody else's.
-    differing = await connection.fetchrow(_DIFFERING, names, seqs, updates)
+    differing = await connection.fetchrow(DIFFERING, names, seqs, updates)
     if differing is not None:
         raise LogConflict(f"{differing['name']}: another update is stored at {differing['seq']}")
     last_seqs = {commit.document: commit.seq for commit in batch}
@@ -389,7 +261,7 @@ async def _commit(
 
 
 async def _gap(connection: BorrowedConnection, batch: Sequence[Commit]) -> SequenceGap:
-    rows = await connection.fetch(_LAST_SEQS, [commit.document for commit in batch])
+    rows = await connection.fetch(LAST_SEQS, [commit.document for commit in batch])
     last_seqs = {row["name"]: row["last_seq"] for row in rows}
     for commit in batch:
         last = last_seqs.get(commit.document, 0)

@@ -17,7 +17,7 @@ from crdt_docs.identifiers import ActorKind, DocumentKind, id_of
 from crdt_docs.object_changes import ObjectChange, State
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.projection import ObjectState
-from persistence import object_refusals, object_rows, update_log
+from persistence import log_statements, object_refusals, object_rows
 from persistence.object_history import PostgresObjectReader, history_query, start_of_page
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.object_tables import TABLES
@@ -493,7 +493,7 @@ async def test_rows_are_looked_up_by_key_however_small_the_tables_were(
     async with own_pool.borrow() as connection:
         await connection.execute("SET plan_cache_mode = force_generic_plan")
         parameters = ", ".join([*["NULL"] * 10, "0", "0", *["'[]'::bytea"] * len(ObjectKind)])
-        statement = update_log._COMMIT_NEW[tuple(ObjectKind)]
+        statement = log_statements.COMMIT_NEW[tuple(ObjectKind)]
         await connection.execute(f"PREPARE commit_new AS {statement}")
         text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE commit_new ({parameters})")
         await connection.execute("DEALLOCATE commit_new; RESET plan_cache_mode")

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from crdt_docs.identifiers import DocumentName
-from persistence import update_log
+from persistence import log_statements
 from persistence.errors import BatchRefused, LogConflict, SequenceGap
 from persistence.pool import DatabasePool
 from persistence.ports import Commit, Snapshot
@@ -159,12 +159,12 @@ def scanned(plan: dict[str, Any]) -> set[str]:
     ("statement", "arguments", "indexes"),
     [
         (
-            lambda: update_log._LOAD,
+            lambda: log_statements.LOAD,
             (document(7),),
             {"documents_name_key", "document_updates_pkey", "document_authors_pkey"},
         ),
         (
-            lambda: update_log._READ_LOG,
+            lambda: log_statements.READ_LOG,
             (document(7), 10, 20),
             {"documents_name_key", "document_updates_pkey", "document_authors_pkey"},
         ),
