@@ -1,14 +1,15 @@
-"""Reaching into a session that is not one's own: every operation that there is, and every socket.
+"""Reaching into a session or a room that is not one's own: every operation that there is, and every
+socket.
 
 The operations are those of the OpenAPI document, so that a new one is tried without anybody
-thinking of it. What the session holds and who is in it must not show in any answer.
+thinking of it. What is in there, and who, must not show in any answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,8 +32,9 @@ SETTINGS = {
 
 OPERATIONS = described().operations
 WITH_TOKEN = [label for label in OPERATIONS if "security" in OPERATIONS[label]]
-IN_SESSION = [label for label in WITH_TOKEN if "{session_id}" in label]
-ELSEWHERE = [label for label in OPERATIONS if "{session_id}" not in label]
+PLACES = ("{session_id}", "{room_id}", "{xr_session_id}")
+INSIDE = [label for label in WITH_TOKEN if any(place in label for place in PLACES)]
+ELSEWHERE = [label for label in OPERATIONS if label not in INSIDE]
 
 CANARY = "the words that nobody else may read"
 WORKSPACE = str(uuid4())
@@ -40,12 +42,12 @@ WORKSPACE = str(uuid4())
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A session with something of everything.
+    """A session and a room with something of everything.
 
     Attributes:
         ids: what goes into the paths of operations, by the name of the parameter.
         secrets: what no answer to a stranger may hold.
-        before: the document, as it has to stay.
+        before: all of that, as it has to stay.
     """
 
     session: LiveSession
@@ -54,12 +56,41 @@ class Victim:
     before: dict[str, Any]
     person: UUID
 
+    async def now(self) -> dict[str, Any]:
+        """The document, the room, and who is in it."""
+        room, session = self.ids["room_id"], self.ids["xr_session_id"]
+        found = {"document": await self.session.state()}
+        for path in (
+            f"/xr/rooms/{room}",
+            f"/xr/rooms/{room}/members",
+            f"/xr/sessions/{session}/participants",
+        ):
+            answer = await self.session.server.request("GET", path)
+            assert answer.is_success, answer.text
+            found[path] = answer.json()["data"]
+        return found
+
 
 async def _made(server: ServerProcess, path: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = await server.request("POST", path, json=body)
     assert answer.is_success, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
+
+
+async def _made_room(server: ServerProcess, person: UUID) -> dict[str, str]:
+    """A room that somebody is in; what goes into the paths of operations."""
+    body = {"workspace_id": WORKSPACE, "name": CANARY, "room_type": "meeting"}
+    room = (await _made(server, "/xr/rooms", body))["id"]
+    session = (await _made(server, f"/xr/rooms/{room}/sessions", {}))["id"]
+    token = mint(person, grants={f"xr/{room}": "editor"})
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+        avatar = {"avatar_name": CANARY}
+        worn = (await client.post(f"{server.api}/xr/avatars", json=avatar)).json()["data"]["id"]
+        coming = {"device_type": "mobile", "avatar_id": worn}
+        joined = await client.post(f"{server.api}/xr/sessions/{session}/join", json=coming)
+        assert joined.is_success, joined.text
+    return {"room_id": room, "xr_session_id": session, "avatar_id": worn}
 
 
 @pytest.fixture
@@ -85,9 +116,11 @@ async def victim(server: ServerProcess) -> Victim:
         "annotation_id": comment["id"],
         "snapshot_id": str(snapshot["id"]),
         "user_id": str(person),
+        **await _made_room(server, person),
     }
-    secrets = (CANARY, board["id"], comment["id"], str(person))
-    return Victim(session, ids, secrets, await session.state(), person)
+    secrets = (CANARY, board["id"], comment["id"], ids["avatar_id"], str(person))
+    victim = Victim(session, ids, secrets, {}, person)
+    return replace(victim, before=await victim.now())
 
 
 def _strangers(victim: Victim, own: LiveSession) -> dict[str, str]:
@@ -95,10 +128,13 @@ def _strangers(victim: Victim, own: LiveSession) -> dict[str, str]:
     mine = {f"ocw/{own.id}": "host"}
     near = {f"ocw/{victim.session.id.upper()[:-1]}0": "host", f"ocw/{victim.session.id}x": "host"}
     others = {f"xr/{victim.session.id}": "host", f"thread/{victim.session.id}": "host", "*": "host"}
+    room, inside = victim.ids["room_id"], victim.ids["xr_session_id"]
+    crossed = {f"ocw/{room}": "host", f"xr/{inside}": "host", f"ocw/{inside}": "host"}
     return {
         "a stranger": mint(uuid4()),
         "the host of another session": mint(uuid4(), grants=mine),
         "somebody with grants that only look right": mint(uuid4(), grants={**near, **others}),
+        "somebody with grants for what is none": mint(uuid4(), grants=crossed),
         "an agent": mint(uuid4(), kind="agent"),
         "a member of the workspace": mint(uuid4(), workspaces=[WORKSPACE]),
         "a service of another workspace": mint(uuid4(), is_service=True, workspaces=[str(uuid4())]),
@@ -135,15 +171,15 @@ async def own(server: ServerProcess) -> LiveSession:
     return await server.create_session()
 
 
-async def test_no_operation_of_a_session_is_open_to_others(
+async def test_no_operation_of_a_session_or_room_is_open_to_others(
     server: ServerProcess, neighbours: Neighbours, victim: Victim, own: LiveSession
 ) -> None:
     for who, token in _strangers(victim, own).items():
-        for label in IN_SESSION:
+        for label in INSIDE:
             answer = await _sent(server, label, victim.ids, token)
             assert answer.status_code in (401, 403, 404), (who, label, answer.text)
             assert _says(answer, victim) == [], (who, label)
-    assert await victim.session.state() == victim.before
+    assert await victim.now() == victim.before
 
 
 async def test_no_operation_is_open_without_a_token(
@@ -153,7 +189,7 @@ async def test_no_operation_is_open_without_a_token(
         answer = await _sent(server, label, victim.ids, "")
         assert answer.status_code == 401, (label, answer.text)
         assert _says(answer, victim) == [], label
-    assert await victim.session.state() == victim.before
+    assert await victim.now() == victim.before
 
 
 async def test_operations_beside_sessions_give_nothing_away(
@@ -174,11 +210,13 @@ async def test_operations_beside_sessions_give_nothing_away(
                 ("/ocw/search", {"q": CANARY}),
                 ("/ocw/search", {"q": "nobody", "session_id": victim.session.id}),
                 ("/ocw/sessions", {"workspace_id": WORKSPACE}),
+                ("/xr/rooms", {"workspace_id": WORKSPACE}),
+                ("/xr/avatars", {}),
             ):
                 answer = await client.get(server.api + path, params=query)
                 assert _says(answer, victim) == [], (who, path)
                 assert victim.session.id not in answer.text or "session_id" in query, (who, path)
-    assert await victim.session.state() == victim.before
+    assert await victim.now() == victim.before
 
 
 async def test_no_id_of_another_session_helps_in_ones_own(
@@ -187,13 +225,13 @@ async def test_no_id_of_another_session_helps_in_ones_own(
     """A host asks in a session of its own for what another one holds."""
     host = mint(uuid4(), grants={f"ocw/{own.id}": "host"})
     ids = {**victim.ids, "session_id": own.id}
-    for label in IN_SESSION:
+    for label in INSIDE:
         if label.count("{") == 2:
             answer = await _sent(server, label, ids, host)
             # Deleting and changing who takes part is asked for somebody; that is no secret.
             assert _says(answer, victim) == [], label
             assert answer.status_code in (400, 404) or "{user_id}" in label, (label, answer.text)
-    assert await victim.session.state() == victim.before
+    assert await victim.now() == victim.before
 
 
 async def test_no_socket_is_open_to_others(
@@ -206,7 +244,7 @@ async def test_no_socket_is_open_to_others(
         assert closed.code in (4401, 4403, 4404), who
         assert closed.frames == (), who
         assert CANARY not in closed.reason, who
-    assert await victim.session.state() == victim.before
+    assert await victim.now() == victim.before
 
 
 async def _heard(server: ServerProcess, frames: list[bytes]) -> list[bytes]:
@@ -242,7 +280,7 @@ async def test_no_address_of_a_hocuspocus_socket_is_open_to_others(
                         kind, sub = frame[len(head) : len(head) + 2]
                         assert kind in (2, 7, 8), frame
                         assert kind != 2 or sub != 2, "it was let in"
-    assert await victim.session.state() == victim.before
+    assert await victim.now() == victim.before
 
 
 SHAPES = (
