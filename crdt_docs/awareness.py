@@ -365,7 +365,9 @@ class AwarenessTable(Generic[SpeakerT]):
                 speaker, identity, role, client_id=client_id, place=place, now=now
             )
         if known.speaker != speaker:
-            return False
+            if known.identity.user_id != identity.user_id:
+                return False
+            self._take_over(client_id, known, speaker, identity)  # as under AWR-3
         known.heard_at = now
         if known.place != place:
             self._put_place(client_id, known, place)

@@ -593,6 +593,21 @@ def test_awr_15_one_who_comes_back_is_shown_at_once() -> None:
     assert room.told()[7][0] > gone
 
 
+def test_awr_15_one_who_comes_back_before_the_old_socket_is_found_dead_is_shown() -> None:
+    room = _headsets()
+    room.say("ada", ADA, (7, 5, {"mood": "glad"}))
+    room.shown("ada", ADA, 7, _place(1))
+    room.told()
+    assert room.shown("ada again", ADA, 7, _place(2))
+    room.table.hide_place("ada", 7)
+    room.table.leave("ada")
+    clock, state = room.told()[7]
+    assert clock == 7
+    assert state["xr"]["position"] == {"x": 2}  # type: ignore[index]
+    room.table.leave("ada again")
+    assert room.told()[7][1] is None
+
+
 def test_awr_15_a_headset_alone_does_not_expire_while_it_is_shown() -> None:
     room = _headsets()
     for _ in range(3):
