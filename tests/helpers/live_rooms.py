@@ -13,7 +13,7 @@ from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.pool import DatabasePool
 from persistence.xr_ports import RoomTemplate, RoomType, XrRoom, XrSession
 from persistence.xr_stores import xr_in_postgres
-from tests.helpers.server_process import ServerProcess, mint
+from tests.helpers.server_process import ServerProcess, mint, stored_document
 
 MOST_PARTICIPANTS = 1000
 
@@ -40,6 +40,11 @@ class LiveRoom:
             more: as of `path`.
         """
         return f"ws://127.0.0.1:{port or self.server.port}{self.path(role, **more)}"
+
+    async def stored(self) -> bytes:
+        """The document as its log in the database has it, as one Yjs update."""
+        name = document_name(DocumentKind.XR, self.id)
+        return await stored_document(self.server.database_dsn(), name)
 
 
 async def live_room(server: ServerProcess) -> LiveRoom:

@@ -398,12 +398,17 @@ def running_server(
 
 async def stored_update(dsn: str, session_id: str) -> bytes:
     """A session's document as its log in the database has it: every update, as one."""
+    return await stored_document(dsn, f"ocw/{session_id}")
+
+
+async def stored_document(dsn: str, name: str) -> bytes:
+    """The same of any document."""
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
         rows = await connection.fetch(
             "SELECT update FROM document_updates u JOIN documents d ON d.id = u.document_id"
             " WHERE d.name = $1 ORDER BY u.seq",
-            f"ocw/{session_id}",
+            name,
         )
     finally:
         await connection.close()

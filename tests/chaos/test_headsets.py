@@ -1,0 +1,206 @@
+"""Rooms of headsets when something dies: no ghosts, and nothing in hands is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from pycrdt import Doc, Map
+
+from crdt_docs.pose_messages import Presence
+from tests.helpers.breaking_proxy import BreakingProxy
+from tests.helpers.headset_peers import HeadsetPeer, place_in
+from tests.helpers.live_rooms import LiveRoom, live_room
+from tests.helpers.outages import database_stopped
+from tests.helpers.server_process import ServerProcess, running_server
+from tests.helpers.waiting import until
+
+RETURN_SECONDS = 60.0
+SLACK = 1.0
+"""Seconds by which what happens at a time may be noticed later, on a machine that is busy."""
+
+QUIET_AFTER, GONE_AFTER, LEASE = 3.0, 10.0, 5.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """One for all of these tests, which break it and leave it running."""
+    with running_server() as started:
+        yield started
+
+
+@asynccontextmanager
+async def two_in(room: LiveRoom, port: int | None = None) -> AsyncIterator[list[HeadsetPeer]]:
+    """Ada, who may come through a proxy, and Ben; both come back whenever they are cut off."""
+    peers = [HeadsetPeer(), HeadsetPeer()]
+    for peer, way in zip(peers, (port, None), strict=True):
+        peer.stay_connected(room.url(port=way, ack="1"))
+    try:
+        for peer in peers:
+            await peer.until_welcome()
+        yield peers
+    finally:
+        for peer in peers:
+            await peer.leave()
+
+
+async def furnished(ada: HeadsetPeer, ben: HeadsetPeer) -> None:
+    """There is a chair, which is stored."""
+    ada.furnish("chair")
+    await ada.until_stored()
+    await ben.until(lambda: "chair" in ben.objects)
+
+
+async def stored_place(room: LiveRoom) -> float | None:
+    """Where the database has the chair."""
+    doc: Doc[Any] = Doc()
+    doc.apply_update(await room.stored())
+    return place_in(doc.get("objects", type=Map), "chair")
+
+
+async def until_stored_at(room: LiveRoom, x: float) -> None:
+    """Wait until the database has the chair there."""
+
+    async def is_there() -> bool:
+        return await stored_place(room) == x
+
+    await until(is_there, within=RETURN_SECONDS, every=0.05)
+
+
+@pytest.mark.timeout(180)
+async def test_a_worker_that_is_killed_leaves_no_ghosts_and_nothing_in_hands(
+    server: ServerProcess,
+) -> None:
+    room = await live_room(server)
+    async with two_in(room) as (ada, ben):
+        await furnished(ada, ben)
+        await ada.take("chair")
+        ada.carry("chair", 2.0)
+        await ben.until(lambda: ben.place_of("chair") == 2.0)  # it has rested for a second
+        await until_stored_at(room, 2.0)
+
+        noted = ada.doc.get("notes", type=Map)
+        for number in range(20):
+            ada.carry("chair", 3.0 + number / 10)
+            noted[f"note-{number}-"] = number
+            await asyncio.sleep(0.01)
+        await ben.until(lambda: ben.carried.get("chair", 0.0) > 3.0)
+        await asyncio.to_thread(server.worker().kill)
+        await ada.until(lambda: not ada.is_connected)
+        promised = b"".join(ada.wire.acknowledged)
+
+        for peer in (ada, ben):
+            await peer.until(lambda p=peer: len(p.welcomes) > 1, seconds=RETURN_SECONDS)  # type: ignore[misc] # mypy does not infer lambdas with defaults
+            await peer.until_welcome(2)
+            await peer.until(lambda p=peer: p.present == {ada.client_id, ben.client_id})  # type: ignore[misc] # the same
+            assert not peer.is_held("chair")
+            assert peer.place_of("chair") == 2.0
+
+        ben.move(1.0)
+        await ada.until(lambda: ben.welcomes[-1].slot in ada.seen)
+        await ben.take("chair")
+        ben.carry("chair", 7.0)
+        await ada.until(lambda: ada.carried.get("chair") == 7.0)
+        ben.put_down("chair")
+        await until_stored_at(room, 7.0)
+        await ada.until_stored()
+        kept: Doc[Any] = Doc()
+        kept.apply_update(await room.stored())
+        stored = set(kept.get("notes", type=Map))
+        lost = [f"note-{number}-" for number in range(20) if f"note-{number}-" not in stored]
+        assert not [key for key in lost if key.encode() in promised]
+
+
+@pytest.mark.timeout(120)
+async def test_what_is_put_down_while_the_database_is_away_is_written_when_it_is_back(
+    server: ServerProcess,
+) -> None:
+    room = await live_room(server)
+    async with two_in(room) as (ada, ben):
+        await furnished(ada, ben)
+        await ada.take("chair")
+        ada.carry("chair", 1.0)
+        with database_stopped(server):
+            ada.carry("chair", 3.0)
+            await ben.until(lambda: ben.carried.get("chair") == 3.0)
+            ada.put_down("chair")
+            await ben.until(lambda: not ben.is_held("chair"))
+            await ben.until(lambda: ben.place_of("chair") == 3.0)
+            await ben.take("chair")  # the room goes on
+            ben.carry("chair", 4.0)
+            ben.put_down("chair")
+            await ada.until(lambda: ada.place_of("chair") == 4.0)
+        await until_stored_at(room, 4.0)
+        assert len(ada.wires) == len(ben.wires) == 1
+
+
+@pytest.mark.timeout(120)
+async def test_who_hangs_on_a_dead_line_fades_out_and_lets_go(server: ServerProcess) -> None:
+    """The socket stands, and nothing comes through it."""
+    room = await live_room(server)
+    async with BreakingProxy(server.port) as proxy, two_in(room, proxy.port) as (ada, ben):
+        await furnished(ada, ben)
+        slot = ada.welcomes[-1].slot
+        await ada.take("chair")
+        ada.carry("chair", 4.0)
+        await ben.until(lambda: ben.carried.get("chair") == 4.0)
+        proxy.pause()
+        silent_since = time.monotonic()
+
+        await ben.until(lambda: ben.roster[slot].presence is Presence.SILENT)
+        assert QUIET_AFTER - SLACK < time.monotonic() - silent_since < QUIET_AFTER + SLACK
+        assert ben.is_held("chair")
+        await ben.until(lambda: not ben.is_held("chair"))
+        assert LEASE - SLACK < time.monotonic() - silent_since < LEASE + SLACK
+        await ben.until(lambda: ben.place_of("chair") == 4.0)
+        assert ada.client_id in ben.present
+        await ben.until(lambda: ben.present == {ben.client_id})
+        assert GONE_AFTER - SLACK < time.monotonic() - silent_since < GONE_AFTER + SLACK
+        assert slot not in ben.seen
+
+        await ben.take("chair")
+        proxy.resume()
+        await ada.until_welcome(2)
+        assert ada.welcomes[-1].generation != ada.welcomes[0].generation
+        await ben.until(lambda: ben.present == {ada.client_id, ben.client_id})
+        await ada.until(lambda: ada.is_held("chair"))
+        ada.move(6.0)
+        await ben.until(lambda: ada.welcomes[-1].slot in ben.seen)
+        assert len(ada.wires) == 1
+
+
+@pytest.mark.timeout(120)
+async def test_who_comes_back_before_the_dead_line_is_noticed_is_there_once(
+    server: ServerProcess,
+) -> None:
+    room = await live_room(server)
+    async with BreakingProxy(server.port) as proxy, two_in(room) as (ada, ben):
+        url = room.url(port=proxy.port)
+        roamer = HeadsetPeer()
+        await roamer.connect(url)
+        await roamer.until_welcome()
+        await ben.until(lambda: roamer.client_id in ben.present)
+        proxy.pause()
+
+        again = HeadsetPeer(client_id=roamer.client_id)
+        await again.connect(url.replace(f":{proxy.port}", f":{server.port}"))
+        await again.until_welcome()
+        again.move(8.0)
+        await ben.until(lambda: again.welcomes[-1].slot in ben.seen)
+        everybody = {ada.client_id, ben.client_id, again.client_id}
+        await ben.until(lambda: ben.present == everybody)
+        assert len(ben.roster) == len(everybody)
+
+        proxy.resume()  # what was held back on the dead line comes after all
+        await asyncio.sleep(1.0)
+        again.move(9.0)
+        await ben.until(lambda: len(ben.roster) == len(everybody))
+        assert ben.present == everybody
+        await roamer.cut()
+        await roamer.leave()
+        await again.leave()
+        await ben.until(lambda: ben.present == {ada.client_id, ben.client_id})
