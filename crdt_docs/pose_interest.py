@@ -140,8 +140,8 @@ class View:
         return list(dict.fromkeys(records)) if has_owed else records
 
     def lacks(self, tick: int) -> bool:
-        """Whether something that came up to a tick was not sent yet."""
-        return self._up_to() < tick
+        """Whether something that came up to a tick was not sent yet, or not looked at."""
+        return self._looked_in < tick or self._up_to() < tick
 
     def _sort(self, table: PoseTable) -> None:
         """Put the others in order, the nearest first."""

@@ -768,6 +768,17 @@ def test_pos_28_who_stands_still_in_a_crowd_is_seen_all_the_same() -> None:
         assert len(headset.poses) == 119 + (number in headset.poses)
 
 
+def test_pos_27_who_comes_near_and_stands_still_has_hands_within_a_second() -> None:
+    room, headsets = crowd(100)
+    for number, headset in enumerate(headsets):
+        room.move(headset, east(number))
+    room.run(5.0)
+    assert len(headsets[0].poses[99]) == HEAD_SIZE
+    room.move(headsets[99], east(0.5))
+    room.run(1.0)
+    assert len(headsets[0].poses[99]) == 47
+
+
 def test_a_roster_entry_says_what_the_hello_said() -> None:
     room, (ana,) = hall("ana")
     seat = room.lane.seat_of("ana")
