@@ -8,7 +8,7 @@ is not as it is described is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from crdt_docs.access import Role
-from crdt_docs.identifiers import DocumentKind, document_name
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from server.app import OpenStores, create_app, open_memory, open_postgres
 from server.authentication import mint
 from server.settings import Settings
@@ -51,6 +51,8 @@ CHECKS = [
     negative_data_rejection,
 ]
 SESSIONS = "/api/ocw/sessions"
+ROOMS = "/api/xr/rooms"
+AVATARS = "/api/xr/avatars"
 WORKSPACE = UUID(int=1)
 HOST, EDITOR, VIEWER, STRANGER, BACKEND = (UUID(int=number) for number in range(10, 15))
 GRANTED = {EDITOR: Role.EDITOR, VIEWER: Role.VIEWER}
@@ -69,13 +71,11 @@ KINDS = {
 """What a session holds, and how paths name one of it."""
 
 
-def bearer(who: UUID | None, session: str | None) -> dict[str, str]:
-    """The header of somebody with a fresh token; of nobody, none."""
+def bearer(who: UUID | None, documents: Iterable[DocumentName] = ()) -> dict[str, str]:
+    """The header of somebody with a fresh token, and their grants in it; of nobody, none."""
     if who is None:
         return {}
-    grants = {}
-    if session is not None and who in GRANTED:
-        grants[document_name(DocumentKind.OCW, UUID(session))] = GRANTED[who]
+    role = GRANTED.get(who)
     token = mint(
         SECRET.encode(),
         who,
@@ -83,13 +83,14 @@ def bearer(who: UUID | None, session: str | None) -> dict[str, str]:
         now=datetime.now(UTC),
         is_service=who == BACKEND,
         workspaces=[WORKSPACE],
-        grants=grants,
+        grants={} if role is None else dict.fromkeys(documents, role),
     )
     return {"Authorization": f"Bearer {token}"}
 
 
 class Platform:
-    """The whole application, and a session in it that is active and has something in it."""
+    """The whole application, and in it a session and a room that are active and have something in
+    them."""
 
     def __init__(self, app: Any, client: requests.Session) -> None:
         self.client = client
@@ -101,12 +102,18 @@ class Platform:
         return self.schema.find_operation_by_label(label)
 
     def renew(self) -> None:
-        """Have a session, another one if it was ended or deleted meanwhile."""
-        if self.known and self._is_active():
-            return
+        """Have all of that, and anew what was ended or deleted meanwhile."""
+        if not self._is_active(SESSIONS, "session_id"):
+            self._renew_session()
+        if not self._is_active("/api/xr/sessions", "xr_session_id"):
+            self._renew_room()
+        if not self._is_there(AVATARS, "avatar_id"):
+            self.known["avatar_id"] = self._post(AVATARS, HOST, {"avatar_name": "Fox"})["id"]
+
+    def _renew_session(self) -> None:
         wanted = {"workspace_id": str(WORKSPACE), "session_type": "whiteboard"}
         session = self._post(SESSIONS, HOST, wanted)["id"]
-        self.known = {"session_id": session, "user_id": str(VIEWER)}
+        self.known |= {"session_id": session, "user_id": str(VIEWER)}
         self._post(f"{SESSIONS}/{session}/join", VIEWER)
         for kind, parameter in KINDS.items():
             body = described().example_of_body(
@@ -115,14 +122,34 @@ class Platform:
             made = self._post(f"{SESSIONS}/{session}/{kind}", HOST, body)
             self.known[parameter] = made["id"]
 
-    def _is_active(self) -> bool:
-        path = f"{SESSIONS}/{self.known['session_id']}"
-        answer = self.client.get(path, headers=bearer(HOST, None))
-        return answer.ok and answer.json()["data"]["status"] == "active"
+    def _renew_room(self) -> None:
+        wanted = {"workspace_id": str(WORKSPACE), "name": "Atelier", "room_type": "meeting"}
+        room = self._post(ROOMS, HOST, wanted)["id"]
+        session = self._post(f"{ROOMS}/{room}/sessions", HOST)["id"]
+        self.known |= {"room_id": room, "xr_session_id": session}
+        for who in (HOST, VIEWER):
+            path = f"/api/xr/sessions/{session}/join"
+            self._post(path, who, {"device_type": "vr_headset"})
+
+    def _is_active(self, path: str, parameter: str) -> bool:
+        found = self._is_there(path, parameter)
+        return found is not None and found["status"] == "active"
+
+    def _is_there(self, path: str, parameter: str) -> dict[str, Any] | None:
+        """What the host is told of the known one; None where it is gone."""
+        if parameter not in self.known:
+            return None
+        answer = self.client.get(f"{path}/{self.known[parameter]}", headers=bearer(HOST))
+        return answer.json()["data"] if answer.ok else None
+
+    def _documents(self) -> Iterator[DocumentName]:
+        """Those of the known session and the known room."""
+        for kind, name in ((DocumentKind.OCW, "session_id"), (DocumentKind.XR, "room_id")):
+            if name in self.known:
+                yield document_name(kind, UUID(self.known[name]))
 
     def _post(self, path: str, who: UUID, body: Any = None) -> Any:
-        headers = bearer(who, self.known.get("session_id"))
-        answer = self.client.post(path, json=body, headers=headers)
+        answer = self.client.post(path, json=body, headers=bearer(who, self._documents()))
         assert answer.ok, answer.text
         return answer.json()["data"]
 
@@ -132,8 +159,7 @@ class Platform:
         if is_known:
             known = {name: self.known[name] for name in case.path_parameters if name in self.known}
             case.path_parameters = {**case.path_parameters, **known}
-        headers = {**(case.headers or {}), **bearer(who, self.known["session_id"])}
-        case.headers = headers
+        case.headers = {**(case.headers or {}), **bearer(who, self._documents())}
         answer = case.call(session=self.client)
         case.validate_response(answer, checks=CHECKS)
 
