@@ -69,11 +69,12 @@ class LiveRooms:
         may_grow: bool = True,
         role: Role = Role.HOST,
         entries: Iterable[Entry] = (),
+        is_moving: bool = False,
         within: float = 5.0,
     ) -> Edited[T]:
         """See `rest.ports.LiveDocuments.edit`."""
         host = await self._opened(document)
-        host.room.check_edit(identity.user_id, role, entries)
+        host.room.check_edit(identity.user_id, role, entries, is_moving=is_moving)
         result = host.edit(identity, change, is_restore=is_restore, may_grow=may_grow)
         position, seq = host.position, host.last_seq
         return Edited(result, await self._directory.stored(position, within), seq)

@@ -118,7 +118,7 @@ async def list_annotations(
             limit=limit,
             deleted=query.deleted,
         )
-    shown = [row_view(session_id, row) for row in rows[: query.limit]]
+    shown = [row_view(_KIND, session_id, row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     return reply(page(shown, encode_id(rows[query.limit - 1].id) if more else None))
 
@@ -200,7 +200,7 @@ async def read_annotation(
 ) -> Response:
     """One annotation, as it is stored, with its `ETag`."""
     row = await find_row(services, target, deleted=query.deleted)
-    return reply(row_view(target.owner_id, row), headers={"ETag": etag(row)})
+    return reply(target.view_of(row), headers={"ETag": etag(row)})
 
 
 @router.patch(

@@ -89,6 +89,16 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "delete_annotation": Deed(
         "annotation.deleted", target="annotation", id_from="annotation_id", is_frequent=True
     ),
+    "create_room_object": Deed("object.created", target="object", is_frequent=True),
+    "patch_room_object": Deed(
+        "object.changed", target="object", id_from="object_id", is_frequent=True
+    ),
+    "delete_room_object": Deed(
+        "object.deleted", target="object", id_from="object_id", is_frequent=True
+    ),
+    "restore_room_object": Deed("object.restored", target="object", id_from="object_id"),
+    "lock_room_object": Deed("object.locked", target="object", id_from="object_id"),
+    "unlock_room_object": Deed("object.unlocked", target="object", id_from="object_id"),
     "create_room": Deed("room.created"),
     "change_room": Deed("room.changed"),
     "delete_room": Deed("room.deleted"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import Header
 from pycrdt import Doc
@@ -20,11 +20,12 @@ from starlette.responses import Response
 from crdt_docs.access import may_edit
 from crdt_docs.edit_errors import InvalidId, InvalidValue, ObjectExists, ObjectMissing
 from crdt_docs.edit_values import same
-from crdt_docs.object_edits import Check, create, delete, merge
-from crdt_docs.object_fields import project, wrong_fields
+from crdt_docs.object_edits import Check, create, delete, merge, shape_of
+from crdt_docs.object_fields import as_fields, project
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_restoring import put_back
 from crdt_docs.object_schema import schema_fault
+from crdt_docs.object_transforms import TRANSFORM
 from crdt_docs.ownership import Entry
 from crdt_docs.projection import is_projected_id
 from crdt_docs.rules import Rule, RuleBroken, session_rules
@@ -45,7 +46,8 @@ from server.rest.errors import (
     invalid_field,
     invalid_parameter,
 )
-from server.rest.object_views import READ_ONLY, Body, row_view
+from server.rest.object_bodies import column, new_id, said_in, wrong_columns
+from server.rest.object_views import Body, owner_field, row_view
 from server.rest.opened_documents import OpenedDocument
 from server.rest.services import Services
 
@@ -54,11 +56,12 @@ ANNOTATION_NOT_FOUND = ErrorKind(404, "ANNOTATION_NOT_FOUND", "there is no such 
 VERSION_NOT_FOUND = ErrorKind(404, "VERSION_NOT_FOUND", "its history has no such version")
 ID_TAKEN = ErrorKind(409, "ID_TAKEN", "there is something with this id")
 OBJECT_LOCKED = ErrorKind(403, "OBJECT_LOCKED", "it is locked, and the caller is no host")
-NOT_YOURS = ErrorKind(
-    403, "NOT_YOURS", "in this session editors change only what they created themselves"
-)
+NOT_YOURS = ErrorKind(403, "NOT_YOURS", "editors change only what they created themselves here")
 TOO_MANY_OBJECTS = ErrorKind(
-    409, "TOO_MANY_OBJECTS", "the session has as many objects as it may have: delete some first"
+    409, "TOO_MANY_OBJECTS", "there are as many objects as there may be: delete some first"
+)
+OBJECT_HELD = ErrorKind(
+    409, "OBJECT_HELD", "somebody has it in their hand, and nobody else says where it is"
 )
 VERSION_CONFLICT = ErrorKind(
     409,
@@ -85,11 +88,13 @@ RULES_BROKEN: Final[Mapping[Rule, ErrorKind]] = {
     Rule.NOT_OWN: NOT_YOURS,
     Rule.TOO_MANY: TOO_MANY_OBJECTS,
     Rule.PAUSED: SESSION_PAUSED,
+    Rule.HELD: OBJECT_HELD,
 }
 
 NOT_FOUND: Final = {
     ObjectKind.OCW_OBJECT: OBJECT_NOT_FOUND,
     ObjectKind.OCW_ANNOTATION: ANNOTATION_NOT_FOUND,
+    ObjectKind.XR_OBJECT: OBJECT_NOT_FOUND,
 }
 
 _TAG = re.compile(r'(?:W/)?"?(?P<version>\d{1,10})(?:\.(?P<changed>\d{1,20}))?"?', re.ASCII)
@@ -122,6 +127,10 @@ class Target:
         """Of what it is in."""
         return self.opened.owner_id
 
+    def view_of(self, row: ObjectRow) -> dict[str, Any]:
+        """Its row as REST shows it."""
+        return row_view(self.kind, self.owner_id, row)
+
     @property
     def not_found(self) -> ApiError:
         """There is no such thing."""
@@ -151,16 +160,17 @@ async def create_by_rest(
     services: Services, reply: ReplyWith, opened: OpenedDocument, kind: ObjectKind, body: Body
 ) -> Response:
     """Create what a body says, with the caller as its creator."""
-    identifier = _new_id(body)
-    value = {**_given(body), "created_by": str(opened.caller.identity.user_id)}
+    identifier = new_id(body)
+    given = {**said_in(kind, body), "created_by": str(opened.caller.identity.user_id)}
+    fields = as_fields(kind, given)
     target = Target(opened, kind, identifier)
-    check = _all_of(_stays_valid(kind, value), _keeps_schema(target))
+    check = _all_of(_stays_valid(kind, given), _keeps_schema(target))
     location = f"{opened.address}/{kind.root}/{quote(identifier, safe='')}"
     return await _edit(
         services,
         reply,
         target,
-        lambda doc: create(doc, kind.root, identifier, value, check=check),
+        lambda doc: create(doc, kind.root, identifier, fields, check=check),
         status=201,
         headers={"Location": location},
     )
@@ -170,9 +180,10 @@ async def patch_by_rest(
     services: Services, reply: ReplyWith, target: Target, body: Body, if_match: str | None
 ) -> Response:
     """Apply a merge patch."""
-    patch = _given(body)
+    patch = said_in(target.kind, body)
     if "created_by" in patch:
         raise invalid_field("created_by", "cannot be changed; leave it out")
+    fields = as_fields(target.kind, patch)
     check = _all_of(
         await _is_as_said(services, target, if_match),
         _stays_valid(target.kind, patch),
@@ -182,7 +193,10 @@ async def patch_by_rest(
         services,
         reply,
         target,
-        lambda doc: merge(doc, target.kind.root, target.id, patch, check=check),
+        lambda doc: merge(
+            doc, target.kind.root, target.id, fields, check=check, shape=shape_of(target.kind)
+        ),
+        is_moving=TRANSFORM in fields,
     )
 
 
@@ -232,6 +246,7 @@ async def restore_by_rest(
         target,
         lambda doc: put_back(doc, target.kind, target.id, state),
         is_restore=True,
+        is_moving=bool(state),
     )
 
 
@@ -244,6 +259,7 @@ async def _edit(
     status: int = 200,
     is_restore: bool = False,
     may_grow: bool = True,
+    is_moving: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Carry out a change and answer with what became of it; 202 when it is not stored in time."""
@@ -257,6 +273,7 @@ async def _edit(
             may_grow=may_grow,
             role=opened.role,
             entries=(Entry(target.kind.root, target.id),),
+            is_moving=is_moving,
         )
     except RuleBroken as error:
         raise ApiError(RULES_BROKEN[error.rule], str(error)) from None
@@ -267,43 +284,16 @@ async def _edit(
     except InvalidId as error:
         raise invalid_field("id", str(error)) from None
     except InvalidValue as error:
-        raise invalid_field(error.field or "body", error.message) from None
+        raise invalid_field(column(target.kind, error.field) or "body", error.message) from None
     told = {"seq": edited.seq, "stored": edited.is_stored}
     row = None
     if edited.is_stored:
         row = await services.objects.row(target.owner_id, target.kind, target.id)
     if row is None:
-        pending = {"session_id": target.owner_id, "id": target.id, **told}
+        pending = {owner_field(target.kind): target.owner_id, "id": target.id, **told}
         return reply(pending, status=202)
-    view = {**row_view(target.owner_id, row), **told}
+    view = {**target.view_of(row), **told}
     return reply(view, status=status, headers={**(headers or {}), "ETag": etag(row)})
-
-
-def _new_id(body: Body) -> str:
-    given = getattr(body, "id", None)
-    if given is None:
-        return str(uuid4())
-    if not isinstance(given, str) or not is_projected_id(given):
-        raise invalid_field("id", "must be a text of 1 to 128 bytes of UTF-8, without NUL")
-    if given in (".", ".."):
-        # To clients its address is that of what it is in: to delete it would delete the session.
-        raise invalid_field("id", "must not be . or .., which clients take out of addresses")
-    return given
-
-
-def _given(body: Body) -> dict[str, Any]:
-    """What a body says.
-
-    Raises:
-        ApiError: 400, for what only the server says.
-    """
-    value = body.given()
-    told = sorted(READ_ONLY & value.keys()) + (["id"] if "id" in value else [])
-    if told:
-        problem = "is said by the server; leave it out"
-        errors = [{"field": field, "message": problem} for field in told]
-        raise invalid_body("; ".join(f"{field}: {problem}" for field in told), errors)
-    return value
 
 
 def _stays_valid(kind: ObjectKind, given: Mapping[str, Any]) -> Check:
@@ -312,9 +302,9 @@ def _stays_valid(kind: ObjectKind, given: Mapping[str, Any]) -> Check:
     set_anew = {key for key, value in given.items() if not isinstance(value, dict)}
 
     def check(now: Any, wanted: Any) -> None:
-        was_wrong = dict(wrong_fields(kind, now)) if isinstance(now, dict) else {}
+        was_wrong = dict(wrong_columns(kind, now)) if isinstance(now, dict) else {}
         may_stay = was_wrong.keys() - set_anew
-        problems = [each for each in wrong_fields(kind, wanted) if each[0] not in may_stay]
+        problems = [each for each in wrong_columns(kind, wanted) if each[0] not in may_stay]
         if problems:
             errors = [{"field": field, "message": message} for field, message in problems]
             raise invalid_body("; ".join(f"{f}: {message}" for f, message in problems), errors)
@@ -323,7 +313,7 @@ def _stays_valid(kind: ObjectKind, given: Mapping[str, Any]) -> Check:
 
 
 def _keeps_schema(target: Target) -> Check:
-    """RUL-3: where the session is strict, it becomes nothing wrong that was not wrong before."""
+    """RUL-3: where the config is strict, it becomes nothing wrong that was not wrong before."""
     if not session_rules(target.opened.config).strict_schema:
         return _anything
 
@@ -332,7 +322,7 @@ def _keeps_schema(target: Target) -> Check:
         if problem is not None and (
             now is None or schema_fault(target.kind, target.id, now) is None
         ):
-            raise invalid_body(f"in this session {problem}")
+            raise invalid_body(f"here {problem}")
 
     return check
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
@@ -12,9 +11,23 @@ from typing_extensions import TypedDict
 
 from crdt_docs.gestures import ChangeKind
 from crdt_docs.identifiers import ActorKind
-from crdt_docs.object_kinds import ObjectRoot
+from crdt_docs.object_kinds import ObjectKind, ObjectRoot
 from persistence.object_ports import HistoryRow, ObjectRow
+from persistence.object_tables import TABLES
 from server.rest.descriptions import described, example
+from server.rest.field_schemas import (
+    EXTENT,
+    FLAG,
+    ID,
+    NUMBER,
+    OBJECT,
+    POINT,
+    TEXT,
+    TYPE,
+    or_null,
+    partly,
+    said,
+)
 from server.rest.requests import PageQuery
 
 _SESSION = "6f1c1ad8-52a5-4a51-9f0c-7d2a3f6b9c11"
@@ -22,9 +35,7 @@ _PERSON = "0d9f6a52-57a0-4f39-8a94-2a9b1a3c7e55"
 _BOX = "2b1f8a34-6f0e-4b7b-a1de-0f2f3a4b5c6d"
 _REMARK = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
-_TOLD = "session_id version is_valid created_at updated_by updated_at deleted_at seq stored"
-READ_ONLY: Final = frozenset(_TOLD.split())
-"""What the server says of an object; a body that sets it is refused."""
+_TOLD = "version is_valid created_at updated_by updated_at deleted_at seq stored"
 
 
 def _yes_or_no(value: object) -> bool:
@@ -35,47 +46,6 @@ def _yes_or_no(value: object) -> bool:
 
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})]
 """A switch in a query: `true` or `false`, and no other word for it."""
-
-_NUMBERS = {"additionalProperties": True, "type": "object"}
-_POINT = {
-    **_NUMBERS,
-    "properties": {"x": {"type": "number"}, "y": {"type": "number"}},
-    "required": ["x", "y"],
-}
-_EXTENT = {
-    **_NUMBERS,
-    "properties": {"width": {"type": "number"}, "height": {"type": "number"}},
-    "required": ["width", "height"],
-}
-
-
-def _partly(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What a patch may say of it: some members."""
-    nullable = {name: _or_null(inner) for name, inner in schema["properties"].items()}
-    return {**_NUMBERS, "properties": nullable}
-
-
-def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [dict(schema), {"type": "null"}]}
-
-
-def _said(schema: Mapping[str, Any]) -> WithJsonSchema:
-    """What the document says of a field. `crdt_docs.object_fields` checks it, with what is there
-    already, and in our words."""
-    return WithJsonSchema(dict(schema))
-
-
-_TYPE = {"type": "string", "minLength": 1}
-_ID = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 128,
-    "description": "1 to 128 bytes of UTF-8. A UUID is made where there is none.",
-}
-_TEXT = {"type": "string"}
-_NUMBER = {"type": "number"}
-_FLAG = {"type": "boolean"}
-_OBJECT = {"type": "object", "additionalProperties": True}
 
 _DESCRIBED_OBJECT: Final[dict[str, Any]] = {
     "object_type": "sticky",
@@ -113,14 +83,14 @@ class CreateObject(Body):
 
     model_config = example(_DESCRIBED_OBJECT)
 
-    id: Annotated[Any, _said(_ID)] = None
-    object_type: Annotated[Any, _said(_TYPE)]
-    position: Annotated[Any, _said(_or_null(_POINT))] = None
-    size: Annotated[Any, _said(_or_null(_EXTENT))] = None
-    rotation: Annotated[Any, _said(_or_null(_NUMBER))] = None
-    properties: Annotated[Any, _said(_or_null(_OBJECT))] = None
-    layer: Annotated[Any, _said(_or_null(_NUMBER))] = None
-    is_locked: Annotated[Any, _said(_or_null(_FLAG))] = None
+    id: Annotated[Any, said(ID)] = None
+    object_type: Annotated[Any, said(TYPE)]
+    position: Annotated[Any, said(or_null(POINT))] = None
+    size: Annotated[Any, said(or_null(EXTENT))] = None
+    rotation: Annotated[Any, said(or_null(NUMBER))] = None
+    properties: Annotated[Any, said(or_null(OBJECT))] = None
+    layer: Annotated[Any, said(or_null(NUMBER))] = None
+    is_locked: Annotated[Any, said(or_null(FLAG))] = None
 
 
 class PatchObject(Body):
@@ -129,13 +99,13 @@ class PatchObject(Body):
     model_config = example({"position": {"x": 140}, "properties": {"text": "Livraisons!"}})
     beside: ClassVar[frozenset[str]] = frozenset()
 
-    object_type: Annotated[Any, _said(_TYPE)] = None
-    position: Annotated[Any, _said(_or_null(_partly(_POINT)))] = None
-    size: Annotated[Any, _said(_or_null(_partly(_EXTENT)))] = None
-    rotation: Annotated[Any, _said(_or_null(_NUMBER))] = None
-    properties: Annotated[Any, _said(_or_null(_OBJECT))] = None
-    layer: Annotated[Any, _said(_or_null(_NUMBER))] = None
-    is_locked: Annotated[Any, _said(_or_null(_FLAG))] = None
+    object_type: Annotated[Any, said(TYPE)] = None
+    position: Annotated[Any, said(or_null(partly(POINT)))] = None
+    size: Annotated[Any, said(or_null(partly(EXTENT)))] = None
+    rotation: Annotated[Any, said(or_null(NUMBER))] = None
+    properties: Annotated[Any, said(or_null(OBJECT))] = None
+    layer: Annotated[Any, said(or_null(NUMBER))] = None
+    is_locked: Annotated[Any, said(or_null(FLAG))] = None
 
 
 class CreateAnnotation(Body):
@@ -143,12 +113,12 @@ class CreateAnnotation(Body):
 
     model_config = example(_DESCRIBED_ANNOTATION)
 
-    id: Annotated[Any, _said(_ID)] = None
-    annotation_type: Annotated[Any, _said(_TYPE)]
-    content: Annotated[Any, _said(_or_null(_TEXT))] = None
-    object_id: Annotated[Any, _said(_or_null({**_ID, "description": "What it is about."}))] = None
-    position: Annotated[Any, _said(_or_null(_POINT))] = None
-    resolved: Annotated[Any, _said(_or_null(_FLAG))] = None
+    id: Annotated[Any, said(ID)] = None
+    annotation_type: Annotated[Any, said(TYPE)]
+    content: Annotated[Any, said(or_null(TEXT))] = None
+    object_id: Annotated[Any, said(or_null({**ID, "description": "What it is about."}))] = None
+    position: Annotated[Any, said(or_null(POINT))] = None
+    resolved: Annotated[Any, said(or_null(FLAG))] = None
 
 
 class PatchAnnotation(Body):
@@ -157,11 +127,11 @@ class PatchAnnotation(Body):
     model_config = example({"content": "It is.", "resolved": True})
     beside: ClassVar[frozenset[str]] = frozenset()
 
-    annotation_type: Annotated[Any, _said(_TYPE)] = None
-    content: Annotated[Any, _said(_or_null(_TEXT))] = None
-    object_id: Annotated[Any, _said(_or_null({**_ID, "description": "What it is about."}))] = None
-    position: Annotated[Any, _said(_or_null(_partly(_POINT)))] = None
-    resolved: Annotated[Any, _said(_or_null(_FLAG))] = None
+    annotation_type: Annotated[Any, said(TYPE)] = None
+    content: Annotated[Any, said(or_null(TEXT))] = None
+    object_id: Annotated[Any, said(or_null({**ID, "description": "What it is about."}))] = None
+    position: Annotated[Any, said(or_null(partly(POINT)))] = None
+    resolved: Annotated[Any, said(or_null(FLAG))] = None
 
 
 class ListObjects(PageQuery):
@@ -268,10 +238,20 @@ class PendingView(TypedDict):
     stored: bool
 
 
-def row_view(session_id: UUID, row: ObjectRow) -> dict[str, Any]:
-    """A row as REST shows it: an `ObjectView` or an `AnnotationView`."""
+def owner_field(kind: ObjectKind) -> str:
+    """The field of a view that says whose it is: the column of the row."""
+    return TABLES[kind].owner
+
+
+def read_only(kind: ObjectKind) -> frozenset[str]:
+    """What the server says of an object; a body that sets it is refused."""
+    return frozenset((owner_field(kind), *_TOLD.split()))
+
+
+def row_view(kind: ObjectKind, owner_id: UUID, row: ObjectRow) -> dict[str, Any]:
+    """A row as REST shows it: an `ObjectView`, an `AnnotationView` or an `XrObjectView`."""
     return {
-        "session_id": session_id,
+        owner_field(kind): owner_id,
         "id": row.id,
         **row.state,
         "version": row.version,

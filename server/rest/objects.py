@@ -44,7 +44,7 @@ from server.rest.object_views import (
     row_view,
     version_view,
 )
-from server.rest.opened_documents import DocumentEditor, DocumentReader
+from server.rest.opened_documents import DocumentEditor, DocumentReader, OpenedDocument
 from server.rest.requests import PageQuery, Strict
 from server.rest.services import Services, ServicesOf
 
@@ -94,17 +94,7 @@ async def list_objects(
     reply: Reply,
 ) -> Response:
     """The objects of a session, by id, as they are stored."""
-    after = "" if query.cursor is None else decode_id(query.cursor)
-    rows = await services.objects.objects(
-        opened.owner_id,
-        ObjectKind.OCW_OBJECT,
-        after=after,
-        limit=query.limit + 1,
-        deleted=query.deleted,
-    )
-    shown = [row_view(opened.owner_id, row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return reply(page(shown, encode_id(rows[query.limit - 1].id) if more else None))
+    return reply(await objects_in(services, opened, ObjectKind.OCW_OBJECT, query))
 
 
 @router.post(
@@ -171,7 +161,7 @@ async def read_object(
 ) -> Response:
     """One object, as it is stored, with its `ETag`."""
     row = await find_row(services, target, deleted=query.deleted)
-    return reply(row_view(target.owner_id, row), headers={"ETag": etag(row)})
+    return reply(target.view_of(row), headers={"ETag": etag(row)})
 
 
 @router.patch(
@@ -234,6 +224,23 @@ async def lock_object(target: EditTarget, services: ServicesOf, reply: Reply) ->
 async def unlock_object(target: EditTarget, services: ServicesOf, reply: Reply) -> Response:
     """Unlock an object; only hosts do."""
     return await lock_by_rest(services, reply, target, is_locked=False)
+
+
+async def objects_in(
+    services: Services, opened: OpenedDocument, kind: ObjectKind, query: ListObjects
+) -> dict[str, Any]:
+    """A page of the objects of a document.
+
+    Raises:
+        ApiError: 400 for a cursor.
+    """
+    after = "" if query.cursor is None else decode_id(query.cursor)
+    rows = await services.objects.objects(
+        opened.owner_id, kind, after=after, limit=query.limit + 1, deleted=query.deleted
+    )
+    shown = [row_view(kind, opened.owner_id, row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return page(shown, encode_id(rows[query.limit - 1].id) if more else None)
 
 
 async def versions_of(services: Services, target: Target, query: PageQuery) -> dict[str, Any]:

@@ -60,6 +60,7 @@ TAGS = {
     "Room members": "Who may open an XR room, and as what.",
     "Room sessions": "The times during which people are in an XR room.",
     "Room participants": "Who is in such a session, with which devices, and where.",
+    "Room objects": "What is in an XR room, one by one.",
     "Avatars": "What people look like in XR rooms: everybody's own.",
     "Governance": "Who did what, for those who answer for it.",
     "Privacy": "What is held about a person, and forgetting it.",

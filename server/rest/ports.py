@@ -83,6 +83,7 @@ class LiveDocuments(Protocol):
         may_grow: bool = True,
         role: Role = Role.HOST,
         entries: Iterable[Entry] = (),
+        is_moving: bool = False,
         within: float = 5.0,
     ) -> Edited[T]:
         """Edit a document in somebody's name; its members see it at once.
@@ -95,6 +96,7 @@ class LiveDocuments(Protocol):
             may_grow: it may write; otherwise it only deletes, also in a full document.
             role: of whose edit it is.
             entries: the objects that it changes, which are held against the rules (RUL).
+            is_moving: it says where they are, if they are in space (RUL-9).
             within: seconds to wait for the edit to be stored.
 
         Raises:

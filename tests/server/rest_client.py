@@ -99,6 +99,7 @@ class FakeLiveDocuments:
         may_grow: bool = True,
         role: Role = Role.HOST,
         entries: Iterable[Entry] = (),
+        is_moving: bool = False,
         within: float = 5.0,
     ) -> Edited[T]:
         self._open(document)

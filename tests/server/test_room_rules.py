@@ -41,7 +41,7 @@ async def test_rul_1_what_is_not_there_has_the_ordinary_ones(kind: DocumentKind)
 
 
 @pytest.mark.parametrize("is_own", [False, True])
-@pytest.mark.parametrize("kind", [OpenBoard])
+@pytest.mark.parametrize("kind", [OpenBoard, OpenRoom])
 async def test_rul_2_who_created_what_is_asked_where_it_matters(
     kind: type[OpenBoard], tmp_path: Path, *, is_own: bool
 ) -> None:
