@@ -27,7 +27,6 @@ from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.landings import Landings
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
-from crdt_docs.pose_fields import VERSION
 from crdt_docs.pose_lane import PoseLane
 from crdt_docs.pose_messages import (
     NOBODY,
@@ -65,6 +64,11 @@ HOLDS_EVERY = 0.1
 
 LANDINGS_EVERY = 1.0
 """How often it is tried again to write where objects were put, while the database is behind."""
+
+MOST_MISSED = 1_000
+"""Objects of which somebody who reads nothing has missed what became of them."""
+
+TOO_SLOW = "too slow: too much has happened that you did not read; reconnect"
 
 UNSEEN = "spectators are not seen by others: there is no avatar for you"
 
@@ -125,7 +129,7 @@ class PoseHost:
         self._is_over = False
         self._shown: dict[Member, int] = {}  # under which client id
         self._welcomed: set[Member] = set()
-        self._missed: set[Member] = set()
+        self._missed: dict[Member, dict[str, Hold]] = {}  # by object, what became of it last
         self._shown_at = float("-inf")
 
     # From the sockets
@@ -172,6 +176,8 @@ class PoseHost:
     def _seat(self, member: Member, hello: Hello, now: float) -> None:
         if not is_seen(member.role):
             raise Malformed(UNSEEN)
+        self._carry_out(self.holds.leave(member, now), now)  # a second hello is a bye before
+        self._missed.pop(member, None)
         self.lane.seat(member, hello, member.identity.user_id, now)
         self._welcomed.discard(member)
         self._show(member)
@@ -214,7 +220,7 @@ class PoseHost:
     def _put_out(self, member: Member, now: float) -> None:
         self._carry_out(self.holds.leave(member, now), now)
         self._welcomed.discard(member)
-        self._missed.discard(member)
+        self._missed.pop(member, None)
         client_id = self._shown.pop(member, None)
         if client_id is not None:
             self._ground.hide_place(member, client_id)
@@ -266,7 +272,7 @@ class PoseHost:
             self._plan(now)
 
     def _tick(self, now: float) -> None:
-        self._welcome_anew(now)
+        self._tell_missed(now)
         ground = self._ground
         turn = self.lane.tick(now, self.holds.changed_since, ground.takes_no_more)
         for member in turn.gone:
@@ -332,20 +338,20 @@ class PoseHost:
             self._tell_holds(news, now)
 
     def _tell_holds(self, news: list[Hold], now: float) -> None:
-        """Everybody who was welcomed; who takes no more now is welcomed anew later."""
+        """Everybody who was welcomed; who takes no more now is told later."""
         behind = {each for each in self._welcomed if self._ground.takes_no_more(each)}
-        self._missed |= behind
+        for member in behind:
+            missed = self._missed.setdefault(member, {})
+            missed.update((hold.object_id, hold) for hold in news)
+            if len(missed) > MOST_MISSED:
+                self._ground.expel(member, CloseCode.TRY_LATER, TOO_SLOW)
         self._send(pose_messages.holds(news), self._welcomed - behind, now)
 
-    def _welcome_anew(self, now: float) -> None:
-        """Who missed what became of holds is told everything again."""
+    def _tell_missed(self, now: float) -> None:
+        """Who takes something again hears what became of holds meanwhile."""
         for member in [each for each in self._missed if not self._ground.takes_no_more(each)]:
-            self._missed.discard(member)
-            self._welcomed.discard(member)
-            seat = self.lane.seat_of(member)
-            if seat is not None:
-                hello = Hello(VERSION, seat.device, seat.client_id)
-                self.lane.seat(member, hello, member.identity.user_id, now)
+            missed = self._missed.pop(member)
+            self._send(pose_messages.holds(list(missed.values())), (member,), now)
 
     def _write_landings(self) -> None:
         """POS-39, POS-41: what was in a hand is where it is in the document, too."""
