@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.object_kinds import ObjectKind
 from persistence.database_lock import DatabaseLock
 from persistence.errors import DatabaseInUse
@@ -35,6 +36,7 @@ from tests.helpers.commits import document
 from tests.helpers.stored_board import ADA, BEN, StoredBoard, box
 
 ONE, TWO = document(1), document(2)
+ROOM = document(1, DocumentKind.XR)
 SESSION = UUID(ONE.partition("/")[2])
 
 
@@ -50,10 +52,10 @@ class Tables:
         async with self.pool.borrow() as connection:
             await connection.execute(statement, *arguments)
 
-    async def findings(self, *, whole_log: bool = False) -> Sequence[str]:
+    async def findings(self, name: DocumentName = ONE, *, whole_log: bool = False) -> Sequence[str]:
         verification = Verification(self.inspection, whole_log=whole_log)
-        found = [str(each) async for each in verification.document(ONE)]
-        prefix = f"{ONE} objects/"
+        found = [str(each) async for each in verification.document(name)]
+        prefix = f"{name} objects/"
         return [each.removeprefix(prefix) for each in found]
 
     async def rows(self) -> Sequence[asyncpg.Record]:
@@ -187,6 +189,52 @@ async def test_damaged_rows_are_found_and_mended(
         row for row in before if row["session_id"] != SESSION
     ]
     assert await rebuild(tables.inspection, ONE, whole_log=True) == Rebuilt()
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "DELETE FROM xr_objects WHERE room_id = $1 AND id = 'a'",
+            ["a: has no row", "a: has a history of 2 versions and no row"],
+        ),
+        (
+            (
+                "UPDATE xr_objects SET position = NULL, rotation = scale, lifetime = 'owner'"
+                " WHERE room_id = $1 AND id = 'a'"
+            ),
+            ["a: differs in position, rotation, lifetime"],
+        ),
+        (
+            "DELETE FROM xr_object_history WHERE room_id = $1 AND object_id = 'a' AND version = 1",
+            ["a: version 2 is where 1 should be", "a: version 2 says that the object was there"],
+        ),
+    ],
+    ids=["a row is gone", "a row says something else", "a version is gone"],
+)
+async def test_damaged_rows_of_a_room_are_found_and_mended(
+    tables: Tables, statement: str, expected: list[str]
+) -> None:
+    board = StoredBoard(ROOM, PostgresDocumentStore(tables.pool))
+    place = {"position": {"x": 1, "y": 2, "z": 3}, "scale": {"x": 1, "y": 1, "z": 1}}
+    await board.edit(ADA, lambda o: o.update({"a": box(), "b": box()}))
+    board.later()
+    await board.edit(BEN, lambda o: o["a"].update({"transform": place}))
+    before = await tables.rows()
+    await tables.damage(statement, SESSION)
+    found = await tables.findings(ROOM)
+    assert len(found) == len(expected)
+    assert all(map(str.startswith, found, expected))
+    assert (await rebuild(tables.inspection, ROOM)).objects == 1
+    assert await tables.findings(ROOM, whole_log=True) == []
+    async with tables.pool.borrow() as connection:
+        row = await connection.fetchrow(
+            "SELECT position, rotation, version FROM xr_objects WHERE room_id = $1 AND id = 'a'",
+            SESSION,
+        )
+    assert row is not None
+    assert tuple(row) == (place["position"], None, 2)
+    assert await tables.rows() == before, "the session of the same id"
 
 
 def _without_id(row: asyncpg.Record) -> dict[str, object]:
