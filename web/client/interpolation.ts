@@ -59,6 +59,7 @@ export class PoseBuffer {
    * @returns whether it was news: one that is repeated or was overtaken is dropped.
    */
   push(pose: Pose, receivedAt: number): boolean {
+    if (this.#completes(pose)) return true
     if (!this.#isNews(pose.sequence, receivedAt)) return false
     const capturedAt = this.#follow(pose, receivedAt)
     this.#samples.push({ at: capturedAt, posture: pose })
@@ -77,6 +78,19 @@ export class PoseBuffer {
     this.#played = Math.max(this.#played, due)
     this.#forget()
     return this.#posture(this.#played)
+  }
+
+  /**
+   * Whether it is the newest pose once more, with hands: from afar only the head is told, and who
+   * stands still when one comes near says nothing newer.
+   */
+  #completes(pose: Pose): boolean {
+    const last = this.#samples.at(-1)
+    if (last === undefined || pose.sequence !== this.#newest?.sequence) return false
+    const { left, right } = last.posture
+    const isFuller = (left === null && pose.left !== null) || (right === null && pose.right !== null)
+    if (isFuller) this.#samples[this.#samples.length - 1] = { at: last.at, posture: pose }
+    return isFuller
   }
 
   #isNews(sequence: number, receivedAt: number): boolean {

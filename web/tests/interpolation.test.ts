@@ -138,6 +138,20 @@ test('a pose that is repeated or was overtaken is dropped', () => {
   assert.equal(buffer.push(first, 62), false)
 })
 
+test('hands that come later with the same pose are drawn', () => {
+  const buffer = new PoseBuffer()
+  const walker = new Walker(0)
+  for (let now = 0; now <= 500; now += 50) buffer.push(walker.pose(now), now)
+  const head = walker.pose(550)
+  buffer.push(head, 550)
+  const whole = { ...head, left: at(9), right: at(9) }
+  assert.equal(buffer.push(whole, 900), true)
+  assert.equal(buffer.push(whole, 910), false)
+  assert.equal(buffer.push(head, 920), false)
+  isNear(buffer.at(1000)?.left?.position.x ?? 0, 9)
+  isNear(x(buffer, 1000), 0.55)
+})
+
 test('after long silence any other sequence is news', () => {
   const buffer = new PoseBuffer()
   const walker = new Walker(0)
