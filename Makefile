@@ -35,7 +35,7 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed to build the page: install Node 20.19 or newer"; exit 1; }
 	cd web && npm ci --no-audit --no-fund --silent && touch node_modules/.installed
 
-web/dist/.built: web/node_modules/.installed web/package.json web/package-lock.json web/index.html $(shell find web/src web/client web/public -type f 2>/dev/null) \
+web/dist/.built: web/node_modules/.installed web/package.json web/package-lock.json web/index.html web/xr.html $(shell find web/src web/client web/public -type f 2>/dev/null) \
 	$(wildcard web/*.ts web/*.json)
 	cd web && npm run --silent build && touch dist/.built
 

@@ -1,4 +1,4 @@
-"""The browser's page: what `web/` builds, served at `/` and `/assets/`."""
+"""The browser's pages: what `web/` builds, served at `/`, `/xr.html` and `/assets/`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from starlette.types import Scope
 PAGE_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "web" / "dist"
 
 INDEX = "index.html"
+XR_PAGE = "xr.html"
 ASSETS = "assets"
 
 NOT_BUILT = """\
@@ -61,17 +62,18 @@ _TYPES: Final = MappingProxyType(
 
 
 def page_routes(directory: Path = PAGE_DIRECTORY) -> list[BaseRoute]:
-    """The page as routes.
+    """The pages as routes: the canvas, and the one of XR rooms.
 
     The directory is looked at when somebody asks, so that a page built while the server runs is
     there at once.
 
     Args:
-        directory: what the build made: `index.html` and `assets/`.
+        directory: what the build made: `index.html`, `xr.html` and `assets/`.
     """
     page = _Page(directory)
     return [
         Route("/", page.index, methods=["GET"]),
+        Route(f"/{XR_PAGE}", page.xr_page, methods=["GET"]),
         Route(f"/{ASSETS}/{{path:path}}", page.asset, methods=["GET"]),
     ]
 
@@ -84,8 +86,15 @@ class _Page:
 
     async def index(self, request: Request) -> Response:
         """`/`"""
+        return await self._page(INDEX, request)
+
+    async def xr_page(self, request: Request) -> Response:
+        """`/xr.html`"""
+        return await self._page(XR_PAGE, request)
+
+    async def _page(self, name: str, request: Request) -> Response:
         try:
-            response = await self._files.get_response(INDEX, request.scope)
+            response = await self._files.get_response(name, request.scope)
         except HTTPException:
             response = PlainTextResponse(NOT_BUILT, status_code=HTTPStatus.SERVICE_UNAVAILABLE)
         return _dressed(response, ASK_FIRST)

@@ -5,6 +5,8 @@ export default defineConfig({
   build: {
     target: 'es2022',
     assetsInlineLimit: 0, // the page's Content-Security-Policy wants files
-    modulePreload: { polyfill: false }
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 800, // three.js, for the page of rooms alone
+    rolldownOptions: { input: ['index.html', 'xr.html'] }
   }
 })

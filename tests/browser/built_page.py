@@ -31,7 +31,7 @@ def run_npm(*command: str) -> str:
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip(missing("the page needs Node 20 or newer with npm"))
-    if not (WEB / "node_modules" / "yjs").is_dir():
+    if not (WEB / "node_modules" / "three").is_dir():
         _run([npm, "ci", "--no-audit", "--no-fund"], INSTALL_SECONDS)
     return _run([npm, *command], BUILD_SECONDS)
 

@@ -19,6 +19,7 @@ WAIT_MILLISECONDS = 15_000
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card; only our own pages use it
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

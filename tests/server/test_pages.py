@@ -18,6 +18,7 @@ def built(tmp_path: Path) -> Path:
     directory = tmp_path / "dist"
     (directory / "assets" / "deep").mkdir(parents=True)
     (directory / "index.html").write_text("<!doctype html><title>Board</title>")
+    (directory / "xr.html").write_text("<!doctype html><title>Room</title>")
     (directory / "assets" / "index-CwZD5YVS.css").write_text("body {}")
     (directory / "assets" / "index-Cexm_B-v.js").write_text("export {}")
     (directory / "assets" / "icon-C4EBzeMq.svg").write_text("<svg/>")
@@ -38,10 +39,11 @@ async def get(
         return await client.request(method, path, headers=headers)
 
 
-async def test_the_page_is_served_and_asked_for_each_time(built: Path) -> None:
-    answer = await get(built, "/")
+@pytest.mark.parametrize(("path", "title"), [("/", "Board"), ("/xr.html", "Room")])
+async def test_pages_are_served_and_asked_for_each_time(built: Path, path: str, title: str) -> None:
+    answer = await get(built, path)
     assert answer.status_code == 200
-    assert answer.text == "<!doctype html><title>Board</title>"
+    assert answer.text == f"<!doctype html><title>{title}</title>"
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"
 
@@ -77,7 +79,7 @@ async def test_what_did_not_change_is_not_sent_again(built: Path) -> None:
     assert again.headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("path", ["/", "/assets/index-Cexm_B-v.js"])
+@pytest.mark.parametrize("path", ["/", "/xr.html", "/assets/index-Cexm_B-v.js"])
 async def test_every_file_carries_the_security_headers(built: Path, path: str) -> None:
     answer = await get(built, path)
     for name, value in SECURITY_HEADERS.items():
@@ -128,8 +130,9 @@ async def test_only_reading_is_offered(built: Path) -> None:
     assert (await get(built, "/assets/plain.js", "DELETE")).status_code == 405
 
 
-async def test_a_page_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
-    answer = await get(tmp_path / "dist", "/")
+@pytest.mark.parametrize("path", ["/", "/xr.html"])
+async def test_a_page_that_is_not_built_says_how_to_build_it(tmp_path: Path, path: str) -> None:
+    answer = await get(tmp_path / "dist", path)
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert "make web" in answer.text

@@ -75,6 +75,11 @@ export class Connection {
     this.#provider.connect()
   }
 
+  /** For what else travels on its socket. */
+  get provider(): WebsocketProvider {
+    return this.#provider
+  }
+
   /** Is told once, when everything that is on the server has arrived. */
   onceSynced(act: () => void): void {
     this.#provider.once('sync', act)
