@@ -11,15 +11,22 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Map
 
+from benchmarks.headset_client import Address
+from benchmarks.headset_swarm import HeadsetSwarm
+from benchmarks.processes import CpuMeter
 from crdt_docs.pose_messages import Presence
 from tests.helpers.breaking_proxy import BreakingProxy
 from tests.helpers.headset_peers import HeadsetPeer, place_in
 from tests.helpers.live_rooms import LiveRoom, live_room
 from tests.helpers.outages import database_stopped
+from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import ServerProcess, running_server
 from tests.helpers.waiting import until
 
 RETURN_SECONDS = 60.0
+CROWD, STALL_SECONDS = few_or_many(12, 40), float(few_or_many(3, 10))
+OLDEST_SECONDS = 2.0
+MOST_ON_THE_WAY = 512 * 1024
 SLACK = 1.0
 """Seconds by which what happens at a time may be noticed later, on a machine that is busy."""
 
@@ -204,3 +211,23 @@ async def test_who_comes_back_before_the_dead_line_is_noticed_is_there_once(
         await roamer.leave()
         await again.leave()
         await ben.until(lambda: ben.present == {ada.client_id, ben.client_id})
+
+
+def test_who_does_not_read_for_a_while_is_back_in_the_present_at_once(
+    server: ServerProcess,
+) -> None:
+    """It goes on sending; the others lose nothing by it."""
+    room = asyncio.run(live_room(server))
+    with HeadsetSwarm(rate=30.0) as swarm:
+        swarm.connect(lambda: Address(server.port, room.path()), CROWD)
+        swarm.move(1.0)
+        busy = swarm.clients[0]
+        swarm.stall(busy)
+        course = swarm.measure(STALL_SECONDS, lambda: CpuMeter(server.worker().pid))
+        back = swarm.come_back(busy)
+        swarm.move(0.5)
+
+    assert back.oldest < OLDEST_SECONDS
+    assert back.on_the_way < MOST_ON_THE_WAY
+    assert course.ages.percentile(0.5) < 1000 * OLDEST_SECONDS / 2
+    assert course.records >= (CROWD - 1) * course.sent / 4

@@ -362,6 +362,25 @@ async def test_a_spectator_is_told_that_there_is_no_avatar_for_it(hall: Hall) ->
     assert "spectators" in reason
 
 
+async def test_pos_13_who_comes_back_before_the_old_socket_is_found_dead_is_there_once(
+    hall: Hall,
+) -> None:
+    user = uuid4()
+    async with connect(hall.url()) as ben, connect(hall.url(user=user)) as dead:
+        first = await welcomed(ben, 2)
+        before = await welcomed(dead, 1)
+        async with connect(hall.url(user=user)) as alive, connect(hall.url()) as late:
+            own = await welcomed(alive, 1)
+            await dead.send(pose(before.slot, before.generation, 1, 3.0))
+            await alive.send(pose(own.slot, own.generation, 1, 6.0))
+            await heads_seen(ben, 6.0)
+            last = await welcomed(late, 3)
+            roster = await lane(late)
+            assert isinstance(roster, Roster)
+            there = {each.client_id: each.slot for each in roster.entries}
+            assert there == {1: own.slot, 2: first.slot, 3: last.slot}
+
+
 async def test_who_goes_is_gone_for_the_others_at_once(hall: Hall) -> None:
     async with connect(hall.url()) as ben:
         await welcomed(ben, 2)
