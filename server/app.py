@@ -68,7 +68,13 @@ from server.authentication import Authenticator
 from server.clock import utc_now
 from server.counters import Counters
 from server.database_watch import DatabaseWatch
-from server.demo_session import LoopbackHostOnly, demo_lines, demo_token, ensure_demo_session
+from server.demo_session import (
+    LoopbackHostOnly,
+    demo_lines,
+    demo_token,
+    ensure_demo_room,
+    ensure_demo_session,
+)
 from server.document_standings import DocumentStandings
 from server.forgetting import Forgetting
 from server.housekeeping import keep_house
@@ -388,7 +394,7 @@ async def _build(
     )
     app.state.directory = directory
     app.state.audit = audit
-    app.state.ready_lines = await _demo(stores.sessions, settings) if settings.dev else []
+    app.state.ready_lines = await _demo(stores, settings) if settings.dev else []
 
 
 def _keep_house(
@@ -444,12 +450,13 @@ async def _close_rooms(directory: RoomDirectory, within: float) -> None:
         log.exception("edits could not be stored before the server had to stop")
 
 
-async def _demo(sessions: SessionStore, settings: Settings) -> list[str]:
-    session = await ensure_demo_session(sessions, settings)
+async def _demo(stores: Stores, settings: Settings) -> list[str]:
+    session = await ensure_demo_session(stores.sessions, settings)
+    room = await ensure_demo_room(stores.xr, session, settings)
     token = None
     if settings.uses_secret:
         token = await asyncio.to_thread(demo_token, settings, session)
-    return demo_lines(settings, session, token)
+    return demo_lines(settings, session, token, room)
 
 
 def document_limits(settings: Settings) -> DocumentLimits:

@@ -1,4 +1,5 @@
-"""What `--dev` offers: a demo session, how to reach it, and the guard that keeps it local."""
+"""What `--dev` offers: a demo session and a demo room, how to reach them, and the guard that keeps
+them local."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -18,6 +19,8 @@ from starlette.websockets import WebSocketClose
 
 from crdt_docs.access import Role
 from persistence.ports import Session, SessionStatus, SessionStore, SessionType
+from persistence.xr_ports import RoomTemplate, RoomType, XrRoom, XrSession
+from persistence.xr_stores import XrStores
 from server.authentication import mint
 from server.clock import Clock, utc_now
 from server.data_directory import private_file
@@ -82,6 +85,36 @@ def _demo_session(ids: _DemoIds, settings: Settings, clock: Clock) -> Session:
     )
 
 
+async def ensure_demo_room(
+    xr: XrStores, demo: Session, settings: Settings, *, clock: Clock = utc_now
+) -> XrSession | None:
+    """The session of the demo's room, which is always the same one; None if it was deleted.
+
+    Everybody with a token edits it; its host is the demo's own user.
+
+    Raises:
+        StorageUnavailable: it could not be read or created.
+    """
+    room = _demo_room(demo, settings, clock)
+    await xr.rooms.create(room)
+    return await xr.sessions.start(XrSession(uuid4(), room.id, clock()))
+
+
+def _demo_room(demo: Session, settings: Settings, clock: Clock) -> XrRoom:
+    return XrRoom(
+        id=uuid5(demo.workspace_id, "demo room"),
+        workspace_id=demo.workspace_id,
+        name="Demo room",
+        room_type=RoomType.MEETING,
+        room_template=RoomTemplate.OPEN_SPACE,
+        created_by=demo.host_user_id,
+        created_at=clock(),
+        max_participants=settings.max_participants,
+        config={"default_role": Role.EDITOR.value},
+        is_persistent=True,
+    )
+
+
 def _read_ids(path: Path) -> _DemoIds | None:
     """The ids kept in the file; None without one. A damaged file is as good as none."""
     try:
@@ -116,10 +149,12 @@ def demo_token(settings: Settings, session: Session, *, clock: Clock = utc_now) 
     )
 
 
-def demo_lines(settings: Settings, session: Session, token: str | None) -> list[str]:
+def demo_lines(
+    settings: Settings, session: Session, token: str | None, room: XrSession | None = None
+) -> list[str]:
     """What `serve --dev` prints. Without a token (a key set is configured) it says to bring one.
 
-    Only the page's link holds a token, in its fragment, which browsers keep to themselves. The
+    Only the pages' links hold a token, in its fragment, which browsers keep to themselves. The
     other addresses hold none: they are logged, by browsers and by proxies.
     """
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -127,10 +162,11 @@ def demo_lines(settings: Settings, session: Session, token: str | None) -> list[
     web, socket = ("https", "wss") if settings.uses_tls else ("http", "ws")
     rest = f"{web}://{authority}/api/ocw/sessions/{session.id}"
     shown = "a token of your issuer" if token is None else token
-    fragment = f"session={session.id}&token={'<token>' if token is None else token}"
+    given = "<token>" if token is None else token
     return [
         "Open this page twice, and it is two people on one canvas:",
-        f"  {web}://{authority}/#{fragment}",
+        f"  {web}://{authority}/#session={session.id}&token={given}",
+        *_room_lines(f"{web}://{authority}", room, given),
         "",
         "Demo session (everybody with a token edits):",
         f"  REST       {rest}",
@@ -141,10 +177,19 @@ def demo_lines(settings: Settings, session: Session, token: str | None) -> list[
         "  const doc = new Y.Doc()",
         "  const provider = new WebsocketProvider(",
         f"    '{socket}://{authority}/api/ocw/sessions', '{session.id}/ws', doc,",
-        f"    {{ params: {{ token: '{'<token>' if token is None else token}' }} }})",
+        f"    {{ params: {{ token: '{given}' }} }})",
         "",
         "What is in it:",
-        f"  curl -H 'Authorization: Bearer {'<token>' if token is None else token}' {rest}/state",
+        f"  curl -H 'Authorization: Bearer {given}' {rest}/state",
+    ]
+
+
+def _room_lines(origin: str, room: XrSession | None, token: str) -> list[str]:
+    if room is None:
+        return []
+    return [
+        "And this one, and it is two people in one room:",
+        f"  {origin}/xr.html#session={room.id}&token={token}",
     ]
 
 

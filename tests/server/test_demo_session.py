@@ -17,14 +17,17 @@ from starlette.types import Message, Receive, Scope, Send
 
 from crdt_docs.access import Role
 from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import SessionStatus, StorageUnavailable
-from server.access_decision import Allowed, decide_access
+from persistence.xr_stores import xr_in_memory
+from server.access_decision import Allowed, decide, decide_access
 from server.demo_session import (
     DEMO_FILE,
     DEMO_TOKEN_LIFETIME,
     LoopbackHostOnly,
     demo_lines,
     demo_token,
+    ensure_demo_room,
     ensure_demo_session,
 )
 from server.settings import Settings
@@ -111,16 +114,49 @@ async def test_everybody_with_a_token_edits_and_the_demo_user_is_host(
     assert demo.expires_at - forge.clock() == DEMO_TOKEN_LIFETIME == timedelta(days=7)
 
 
+async def test_the_demo_has_a_room_of_its_own_which_outlives_its_sessions(
+    forge: Forge, settings: Settings
+) -> None:
+    demo = await ensure_demo_session(MemorySessionStore(), settings, clock=forge.clock)
+    xr = xr_in_memory(MemoryXrTables())
+    first = await ensure_demo_room(xr, demo, settings, clock=forge.clock)
+    assert first is not None
+    assert await ensure_demo_room(xr, demo, settings, clock=forge.clock) == first
+    await xr.sessions.end(first.id, forge.clock())
+    second = await ensure_demo_room(xr, demo, settings, clock=forge.clock)
+    assert second is not None
+    assert (second.room_id, second.id == first.id) == (first.room_id, False)
+    room = await xr.rooms.get(first.room_id)
+    assert room is not None
+    assert (room.created_by, room.is_persistent) == (demo.host_user_id, True)
+    await xr.rooms.delete(first.room_id, forge.clock())
+    assert await ensure_demo_room(xr, demo, settings, clock=forge.clock) is None
+
+
+async def test_everybody_with_a_token_edits_the_demo_room(forge: Forge, settings: Settings) -> None:
+    demo = await ensure_demo_session(MemorySessionStore(), settings, clock=forge.clock)
+    xr = xr_in_memory(MemoryXrTables())
+    session = await ensure_demo_room(xr, demo, settings, clock=forge.clock)
+    assert session is not None
+    somebody = await forge.authenticator().authenticate(forge.token())
+    (standing,) = await xr.sessions.standings([(session.id, somebody.identity.user_id)])
+    assert decide(somebody, standing) == Allowed(Role.EDITOR)
+
+
 async def test_the_lines_show_how_to_get_in(forge: Forge, settings: Settings) -> None:
     session = await ensure_demo_session(MemorySessionStore(), settings, clock=forge.clock)
-    lines = demo_lines(settings, session, "the-token")
+    xr = xr_in_memory(MemoryXrTables())
+    room = await ensure_demo_room(xr, session, settings, clock=forge.clock)
+    assert room is not None
+    lines = demo_lines(settings, session, "the-token", room)
     text = "\n".join(lines)
     assert f"http://127.0.0.1:8123/api/ocw/sessions/{session.id}\n" in text
     assert f"ws://127.0.0.1:8123/api/ocw/sessions/{session.id}/ws\n" in text
     assert f"'ws://127.0.0.1:8123/api/ocw/sessions', '{session.id}/ws', doc," in text
     assert "{ params: { token: 'the-token' } })" in text
     link = f"http://127.0.0.1:8123/#session={session.id}&token=the-token"
-    assert link in [line.strip() for line in lines]
+    room_link = f"http://127.0.0.1:8123/xr.html#session={room.id}&token=the-token"
+    assert {link, room_link} <= {line.strip() for line in lines}
     (curl,) = (line for line in lines if "curl" in line)
     assert shlex.split(curl) == [
         "curl",
