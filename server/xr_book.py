@@ -153,25 +153,18 @@ class XrBook:
         return await self._writer.close(within)
 
     async def _store(self, notes: Sequence[_Note]) -> None:
-        """In their order, but sightings that follow one another together."""
-        sightings: list[Sighting] = []
+        """Comings and goings in their order, then where everybody was, at once."""
         for note in notes:
             if note.stay.is_refused:
                 continue
-            if isinstance(note, _Sight):
-                sightings.append(note.sighting)
-                continue
-            await self._note_sightings(sightings)
             if isinstance(note, _Arrival):
                 await self._join(note)
-            else:
+            elif isinstance(note, _Departure):
                 await self._participants.leave(*note.stay.connection, note.at)
-        await self._note_sightings(sightings)
-
-    async def _note_sightings(self, sightings: list[Sighting]) -> None:
+        sights = [note for note in notes if isinstance(note, _Sight)]
+        sightings = [each.sighting for each in sights if not each.stay.is_refused]
         if sightings:
             await self._participants.note(sightings)
-            sightings.clear()
 
     async def _join(self, arrival: _Arrival) -> None:
         stay = arrival.stay

@@ -157,6 +157,20 @@ async def test_xrb_2_everybody_is_one_statement() -> None:
         assert [len(each) for each in door.store.noted] == [50]
 
 
+async def test_xrb_2_when_everybody_leaves_where_they_were_is_one_statement() -> None:
+    async with entrance() as door:
+        people = [door.come(number) for number in range(50)]
+        await door.book.flush()
+        left = door.later(5)
+        for number, member in enumerate(people):
+            door.places[member] = placed(number)
+            door.go(member)
+        row = await door.row(49)
+        assert row is not None
+        assert (row.placed, row.left_at) == (placed(49), left)
+        assert [len(each) for each in door.store.noted] == [50]
+
+
 async def test_xrb_2_who_leaves_was_last_where_they_are_now() -> None:
     async with entrance() as door:
         ana = door.come()
