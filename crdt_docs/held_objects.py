@@ -15,7 +15,7 @@ from crdt_docs.object_reader import ObjectReader
 from crdt_docs.object_transforms import mend_transform, transform_at
 from crdt_docs.object_trees import Allowance, NotKept, Tree, json_of, tree_at
 from crdt_docs.ownership import Entry
-from crdt_docs.rules import Fault, Rule, RuleBroken
+from crdt_docs.rules import Fault, Rule
 
 T = TypeVar("T")
 
@@ -59,21 +59,17 @@ class HeldObjects:
 
     def leaving(self, change: Callable[[Doc[Any]], T], user_id: UUID) -> Callable[[Doc[Any]], T]:
         """The same change by the server, which leaves where it is what others than this person
-        hold.
-
-        Raises:
-            RuleBroken: when it is called, before it changes anything: that cannot be done.
-        """
-        others = {key: fault for key in self.holders if (fault := self.fault_of(key, user_id))}
+        hold."""
+        others = [key for key in self.holders if self.fault_of(key, user_id) is not None]
         if not others:
             return change
 
         def careful(doc: Doc[Any]) -> T:
             place = objects_of(doc, ObjectRoot.OBJECTS)
-            stood = {key: _standing(place, key, fault) for key, fault in others.items()}
+            stood = {key: _standing(place, key) for key in others}
             result = change(doc)
             for key, before in stood.items():
-                if before is not None:  # else it may be made again
+                if before is not None:  # else it was no object, and may be made again
                     mend_transform(place, key, before)
             return result
 
@@ -94,11 +90,11 @@ class HeldObjects:
                 yield entry, _is(place, entry.key, before)
 
 
-def _standing(place: Map[Any], key: str, fault: Fault) -> Tree:
+def _standing(place: Map[Any], key: str) -> Tree:
     try:
         return transform_at(place, key, Allowance(_KEPT_BYTES))
     except NotKept:
-        raise RuleBroken(*fault) from None
+        return None  # no place in space has so much to say; nobody is held up by it
 
 
 def _is(place: Map[Any], key: str, tree: Tree) -> bool:

@@ -723,7 +723,6 @@ class Room:
         Raises:
             NotNow: the database is behind.
             LimitExceeded: the document is full, and the edit may write.
-            RuleBroken: something is held, and what it is cannot be kept (RUL-9).
             DocumentBroken: the CRDT failed, or `change` after it had changed something.
             Exception: what `change` raises.
         """

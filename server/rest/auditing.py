@@ -97,6 +97,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
         "object.deleted", target="object", id_from="object_id", is_frequent=True
     ),
     "restore_room_object": Deed("object.restored", target="object", id_from="object_id"),
+    "restore_room": Deed("room.restored", told=("before", "seq", "changed")),
+    "create_room_snapshot": Deed("snapshot.named", target="snapshot", told=("seq",)),
+    "delete_room_snapshot": Deed("snapshot.removed", target="snapshot", id_from="snapshot_id"),
     "lock_room_object": Deed("object.locked", target="object", id_from="object_id"),
     "unlock_room_object": Deed("object.unlocked", target="object", id_from="object_id"),
     "create_room": Deed("room.created"),

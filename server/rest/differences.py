@@ -1,4 +1,4 @@
-"""What is different between two moments of a session."""
+"""What is different between two moments of a session or room."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from crdt_docs.difference import Difference, DifferenceKind
-from crdt_docs.object_kinds import ObjectRoot
+from crdt_docs.identifiers import DocumentName, id_of
+from crdt_docs.object_kinds import ObjectRoot, kinds_in
 from persistence.archive_ports import AtSeq, Moment
 from persistence.object_rows import stated
 from server.rest.descriptions import described
@@ -32,7 +33,7 @@ from server.rest.moments import (
     looking_back,
     moment_view,
 )
-from server.rest.opened_documents import DocumentReader, OpenedDocument
+from server.rest.opened_documents import DocumentReader, OpenedDocument, RoomDocumentReader
 from server.rest.requests import PageQuery
 from server.rest.services import Services, ServicesOf
 from server.time_travel import Compared
@@ -40,7 +41,7 @@ from server.time_travel import Compared
 router = resource_router("State")
 
 _MOMENT = "A time (RFC 3339), a position of the document's log (digits), or the id of a snapshot."
-_POSITION = struct.Struct(">16sqqI")  # session, the two positions of the log, where the page starts
+_POSITION = struct.Struct(">16sqqI")  # whose, the two positions of the log, where the page starts
 _CHECK_BYTES = 6
 
 
@@ -117,6 +118,50 @@ class DifferenceView(TypedDict):
     next_cursor: str | None
 
 
+_IN_ROOM: dict[str, Any] = {
+    "object_type": "furniture",
+    "position": {"x": 1.5, "y": 0, "z": -2},
+    "rotation": {"x": 0, "y": 0, "z": 0, "w": 1},
+    "scale": {"x": 1, "y": 1, "z": 1},
+    "parent_id": None,
+    "asset_url": "https://models.example/chair.glb",
+    "properties": {},
+    "is_interactive": True,
+    "is_locked": False,
+    "lifetime": "room",
+    "created_by": "0d9f6a52-57a0-4f39-8a94-2a9b1a3c7e55",
+    "is_valid": True,
+}
+
+
+@described(
+    {
+        "before": {"seq": 204, "at": "2030-05-17T12:00:00.000123Z", "is_rounded": False},
+        "after": {"seq": 377, "at": "2030-05-17T12:31:08.120Z", "is_rounded": False},
+        "objects": {"added": 0, "changed": 1, "removed": 0},
+        "items": [
+            {
+                "root": "objects",
+                "id": "chair-4",
+                "change": "changed",
+                "fields": ["position"],
+                "before": _IN_ROOM,
+                "after": {**_IN_ROOM, "position": {"x": 3, "y": 0, "z": -2}},
+            }
+        ],
+        "next_cursor": None,
+    }
+)
+class RoomDifferenceView(TypedDict):
+    """What is different between two moments of a room: counts of all, and one page of it."""
+
+    before: MomentView
+    after: MomentView
+    objects: CountsView
+    items: list[ChangedObjectView]
+    next_cursor: str | None
+
+
 @router.get("/ocw/sessions/{session_id}/diff", response_model=Envelope[DifferenceView])
 @refuses(INVALID_CURSOR, *PAST_REFUSALS)
 async def read_difference(
@@ -130,10 +175,33 @@ async def read_difference(
     Ordered by root and id. An object that is the same again is not in it. All pages show the same
     two moments, which the first one found.
     """
+    compared, offset = await _compared(services, opened, query)
+    return reply(_view(opened.document, compared, offset, query.limit))
+
+
+@router.get("/xr/rooms/{room_id}/diff", response_model=Envelope[RoomDifferenceView])
+@refuses(INVALID_CURSOR, *PAST_REFUSALS)
+async def read_room_difference(
+    opened: RoomDocumentReader,
+    query: Annotated[ReadDifference, Query()],
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """What is different between two moments of a room, object by object.
+
+    As of a session.
+    """
+    compared, offset = await _compared(services, opened, query)
+    return reply(_view(opened.document, compared, offset, query.limit))
+
+
+async def _compared(
+    services: Services, opened: OpenedDocument, query: ReadDifference
+) -> tuple[Compared, int]:
+    """The two moments, and where the page starts."""
     start, end, offset = await _wanted(services, opened, query)
     with looking_back(Source("from")):
-        compared = await services.past.difference(opened.document, start, end)
-    return reply(_view(opened.owner_id, compared, offset, query.limit))
+        return await services.past.difference(opened.document, start, end), offset
 
 
 async def _wanted(
@@ -151,18 +219,19 @@ async def _wanted(
     return start, end, 0
 
 
-def _view(session_id: UUID, compared: Compared, offset: int, limit: int) -> DifferenceView:
+def _view(document: DocumentName, compared: Compared, offset: int, limit: int) -> dict[str, Any]:
+    """A `DifferenceView` or a `RoomDifferenceView`."""
     differences = compared.differences
     counts = Counter((each.root, each.kind) for each in differences)
     end = offset + limit
-    return DifferenceView(
-        before=moment_view(compared.before),
-        after=moment_view(compared.after),
-        objects=_counts(counts, ObjectRoot.OBJECTS),
-        annotations=_counts(counts, ObjectRoot.ANNOTATIONS),
-        items=[_changed(each) for each in differences[offset:end]],
-        next_cursor=_encode_cursor(session_id, compared, end) if end < len(differences) else None,
-    )
+    more = end < len(differences)
+    return {
+        "before": moment_view(compared.before),
+        "after": moment_view(compared.after),
+        **{kind.root.value: _counts(counts, kind.root) for kind in kinds_in(document)},
+        "items": [_changed(each) for each in differences[offset:end]],
+        "next_cursor": _encode_cursor(id_of(document), compared, end) if more else None,
+    }
 
 
 def _counts(
@@ -186,12 +255,12 @@ def _changed(difference: Difference) -> ChangedObjectView:
     )
 
 
-def _encode_cursor(session_id: UUID, compared: Compared, offset: int) -> str:
-    position = _POSITION.pack(session_id.bytes, compared.before.seq, compared.after.seq, offset)
+def _encode_cursor(owner_id: UUID, compared: Compared, offset: int) -> str:
+    position = _POSITION.pack(owner_id.bytes, compared.before.seq, compared.after.seq, offset)
     return base64.urlsafe_b64encode(position + _check(position)).decode()
 
 
-def _decode_cursor(cursor: str, session_id: UUID) -> tuple[Moment, Moment, int]:
+def _decode_cursor(cursor: str, owner_id: UUID) -> tuple[Moment, Moment, int]:
     """Where a page starts.
 
     Raises:
@@ -200,10 +269,10 @@ def _decode_cursor(cursor: str, session_id: UUID) -> tuple[Moment, Moment, int]:
     try:
         raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
         position = raw[: _POSITION.size]
-        session, before, after, offset = _POSITION.unpack(position)
+        owner, before, after, offset = _POSITION.unpack(position)
     except (ValueError, binascii.Error, struct.error):
         raise ApiError(INVALID_CURSOR) from None
-    if raw[_POSITION.size :] != _check(position) or session != session_id.bytes:
+    if raw[_POSITION.size :] != _check(position) or owner != owner_id.bytes:
         raise ApiError(INVALID_CURSOR)
     return AtSeq(before), AtSeq(after), offset
 

@@ -1,8 +1,8 @@
-"""What happened in a session, whoever did it to whatever."""
+"""What happened in a session or room, whoever did it to whatever."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import Field
@@ -16,9 +16,9 @@ from server.rest.envelope import Envelope, Items, Reply, page
 from server.rest.errors import INVALID_CURSOR, INVALID_PARAMETER, ApiError, refuses
 from server.rest.moments import Time
 from server.rest.object_views import VersionView, version_view
-from server.rest.opened_documents import DocumentReader
+from server.rest.opened_documents import DocumentReader, OpenedDocument, RoomDocumentReader
 from server.rest.requests import PageQuery, Uuid
-from server.rest.services import ServicesOf
+from server.rest.services import Services, ServicesOf
 
 router = resource_router("History")
 
@@ -49,6 +49,28 @@ async def list_history(
     One entry is one gesture: somebody, or several together, changed one object for up to five
     seconds.
     """
+    return reply(await _gestures(opened, query, services))
+
+
+@router.get("/xr/rooms/{room_id}/history", response_model=Envelope[Items[VersionView]])
+@refuses(INVALID_CURSOR, INVALID_PARAMETER)
+async def list_room_history(
+    opened: RoomDocumentReader,
+    query: Annotated[ListHistory, Query()],
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """Who changed what in a room, newest first.
+
+    One entry is one gesture: somebody, or several together, changed one object for up to five
+    seconds. What somebody carried about is one change, where it came to rest.
+    """
+    return reply(await _gestures(opened, query, services))
+
+
+async def _gestures(
+    opened: OpenedDocument, query: ListHistory, services: Services
+) -> dict[str, Any]:
     if query.object_id is not None:
         checked_id("object_id", query.object_id)
     wanted = HistoryFilter(
@@ -64,4 +86,4 @@ async def list_history(
     except InvalidCursor:
         raise ApiError(INVALID_CURSOR) from None
     shown = [version_view(event.root, event.row) for event in found.items]
-    return reply(page(shown, found.next_cursor))
+    return page(shown, found.next_cursor)

@@ -1,4 +1,4 @@
-"""Moments of a session's past, as requests name them and answers show them."""
+"""Moments of a document's past, as requests name them and answers show them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ CLOCKS_APART = timedelta(seconds=5)
 
 MAX_SEQ = 2**63 - 1
 
-SNAPSHOT_NOT_FOUND = ErrorKind(
-    404, "SNAPSHOT_NOT_FOUND", "the session has no snapshot with this id"
-)
+SNAPSHOT_NOT_FOUND = ErrorKind(404, "SNAPSHOT_NOT_FOUND", "there is no snapshot with this id")
 PAST_TOO_LARGE = ErrorKind(
     409, "PAST_TOO_LARGE", "too much was written between this moment and the nearest kept state"
 )

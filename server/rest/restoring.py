@@ -1,4 +1,4 @@
-"""A session made again what it was."""
+"""A session or room made again what it was."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from typing_extensions import TypedDict
 
 from crdt_docs.access import Role
 from crdt_docs.document import ROOT_MAPS
-from crdt_docs.identifiers import DocumentKind
+from crdt_docs.identifiers import kind_of
 from crdt_docs.object_restoring import put_all_back, to_put_back
 from crdt_docs.replay import Values
 from persistence.archive_ports import Moment
 from server.rest.descriptions import described, example
 from server.rest.endpoint import resource_router
-from server.rest.envelope import Envelope, Reply
-from server.rest.errors import BACKLOG_FULL, DOCUMENT_FULL, forbidden, invalid_body, refuses
+from server.rest.envelope import Envelope, Reply, ReplyWith
+from server.rest.errors import (
+    BACKLOG_FULL,
+    DOCUMENT_FULL,
+    forbidden,
+    invalid_body,
+    refuses,
+)
 from server.rest.moments import (
     MAX_SEQ,
     PAST_REFUSALS,
@@ -32,7 +38,7 @@ from server.rest.moments import (
     looking_back,
     moment_view,
 )
-from server.rest.opened_documents import DocumentEditor, OpenedDocument
+from server.rest.opened_documents import DocumentEditor, OpenedDocument, RoomDocumentEditor
 from server.rest.ports import Edited
 from server.rest.requests import Strict, Uuid
 from server.rest.services import Services, ServicesOf
@@ -45,10 +51,8 @@ T = TypeVar("T")
 RESTORED_AT_ONCE = 1000
 """Objects that are looked at, and made what they were, without a pause."""
 
-_ROOTS = ROOT_MAPS[DocumentKind.OCW]
 
-
-class RestoreSession(Strict):
+class RestoreDocument(Strict):
     """Body of `POST …/restore`: one of these."""
 
     model_config = example({"at": "2030-05-17T12:00:00Z"})
@@ -70,7 +74,7 @@ class RestoreSession(Strict):
     }
 )
 class RestoredView(TypedDict):
-    """A session that was restored.
+    """A session or room that was restored.
 
     `restored` is the moment it is like, `changed` how many objects, annotations and other values
     were not as they had been. `before` is the last position in the log before it, `seq` the last of
@@ -84,14 +88,19 @@ class RestoredView(TypedDict):
     stored: bool
 
 
+PENDING: dict[int | str, dict[str, Any]] = {
+    202: {"model": Envelope[RestoredView], "description": "Done, but not stored yet."}
+}
+
+
 @router.post(
     "/ocw/sessions/{session_id}/restore",
     response_model=Envelope[RestoredView],
-    responses={202: {"model": Envelope[RestoredView], "description": "Done, but not stored yet."}},
+    responses=PENDING,
 )
 @refuses(*PAST_REFUSALS, BACKLOG_FULL, DOCUMENT_FULL)
 async def restore_session(
-    opened: DocumentEditor, body: RestoreSession, services: ServicesOf, reply: Reply
+    opened: DocumentEditor, body: RestoreDocument, services: ServicesOf, reply: Reply
 ) -> Response:
     """Make the session what it was at a moment, by an ordinary edit; only hosts do.
 
@@ -99,18 +108,40 @@ async def restore_session(
     position `before` that is answered. Of more than 1,000 objects it is several edits, one after
     the other; if it is refused in between, the same request completes it.
     """
+    return await _restored(opened, body, services, reply)
+
+
+@router.post(
+    "/xr/rooms/{room_id}/restore", response_model=Envelope[RestoredView], responses=PENDING
+)
+@refuses(*PAST_REFUSALS, BACKLOG_FULL, DOCUMENT_FULL)
+async def restore_room(
+    opened: RoomDocumentEditor, body: RestoreDocument, services: ServicesOf, reply: Reply
+) -> Response:
+    """Make a room what it was at a moment, by an ordinary edit; only hosts do.
+
+    As of a session. What somebody holds stays in their hand: all else of it becomes what it was.
+    """
+    return await _restored(opened, body, services, reply)
+
+
+async def _restored(
+    opened: OpenedDocument, body: RestoreDocument, services: Services, reply: ReplyWith
+) -> Response:
     if opened.role is not Role.HOST:
-        raise forbidden("only hosts restore a session; single objects are restored one by one")
+        raise forbidden("only hosts restore all of it; single objects are restored one by one")
     moment, source = _moment(body)
     source.check(moment, services.clock())
     with looking_back(source):
-        past = await services.past.values(opened.document, moment, _ROOTS)
+        past = await services.past.values(
+            opened.document, moment, ROOT_MAPS[kind_of(opened.document)]
+        )
     answer = await _restore(services, opened, past)
     return reply(answer, status=200 if answer["stored"] else 202)
 
 
 async def _restore(services: Services, opened: OpenedDocument, past: Shown[Values]) -> RestoredView:
-    """Portion by portion, so that others are served in between; most sessions are one."""
+    """Portion by portion, so that others are served in between; most documents are one."""
 
     def edit(change: Callable[[Doc[Any]], T]) -> Awaitable[Edited[T]]:
         identity = opened.caller.identity
@@ -132,7 +163,7 @@ async def _restore(services: Services, opened: OpenedDocument, past: Shown[Value
     )
 
 
-def _moment(body: RestoreSession) -> tuple[Moment, Source]:
+def _moment(body: RestoreDocument) -> tuple[Moment, Source]:
     try:
         moment = chosen(snapshot_id=body.snapshot_id, at=body.at, seq=body.seq)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The document of a session, as it is now and as it was."""
+"""The document of a session or room, as it is now and as it was."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import Field
 from starlette.responses import Response
 
 from crdt_docs.document import ROOT_MAPS
-from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.identifiers import DocumentName, kind_of
 from persistence.archive_ports import AtSeq, Moment, PastTooLarge
 from server.rest.descriptions import also
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Reply, ReplyWith
 from server.rest.errors import DOCUMENT_UNAVAILABLE, refuses
 from server.rest.moments import PAST_REFUSALS, Seq, Source, Time, chosen, looking_back, moment_view
-from server.rest.opened_documents import DocumentReader
+from server.rest.opened_documents import DocumentReader, OpenedDocument, RoomDocumentReader
 from server.rest.requests import Strict, Uuid
 from server.rest.services import Services, ServicesOf
 from server.time_travel import PastBusy, Shown
@@ -30,7 +30,7 @@ AT_HEADER = "X-Document-At"
 ROUNDED_HEADER = "X-Document-Rounded"
 """What is shown of the past, where the body is an update: as `seq`, `at` and `is_rounded`."""
 
-_ROOTS = ROOT_MAPS[DocumentKind.OCW]
+_ALSO = also("application/octet-stream", "One Yjs update, v1.")
 
 
 class MomentQuery(Strict):
@@ -42,7 +42,7 @@ class MomentQuery(Strict):
 
 
 class ReadState(MomentQuery):
-    """Query of a session's state."""
+    """Query of the state of a document."""
 
     format: Literal["json", "yjs"] = "json"
 
@@ -50,7 +50,7 @@ class ReadState(MomentQuery):
 @router.get(
     "/ocw/sessions/{session_id}/state",
     response_model=Envelope[dict[str, Any]],
-    responses=also("application/octet-stream", "One Yjs update, v1."),
+    responses=_ALSO,
 )
 @refuses(DOCUMENT_UNAVAILABLE, *PAST_REFUSALS)
 async def read_state(
@@ -63,6 +63,27 @@ async def read_state(
     time have been merged, and this is the nearest earlier state that is kept. For an update these
     are headers: `X-Document-Seq`, `X-Document-At`, `X-Document-Rounded`.
     """
+    return await _state(opened, query, services, reply)
+
+
+@router.get("/xr/rooms/{room_id}/state", response_model=Envelope[dict[str, Any]], responses=_ALSO)
+@refuses(DOCUMENT_UNAVAILABLE, *PAST_REFUSALS)
+async def read_room_state(
+    opened: RoomDocumentReader,
+    query: Annotated[ReadState, Query()],
+    services: ServicesOf,
+    reply: Reply,
+) -> Response:
+    """The document of a room now, or at a moment, as JSON or as one Yjs update.
+
+    As of a session. What somebody holds is where it was last at rest.
+    """
+    return await _state(opened, query, services, reply)
+
+
+async def _state(
+    opened: OpenedDocument, query: ReadState, services: Services, reply: ReplyWith
+) -> Response:
     moment = moment_of(services, query)
     if moment is not None:
         return await _read_past(services, opened.document, moment, query, reply)
@@ -100,7 +121,7 @@ async def _read_past(
             return Response(
                 update.content, media_type="application/octet-stream", headers=_headers(update)
             )
-        shown = await services.past.json(document, moment, _ROOTS)
+        shown = await services.past.json(document, moment, ROOT_MAPS[kind_of(document)])
     return reply({**_fragments(shown), **moment_view(shown)})
 
 
@@ -115,7 +136,7 @@ async def _read_stored(
     if query.format == "yjs":
         update = await services.past.update(document, end)
         return Response(update.content, media_type="application/octet-stream")
-    shown = await services.past.json(document, end, _ROOTS)
+    shown = await services.past.json(document, end, ROOT_MAPS[kind_of(document)])
     return reply(_fragments(shown))
 
 

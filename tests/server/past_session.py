@@ -1,4 +1,4 @@
-"""A session of an hour, with an edit a minute, and a REST API to look back at it."""
+"""A session or XR room of an hour, with an edit a minute, and a REST API to look back at it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import UUID
 from pycrdt import Doc, Map, Text, TransactionEvent
 
 from crdt_docs.access import Role
+from crdt_docs.document import ROOT_MAPS
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
 from crdt_docs.ownership import Entry
 from persistence.memory_store import MemoryDocumentStore
@@ -70,7 +71,14 @@ class StoredLive(FakeLiveDocuments):
 
 
 class Past:
-    """A session of Anna's, an hour long: an edit a minute."""
+    """A session of Anna's, an hour long: an edit a minute.
+
+    Attributes:
+        kind: of its document.
+    """
+
+    kind = DocumentKind.OCW
+    place = "/api/ocw/sessions"
 
     def __init__(self, directory: Path) -> None:
         forge = Forge()
@@ -85,17 +93,26 @@ class Past:
         return self.api.caller(exp=int((NOON + timedelta(days=1)).timestamp()))
 
     async def begin(self) -> None:
-        self.session = await self.anna.create()
-        self.name = document_name(DocumentKind.OCW, UUID(self.session["id"]))
+        self.session = await self.make()
+        self.name = document_name(self.kind, UUID(self.session["id"]))
         self.was.append(self.now())
+
+    async def make(self) -> Json:
+        """What it is about."""
+        return await self.anna.create()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What is shown of its document."""
+        return ROOT_MAPS[self.kind]
 
     @property
     def path(self) -> str:
-        return f"/api/ocw/sessions/{self.session['id']}"
+        return f"{self.place}/{self.session['id']}"
 
     def now(self) -> Json:
         doc = self.live.documents.setdefault(self.name, Doc())
-        roots = {name: doc.get(name, type=Map) for name in ("objects", "annotations", "meta")}
+        roots = {name: doc.get(name, type=Map) for name in self.roots}
         return {name: json.loads(str(root)) for name, root in roots.items()}
 
     async def edit(self, change: Callable[[Doc[Any]], None]) -> int:
@@ -131,6 +148,27 @@ class Past:
         return data
 
 
+class PastRoom(Past):
+    """The same of an XR room."""
+
+    kind = DocumentKind.XR
+    place = "/api/xr/rooms"
+
+    async def make(self) -> Json:
+        workspace = str(self.anna.workspace)
+        body = {"workspace_id": workspace, "name": "Atelier", "room_type": "meeting"}
+        answer = await self.anna.post(self.place, json=body)
+        assert answer.status_code == 201, answer.text
+        made: Json = answer.json()["data"]
+        return made
+
+    async def somebody(self, role: Role) -> Caller:
+        caller = self.caller()
+        room_id = UUID(self.session["id"])
+        await self.api.services.xr.members.put(room_id, caller.user_id, role, NOON)
+        return caller
+
+
 def _draw(doc: Doc[Any], number: int) -> None:
     objects = doc.get("objects", type=Map)
     key = f"note {number % 7}"
@@ -144,9 +182,9 @@ def _draw(doc: Doc[Any], number: int) -> None:
     doc.get("meta", type=Map)["edits"] = number
 
 
-async def lived_session(directory: Path) -> Past:
+async def lived_session(directory: Path, kind: type[Past] = Past) -> Past:
     """Twenty edits long."""
-    made = Past(directory)
+    made = kind(directory)
     await made.begin()
     await made.draw(20)
     return made

@@ -19,13 +19,13 @@ from persistence.archive_ports import AtSeq
 from persistence.ports import Snapshot
 from server.time_travel import PastBusy
 from tests.server.clocks import NOON
-from tests.server.past_session import MINUTE, Json, Past, lived_session, text_of
+from tests.server.past_session import MINUTE, Json, Past, PastRoom, lived_session, text_of
 from tests.server.rest_client import refusal
 
 
-@pytest.fixture
-async def past(tmp_path: Path) -> Past:
-    return await lived_session(tmp_path)
+@pytest.fixture(params=[Past, PastRoom])
+async def past(request: pytest.FixtureRequest, tmp_path: Path) -> Past:
+    return await lived_session(tmp_path, request.param)
 
 
 @pytest.mark.parametrize("seq", [0, 1, 7, 20])
@@ -179,7 +179,7 @@ async def test_an_unknown_snapshot_is_not_found(past: Past) -> None:
 async def test_an_empty_session_has_an_empty_past(past: Past) -> None:
     """PST-1"""
     await past.begin()
-    empty: Json = {"objects": {}, "annotations": {}, "meta": {}}
+    empty: Json = {root: {} for root in past.roots}
     assert await past.get("/state", seq=0) == {
         **empty,
         "seq": 0,
@@ -258,7 +258,8 @@ async def test_another_sessions_snapshot_is_not_found(past: Past) -> None:
     assert await past.refused(f"/snapshots/{made['id']}") == (404, "SNAPSHOT_NOT_FOUND")
 
 
-async def test_an_ended_session_is_looked_at_and_not_changed(past: Past) -> None:
+async def test_an_ended_session_is_looked_at_and_not_changed(tmp_path: Path) -> None:
+    past = await lived_session(tmp_path)
     await past.anna.post(f"{past.path}/end")
     assert (await past.get("/state", seq=3))["seq"] == 3
     assert (await past.get("/diff", **{"from": "3"}))["items"]

@@ -12,13 +12,13 @@ from crdt_docs.errors import NotNow
 from crdt_docs.identifiers import Identity
 from server.rest import restoring
 from tests.server.clocks import NOON
-from tests.server.past_session import MINUTE, Json, Past, lived_session, text_of
+from tests.server.past_session import MINUTE, Json, Past, PastRoom, lived_session, text_of
 from tests.server.rest_client import refusal
 
 
-@pytest.fixture
-async def past(tmp_path: Path) -> Past:
-    return await lived_session(tmp_path)
+@pytest.fixture(params=[Past, PastRoom])
+async def past(request: pytest.FixtureRequest, tmp_path: Path) -> Past:
+    return await lived_session(tmp_path, request.param)
 
 
 async def restore(past: Past, **body: Any) -> httpx.Response:

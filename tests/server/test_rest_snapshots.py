@@ -13,13 +13,13 @@ from persistence import memory_archive
 from persistence.archive_ports import AtSeq
 from server.time_travel import PastLaborious
 from tests.server.clocks import NOON
-from tests.server.past_session import MINUTE, Json, Past, lived_session, text_of
+from tests.server.past_session import MINUTE, Json, Past, PastRoom, lived_session, text_of
 from tests.server.rest_client import refusal
 
 
-@pytest.fixture
-async def past(tmp_path: Path) -> Past:
-    return await lived_session(tmp_path)
+@pytest.fixture(params=[Past, PastRoom])
+async def past(request: pytest.FixtureRequest, tmp_path: Path) -> Past:
+    return await lived_session(tmp_path, request.param)
 
 
 async def test_now_gets_a_name(past: Past) -> None:
