@@ -35,6 +35,7 @@ from server.rest.errors import (
 from server.rest.moments import Time
 from server.rest.requests import PageQuery, Uuid
 from server.rest.services import Services, ServicesOf
+from server.rest.xr_callers import open_room
 
 router = resource_router("Governance")
 
@@ -47,7 +48,9 @@ _ACTOR = "5b0d8f0e-6a1f-4a43-9a51-0f6f5d1c2b3a"
 class ListAudit(PageQuery):
     """Query of `GET /governance/audit`."""
 
-    session_id: Uuid | None = Field(None, description="Of this session; needed by its hosts.")
+    session_id: Uuid | None = Field(
+        None, description="Of this session, or this XR room; needed by its hosts."
+    )
     action: str | None = Field(
         None, pattern=ACTION_PATTERN, description="Of this kind, as `session.ended`."
     )
@@ -104,8 +107,8 @@ async def list_audit(
 ) -> Response:
     """Who did what, newest first.
 
-    A service reads all of its workspaces, or everything if none bound it; the host of a session
-    reads what concerns it. Whoever reads the first page is in the trail for that.
+    A service reads all of its workspaces, or everything if none bound it; the host of a session or
+    room reads what concerns it. Whoever reads the first page is in the trail for that.
     """
     wanted = AuditFilter(
         workspaces=await _workspaces(caller, query, services),
@@ -134,11 +137,17 @@ async def _workspaces(
         bounds = caller.token.workspaces
         return None if bounds is None else tuple(bounds)
     if query.session_id is None:
-        raise forbidden("name a session of which you are a host: session_id=…")
-    opened = await open_session(services, caller, str(query.session_id))
-    if opened.role is not Role.HOST:
-        raise forbidden("only a host of the session, or a service, may do this")
+        raise forbidden("name a session or room of which you are a host: session_id=…")
+    if await _role(caller, query.session_id, services) is not Role.HOST:
+        raise forbidden("only a host of the session or room, or a service, may do this")
     return None
+
+
+async def _role(caller: Caller, place_id: UUID, services: Services) -> Role:
+    """The caller's role in a room, or else in a session."""
+    if await services.xr.rooms.get(place_id) is not None:
+        return (await open_room(services, caller, str(place_id))).role
+    return (await open_session(services, caller, str(place_id))).role
 
 
 def _reading(request: Request, query: ListAudit) -> AuditEvent:

@@ -70,11 +70,12 @@ def room_id_of(scope: Scope) -> UUID | None:
 
 
 @refuses(FORBIDDEN, ROOM_NOT_FOUND, STORAGE_UNAVAILABLE)
-async def _open_room(
+async def open_room(
     services: ServicesOf,
     caller: CallerOf,
     room_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})],
 ) -> OpenedRoom:
+    """The room of the path, for a caller who may read it."""
     asked = (_id(room_id, ROOM_NOT_FOUND), caller.identity.user_id)
     (standing,) = await services.xr.rooms.standings([asked])
     return _opened(caller, standing, ROOM_NOT_FOUND)
@@ -120,7 +121,7 @@ def _id(text: str, missing: ErrorKind) -> UUID:
         raise ApiError(missing, str(error)) from None
 
 
-RoomReader = Annotated[OpenedRoom, Depends(_open_room)]
+RoomReader = Annotated[OpenedRoom, Depends(open_room)]
 XrReader = Annotated[OpenedXrSession, Depends(_open_session)]
 
 

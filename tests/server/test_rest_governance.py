@@ -15,6 +15,7 @@ from crdt_docs.identifiers import ActorKind
 from persistence.audit_ports import AuditEntry, AuditEvent, Origin
 from persistence.memory_audit import MemoryAuditStore
 from tests.server.rest_client import Api, Caller, refusal
+from tests.server.xr_callers import make_room
 
 AUDIT = "/api/governance/audit"
 
@@ -78,6 +79,18 @@ async def test_a_host_reads_their_session(api: Api) -> None:
     assert refusal(await host.get(AUDIT)) == (403, "FORBIDDEN")
     denied = await host.get(AUDIT, params={"session_id": theirs["id"]})
     assert refusal(denied) == (403, "FORBIDDEN")
+
+
+async def test_a_host_reads_their_room(api: Api) -> None:
+    anna, guest = api.caller(), api.caller()
+    room = await make_room(anna, is_public=True)
+    await trail(api, event("a.a", anna.user_id, room), event("b.b", anna.user_id))
+    assert await actions(anna, session_id=room["id"]) == ["a.a"]
+    assert await actions(api.service(workspaces=[str(anna.workspace)])) == ["a.a"]
+    denied = await guest.get(AUDIT, params={"session_id": room["id"]})
+    assert refusal(denied) == (403, "FORBIDDEN")
+    unknown = await anna.get(AUDIT, params={"session_id": str(uuid4())})
+    assert refusal(unknown) == (404, "SESSION_NOT_FOUND")
 
 
 @pytest.mark.parametrize("role", ["editor", "viewer"])
