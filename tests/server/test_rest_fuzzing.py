@@ -69,6 +69,7 @@ KINDS = {
     )
 }
 """What a session holds, and how paths name one of it."""
+KNOWN = "known"  # the object that every session and room has
 
 
 def bearer(who: UUID | None, documents: Iterable[DocumentName] = ()) -> dict[str, str]:
@@ -119,7 +120,8 @@ class Platform:
             body = described().example_of_body(
                 described().operations[f"POST {IN_A_SESSION}/{kind}"]
             )
-            made = self._post(f"{SESSIONS}/{session}/{kind}", HOST, body)
+            own = {"id": KNOWN} if kind == "objects" else {}
+            made = self._post(f"{SESSIONS}/{session}/{kind}", HOST, {**body, **own})
             self.known[parameter] = made["id"]
 
     def _renew_room(self) -> None:
@@ -127,6 +129,7 @@ class Platform:
         room = self._post(ROOMS, HOST, wanted)["id"]
         session = self._post(f"{ROOMS}/{room}/sessions", HOST)["id"]
         self.known |= {"room_id": room, "xr_session_id": session}
+        self._post(f"{ROOMS}/{room}/objects", HOST, {"id": KNOWN, "object_type": "model"})
         for who in (HOST, VIEWER):
             path = f"/api/xr/sessions/{session}/join"
             self._post(path, who, {"device_type": "vr_headset"})
