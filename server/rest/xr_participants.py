@@ -6,6 +6,7 @@ was said of the device and the avatar counts for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -103,32 +104,30 @@ async def leave_xr_session(
     """
     user_id = opened.caller.identity.user_id
     if query.connection_id is not None:
-        left = [await _left(services, await _own(services, opened, query.connection_id))]
+        leaving = [await _own(services, opened, query.connection_id)]
     else:
-        left = await leave_with_all(services, opened.session.id, user_id)
+        leaving = await _there(services, opened.session.id, user_id)
+    left = await _leave(services, leaving)
+    if query.connection_id is None and opened.session.status is XrStatus.ACTIVE:
+        # Else their sockets are those of the next session in the room.
         services.permissions.send_away(opened.document, user_id, "you left the session")
     return reply(page([xr_participant_view(participant) for participant in left], None))
 
 
-async def leave_with_all(
-    services: Services, session_id: UUID, user_id: UUID
-) -> list[XrParticipant]:
-    """Note that none of a person's connections is there any more; those that were.
-
-    Raises:
-        ApiError: the session is gone.
-    """
-    there = await _there(services, session_id, user_id)
-    return [await _left(services, participant) for participant in there]
+async def leave_with_all(services: Services, session_id: UUID, user_id: UUID) -> None:
+    """Note that none of a person's connections is there any more."""
+    await _leave(services, await _there(services, session_id, user_id))
 
 
-async def _left(services: Services, participant: XrParticipant) -> XrParticipant:
-    left = await services.xr.participants.leave(
-        participant.session_id, participant.connection_id, services.clock()
-    )
-    if left is None:
-        raise ApiError(NOT_THERE)  # the room went meanwhile
-    return left
+async def _leave(services: Services, leaving: Iterable[XrParticipant]) -> list[XrParticipant]:
+    """Note that they are gone; their rows, as far as there are any yet."""
+    rows = [
+        await services.xr.participants.leave(
+            participant.session_id, participant.connection_id, services.clock()
+        )
+        for participant in leaving
+    ]
+    return [row for row in rows if row is not None]
 
 
 @router.get(

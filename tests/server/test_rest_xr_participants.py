@@ -243,6 +243,29 @@ async def test_one_leaves_with_a_device_or_with_all(
     assert await leave(session, bert) == []
 
 
+async def test_leaving_what_is_over_leaves_the_next_session_alone(api: Api) -> None:
+    anna = api.caller()
+    room = await make_room(anna)
+    old = await start(room, anna)
+    await anna.post(at_session(old, "/end"))
+    await join(await start(room, anna), anna)
+    api.permissions.told.clear()
+    assert await leave(old, anna) == []
+    assert api.permissions.told == []
+
+
+async def test_whose_row_went_meanwhile_has_left(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, bert = await open_session(api), api.caller()
+    await join(session, bert)
+
+    async def gone(*_: object) -> XrParticipant | None:
+        """Forgotten just now."""
+        return None
+
+    monkeypatch.setattr(api.services.xr.participants, "leave", gone)
+    assert await leave(session, bert) == []
+
+
 async def test_connections_of_others_are_not_ones_own(api: Api) -> None:
     anna = api.caller()
     session = await start(await make_room(anna, is_public=True), anna)
