@@ -100,20 +100,22 @@ function showHand(hand: Mesh, placed: Placed | null): void {
 export class Avatars {
   readonly #lane: PoseLane
   readonly #scene: Scene
+  readonly #lookOf: (clientId: number) => Look
   readonly #shown = new Map<Participant, Avatar>()
 
-  constructor(lane: PoseLane, scene: Scene) {
+  constructor(lane: PoseLane, scene: Scene, lookOf: (clientId: number) => Look) {
     this.#lane = lane
     this.#scene = scene
+    this.#lookOf = lookOf
     lane.subscribe((event) => {
       if (event.kind === 'gone') this.#remove(event.participant)
     })
   }
 
-  show(lookOf: (clientId: number) => Look, now: number): void {
+  show(now: number): void {
     for (const participant of this.#lane.people) {
       const avatar = this.#shown.get(participant) ?? this.#add(participant)
-      avatar.dress(lookOf(participant.clientId))
+      avatar.dress(this.#lookOf(participant.clientId))
       avatar.show(participant, now)
     }
   }

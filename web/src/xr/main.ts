@@ -32,8 +32,9 @@ const NO_PICTURE: Farewell = {
 }
 /** A page that was hidden does not make one jump. */
 const LONGEST_STEP_MS = 100
-const BOX_AHEAD = 1.2
-const BOX_HALF = 0.2
+/** Far enough to be seen, near enough to be reached. */
+const BOX_AHEAD = 1.5
+const BOX_HEIGHT = 1
 
 function main(): void {
   const invitation = takeInvitation(location, history, sessionStorage)
@@ -89,9 +90,9 @@ function play(
   const hand = new Hand(lane, furniture, (words) => notices.pass(words))
   const steering = steeringOf(walker, hand, furniture, presence)
   const lookOf = looks(presence)
-  const avatars = new Avatars(lane, stage.scene)
+  const avatars = new Avatars(lane, stage.scene, lookOf)
   const boxes = new Boxes(furniture, lane, stage.scene)
-  const plan = new Plan(room)
+  const plan = new Plan(room, lane, furniture, lookOf)
   let before = performance.now()
   const picture = (): void => {
     const now = performance.now()
@@ -100,9 +101,9 @@ function play(
     const { head } = walker
     hand.carry(head)
     lane.show({ head, left: null, right: null }, now)
-    avatars.show(lookOf, now)
+    avatars.show(now)
     boxes.show(now)
-    plan.show(lane, furniture, lookOf, head, now)
+    plan.show(head, lookOf(connection.awareness.clientID), now)
     stage.draw(head)
     requestAnimationFrame(picture)
   }
@@ -118,7 +119,7 @@ function steeringOf(
   const take = (): void => void hand.takeOrPutDown(walker.head)
   const addBox = (): void => {
     const own = presence.participants.find((participant) => participant.isSelf)
-    furniture.addBox({ ...walker.ahead(BOX_AHEAD), y: BOX_HALF }, own?.color ?? '#93c5fd')
+    furniture.addBox({ ...walker.ahead(BOX_AHEAD), y: BOX_HEIGHT }, own?.color ?? '#93c5fd')
   }
   button('take', take)
   button('add-box', addBox)

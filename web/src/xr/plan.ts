@@ -1,6 +1,6 @@
 /** The room from above, in a corner: where everybody and everything is. */
 
-import type { Participant, PoseLane } from '../../client/lane.ts'
+import type { PoseLane } from '../../client/lane.ts'
 import type { Placed } from '../../client/pose-codec.ts'
 import { byId, make } from '../view/dom.ts'
 import type { Look } from './avatars.ts'
@@ -21,38 +21,50 @@ export class Plan {
   readonly #element = byId('plan', HTMLElement)
   readonly #room: Dimensions
   readonly #scale: number
+  readonly #lane: PoseLane
+  readonly #furniture: Furniture
+  readonly #lookOf: (clientId: number) => Look
   #marks = new Map<unknown, HTMLElement>()
 
-  constructor(room: Dimensions) {
+  constructor(
+    room: Dimensions,
+    lane: PoseLane,
+    furniture: Furniture,
+    lookOf: (clientId: number) => Look
+  ) {
     this.#room = room
+    this.#lane = lane
+    this.#furniture = furniture
+    this.#lookOf = lookOf
     this.#scale = LONGEST_SIDE / Math.max(room.width, room.depth)
     this.#element.style.width = `${room.width * this.#scale}px`
     this.#element.style.height = `${room.depth * this.#scale}px`
   }
 
-  show(
-    lane: PoseLane,
-    furniture: Furniture,
-    lookOf: (clientId: number) => Look,
-    own: Placed,
-    now: number
-  ): void {
-    const marks = [
-      ...this.#objects(furniture, lane, now),
-      ...people(lane.people, lookOf, now),
-      { key: this, className: 'mark self', name: 'You', color: '#2563eb', placed: own }
-    ]
+  /** @param own where we are ourselves, and what we look like. */
+  show(own: Placed, look: Look, now: number): void {
+    const self: Mark = { key: this, className: 'mark self', placed: own, ...look }
+    const marks = [...this.#objects(now), ...this.#people(now), self]
     const shown = new Map(marks.map((mark) => [mark.key, this.#draw(mark)]))
     for (const [key, element] of this.#marks) if (!shown.has(key)) element.remove()
     this.#marks = shown
   }
 
-  *#objects(furniture: Furniture, lane: PoseLane, now: number): Generator<Mark> {
-    for (const object of furniture.all.values()) {
-      const held = lane.heldObject(object.id)
+  *#objects(now: number): Generator<Mark> {
+    for (const object of this.#furniture.all.values()) {
+      const held = this.#lane.heldObject(object.id)
       const className = held === undefined ? 'mark thing' : 'mark thing held'
       const placed = held?.at(now) ?? object
       yield { key: object.id, className, name: object.id, color: object.color, placed }
+    }
+  }
+
+  *#people(now: number): Generator<Mark> {
+    for (const participant of this.#lane.people) {
+      const placed = participant.at(now)?.head
+      const className = participant.isSilent ? 'mark person silent' : 'mark person'
+      const look = this.#lookOf(participant.clientId)
+      if (placed) yield { key: participant, className, placed, ...look }
     }
   }
 
@@ -65,17 +77,5 @@ export class Plan {
     element.style.setProperty('--color', color)
     element.style.translate = `${x.toFixed(1)}px ${y.toFixed(1)}px`
     return element
-  }
-}
-
-function* people(
-  participants: Iterable<Participant>,
-  lookOf: (clientId: number) => Look,
-  now: number
-): Generator<Mark> {
-  for (const participant of participants) {
-    const placed = participant.at(now)?.head
-    const className = participant.isSilent ? 'mark person silent' : 'mark person'
-    if (placed) yield { key: participant, className, placed, ...lookOf(participant.clientId) }
   }
 }

@@ -3,15 +3,17 @@
 import {
   BackSide,
   BoxGeometry,
+  CanvasTexture,
   Color,
   DirectionalLight,
-  GridHelper,
   HemisphereLight,
   Mesh,
   MeshLambertMaterial,
   PerspectiveCamera,
   PlaneGeometry,
+  RepeatWrapping,
   Scene,
+  SRGBColorSpace,
   WebGLRenderer
 } from 'three'
 import type { Placed } from '../../client/pose-codec.ts'
@@ -23,6 +25,7 @@ const NEAREST = 0.05
 const FARTHEST = 1500
 /** More than this costs more than it shows. */
 const MOST_PIXELS = 2
+const TILE_PIXELS = 128
 
 export class Stage {
   readonly scene = new Scene()
@@ -54,20 +57,15 @@ export class Stage {
     walls.position.y = height / 2
     const floor = new Mesh(
       new PlaneGeometry(width, depth).rotateX(-Math.PI / 2),
-      new MeshLambertMaterial({ color: '#b08d68' })
+      new MeshLambertMaterial({ map: tiles(width, depth) })
     )
-    floor.position.y = 0.002
-    // A square for each metre, cut to the room: a grid is always as deep as it is wide.
-    const size = Math.ceil(Math.max(width, depth))
-    const grid = new GridHelper(size, size, '#8a6a48', '#9b7a57')
-    grid.scale.set(width / size, 1, depth / size)
-    grid.position.y = 0.006
-    this.scene.add(walls, floor, grid)
+    floor.position.y = 0.002 // above the box that the walls are
+    this.scene.add(walls, floor)
   }
 
   #light({ width, depth, height }: Dimensions): void {
-    const sky = new HemisphereLight('#ffffff', '#8d7b68', 1.9)
-    const lamp = new DirectionalLight('#fff4e0', 1.6)
+    const sky = new HemisphereLight('#ffffff', '#d8cbbb', 2.6)
+    const lamp = new DirectionalLight('#fff4e0', 1.2)
     lamp.position.set(width / 3, height * 2, depth / 4)
     this.scene.add(sky, lamp)
   }
@@ -77,4 +75,23 @@ export class Stage {
     this.#camera.updateProjectionMatrix()
     this.#renderer.setSize(innerWidth, innerHeight)
   }
+}
+
+/** A tile for each metre. */
+function tiles(width: number, depth: number): CanvasTexture {
+  const canvas = document.createElement('canvas')
+  canvas.width = canvas.height = TILE_PIXELS
+  const context = canvas.getContext('2d')
+  if (context !== null) {
+    context.fillStyle = '#8f6f4e'
+    context.fillRect(0, 0, TILE_PIXELS, TILE_PIXELS)
+    context.fillStyle = '#b08d68'
+    context.fillRect(1, 1, TILE_PIXELS - 2, TILE_PIXELS - 2)
+  }
+  const texture = new CanvasTexture(canvas)
+  texture.colorSpace = SRGBColorSpace
+  texture.wrapS = texture.wrapT = RepeatWrapping
+  texture.repeat.set(width, depth)
+  texture.anisotropy = 8
+  return texture
 }
