@@ -65,6 +65,8 @@ def _hundred_rows(course: Course) -> Iterator[Row]:
 
 
 def _crowd_rows(course: Course) -> Iterator[Row]:
+    frames = course.frames_per_second
+    yield Row("200: frames a second; fewer where the server is late", frames, "/s")
     yield from _age_and_share("200", course, CROWD)
     yield Row("200: to each", course.bytes_each, "B/s", at_most(BYTES_BOUND))
 
@@ -88,15 +90,17 @@ def _relay_rows(ours: Course, relayed: Course) -> Iterator[Row]:
 
 
 def _overload_rows(ours: Course, relayed: Course) -> Iterator[Row]:
-    """100: the relay's core is full."""
-    note, details = _note(relayed), relayed.details()
-    yield Row("100: share of a core: plain relay", relayed.server_share, "%", None, note, details)
-    yield Row("100: age of near poses, p95: plain relay", relayed.ages.percentile(0.95), "ms")
+    """100: more than a core can relay. What it does deliver tells what the rest would cost."""
     due = relayed.headsets**2 * RATE
     arrived = 100 * relayed.records / relayed.seconds / due
-    yield Row("100: of the poses that were due so many arrived: plain relay", arrived, "%")
-    ratio = relayed.server_share / ours.server_share
-    yield Row("100: the relay's share of a core is so many times ours", ratio, "x")
+    note, details = _note(relayed), relayed.details()
+    title = "100: of the poses that were due so many arrived: plain relay"
+    yield Row(title, arrived, "%", None, note, details)
+    yield Row("100: age of near poses, p95: plain relay", relayed.ages.percentile(0.95), "ms")
+    wanted = relayed.cpu_per_record * due / 1e4
+    yield Row("100: share of a core that it would need for all of them", wanted, "%")
+    ratio = wanted / ours.server_share
+    yield Row("100: that is so many times what this server uses", ratio, "x")
 
 
 def _note(course: Course) -> str:
