@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from struct import Struct
 from time import monotonic
 from typing import Final, NamedTuple
@@ -151,16 +150,16 @@ class HeadsetClient:
         return len(data)
 
     def _received(self) -> bytes:
-        with suppress(BlockingIOError):
-            try:
-                data = self.sock.recv(READ_SIZE)
-            except ConnectionError as error:
-                self.closed = self.closed or str(error)
-                return b""
-            if not data:
-                self.closed = self.closed or "end of stream"
-            return data
-        return b""
+        try:
+            data = self.sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            self.closed = self.closed or str(error)
+            return b""
+        if not data:
+            self.closed = self.closed or "end of stream"
+        return data
 
     def _take_handshake(self, data: bytes) -> int:
         end = data.find(b"\r\n\r\n")
