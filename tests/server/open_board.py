@@ -33,11 +33,13 @@ class OpenBoard:
 
     Attributes:
         path: its address.
+        owner: the field of what is in it that names it.
         anna: its host.
     """
 
     name: DocumentName = NAME
     path = PATH
+    owner = "session_id"
     object_type = "sticky"
 
     def __init__(self, api: Api, house: House) -> None:
@@ -98,6 +100,7 @@ class OpenRoom(OpenBoard):
 
     name = document_name(DocumentKind.XR, SESSION)
     path = f"/api/xr/rooms/{SESSION}"
+    owner = "room_id"
     object_type = "model"
 
     async def begin(self, config: Mapping[str, Any]) -> None:

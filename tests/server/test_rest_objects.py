@@ -13,7 +13,7 @@ from pycrdt import Map, Text
 
 from crdt_docs.access import Role
 from persistence.ports import StorageUnavailable
-from tests.server.open_board import PATH, SESSION, OpenBoard, data, open_board
+from tests.server.open_board import PATH, SESSION, OpenBoard, OpenRoom, data, open_board, opened
 from tests.server.rest_client import refusal
 
 OBJECTS = f"{PATH}/objects"
@@ -30,8 +30,14 @@ WHOLE: dict[str, Any] = {
 
 @pytest.fixture
 async def board(tmp_path: Path) -> AsyncIterator[OpenBoard]:
-    async with open_board(tmp_path) as opened:
-        yield opened
+    async with open_board(tmp_path) as board:
+        yield board
+
+
+@pytest.fixture(params=[OpenBoard, OpenRoom])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenBoard]:
+    async with opened(request.param, tmp_path) as place:
+        yield place
 
 
 # Creating
@@ -83,12 +89,12 @@ async def test_who_created_it_is_not_for_the_client_to_say(board: OpenBoard) -> 
     assert made["created_by"] == str(service.user_id)
 
 
-async def test_edt_2_an_id_is_used_once(board: OpenBoard) -> None:
-    await board.object("a")
-    answer = await board.anna.post(OBJECTS, json={"id": "a", "object_type": "text"})
+async def test_edt_2_an_id_is_used_once(place: OpenBoard) -> None:
+    await place.object("a")
+    answer = await place.anna.post(f"{place.path}/objects", json={"id": "a", "object_type": "text"})
     assert refusal(answer) == (409, "ID_TAKEN")
-    data(await board.anna.delete(f"{OBJECTS}/a"))
-    again = await board.object("a")
+    data(await place.anna.delete(f"{place.path}/objects/a"))
+    again = await place.object("a")
     assert again["version"] == 3
     assert again["deleted_at"] is None
 
@@ -216,16 +222,20 @@ async def test_what_was_wrong_before_may_stay_wrong(board: OpenBoard) -> None:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_an_edit_may_depend_on_the_version(board: OpenBoard, method: str) -> None:
-    await board.object("a")
-    answer = await board.anna.get(f"{OBJECTS}/a")
+async def test_an_edit_may_depend_on_the_version(place: OpenBoard, method: str) -> None:
+    await place.object("a")
+    answer = await place.anna.get(f"{place.path}/objects/a")
     tag = answer.headers["etag"]
-    body: dict[str, Any] = {"json": {"layer": 1}} if method == "PATCH" else {}
+    body: dict[str, Any] = {"json": {"properties": {"n": 1}}} if method == "PATCH" else {}
     for wrong in ("2", '"2"', 'W/"2"', tag.replace(".", ".9")):
-        refused = await board.anna.call(method, f"{OBJECTS}/a", **body, headers={"If-Match": wrong})
+        refused = await place.anna.call(
+            method, f"{place.path}/objects/a", **body, headers={"If-Match": wrong}
+        )
         assert refusal(refused) == (409, "VERSION_CONFLICT")
         assert refused.json()["error"]["details"] == {"version": 1}
-    data(await board.anna.call(method, f"{OBJECTS}/a", **body, headers={"If-Match": tag}))
+    data(
+        await place.anna.call(method, f"{place.path}/objects/a", **body, headers={"If-Match": tag})
+    )
 
 
 @pytest.mark.parametrize("tag", ["1", '"1"', 'W/"1"', "*", " 1 "])
@@ -318,30 +328,30 @@ async def test_edt_6_an_object_is_restored(board: OpenBoard) -> None:
     assert versions[-4]["changed_by"] == str(ben.user_id)
 
 
-async def test_only_versions_that_there_are_can_be_restored(board: OpenBoard) -> None:
-    await board.object("a")
-    answer = await board.anna.post(f"{OBJECTS}/a/restore", json={"version": 2})
+async def test_only_versions_that_there_are_can_be_restored(place: OpenBoard) -> None:
+    await place.object("a")
+    answer = await place.anna.post(f"{place.path}/objects/a/restore", json={"version": 2})
     assert refusal(answer) == (404, "VERSION_NOT_FOUND")
-    answer = await board.anna.post(f"{OBJECTS}/b/restore", json={"version": 1})
+    answer = await place.anna.post(f"{place.path}/objects/b/restore", json={"version": 1})
     assert refusal(answer) == (404, "OBJECT_NOT_FOUND")
     for version in (0, -1, 2**31, "1", 1.5, None):
-        answer = await board.anna.post(f"{OBJECTS}/a/restore", json={"version": version})
+        answer = await place.anna.post(f"{place.path}/objects/a/restore", json={"version": version})
         assert refusal(answer) == (400, "INVALID_BODY")
 
 
 # Lists
 
 
-async def test_objects_are_listed_by_id(board: OpenBoard) -> None:
+async def test_objects_are_listed_by_id(place: OpenBoard) -> None:
     for identifier in ("b", "a", "\u00e9", "c"):
-        await board.object(identifier)
-    data(await board.anna.delete(f"{OBJECTS}/b"))
+        await place.object(identifier)
+    data(await place.anna.delete(f"{place.path}/objects/b"))
 
     async def ids(query: str) -> list[str]:
         found: list[str] = []
         cursor = ""
         while True:
-            page = data(await board.anna.get(f"{OBJECTS}?{query}{cursor}"))
+            page = data(await place.anna.get(f"{place.path}/objects?{query}{cursor}"))
             found += [item["id"] for item in page["items"]]
             if page["next_cursor"] is None:
                 return found
@@ -351,9 +361,15 @@ async def test_objects_are_listed_by_id(board: OpenBoard) -> None:
         assert await ids(f"limit={limit}") == ["a", "c", "\u00e9"]
         assert await ids(f"limit={limit}&deleted=true") == ["a", "b", "c", "\u00e9"]
     for wrong in ("cursor=x", "cursor=AAAAAAAAYQ", f"cursor={'A' * 400}"):
-        assert refusal(await board.anna.get(f"{OBJECTS}?{wrong}")) == (400, "INVALID_CURSOR")
+        assert refusal(await place.anna.get(f"{place.path}/objects?{wrong}")) == (
+            400,
+            "INVALID_CURSOR",
+        )
     for wrong in ("deleted=1", "deleted=yes", "limit=101", "limit=0", "other=1"):
-        assert refusal(await board.anna.get(f"{OBJECTS}?{wrong}")) == (400, "INVALID_PARAMETER")
+        assert refusal(await place.anna.get(f"{place.path}/objects?{wrong}")) == (
+            400,
+            "INVALID_PARAMETER",
+        )
 
 
 async def test_the_versions_of_an_object_in_pages(board: OpenBoard) -> None:
@@ -382,22 +398,30 @@ async def test_the_versions_of_an_object_in_pages(board: OpenBoard) -> None:
     "identifier",
     ["a/b", "/", "shape:a?b#c%", "é/😀", "history/x", "a/history", "a b", "two\nlines\n", "%2F"],
 )
-async def test_ids_may_hold_anything(board: OpenBoard, identifier: str) -> None:
-    answer = await board.anna.post(OBJECTS, json={"id": identifier, "object_type": "text"})
+async def test_ids_may_hold_anything(place: OpenBoard, identifier: str) -> None:
+    answer = await place.anna.post(
+        f"{place.path}/objects", json={"id": identifier, "object_type": "text"}
+    )
     made = data(answer, 201)
     path = answer.headers["location"]
     assert made["id"] == identifier
-    assert data(await board.anna.get(path))["id"] == identifier
-    assert data(await board.anna.call("PATCH", path, json={"layer": 1}))["layer"] == 1
-    assert len(data(await board.anna.get(f"{path}/history"))["items"]) == 1
-    data(await board.anna.post(f"{path}/restore", json={"version": 1}))
-    assert data(await board.anna.delete(path))["id"] == identifier
+    assert data(await place.anna.get(path))["id"] == identifier
+    assert (
+        data(await place.anna.call("PATCH", path, json={"properties": {"n": 1}}))["properties"]["n"]
+        == 1
+    )
+    assert len(data(await place.anna.get(f"{path}/history"))["items"]) == 1
+    data(await place.anna.post(f"{path}/restore", json={"version": 1}))
+    assert data(await place.anna.delete(path))["id"] == identifier
 
 
 @pytest.mark.parametrize("identifier", ["x", "x%00", "%C3%A9" * 65, "%FF"])
-async def test_ids_that_nothing_has_are_not_found(board: OpenBoard, identifier: str) -> None:
-    assert refusal(await board.anna.get(f"{OBJECTS}/{identifier}")) == (404, "OBJECT_NOT_FOUND")
-    answer = await board.anna.delete(f"{OBJECTS}/{identifier}")
+async def test_ids_that_nothing_has_are_not_found(place: OpenBoard, identifier: str) -> None:
+    assert refusal(await place.anna.get(f"{place.path}/objects/{identifier}")) == (
+        404,
+        "OBJECT_NOT_FOUND",
+    )
+    answer = await place.anna.delete(f"{place.path}/objects/{identifier}")
     assert refusal(answer) == (404, "OBJECT_NOT_FOUND")
 
 
@@ -405,16 +429,16 @@ async def test_ids_that_nothing_has_are_not_found(board: OpenBoard, identifier: 
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.SPECTATOR])
-async def test_readers_read_and_change_nothing(board: OpenBoard, role: Role) -> None:
-    await board.object("a")
-    reader = await board.person(role)
-    assert data(await reader.get(f"{OBJECTS}/a"))["id"] == "a"
-    assert len(data(await reader.get(f"{OBJECTS}/a/history"))["items"]) == 1
+async def test_readers_read_and_change_nothing(place: OpenBoard, role: Role) -> None:
+    await place.object("a")
+    reader = await place.person(role)
+    assert data(await reader.get(f"{place.path}/objects/a"))["id"] == "a"
+    assert len(data(await reader.get(f"{place.path}/objects/a/history"))["items"]) == 1
     answers = [
-        await reader.post(OBJECTS, json={"object_type": "text"}),
-        await reader.call("PATCH", f"{OBJECTS}/a", json={"layer": 1}),
-        await reader.delete(f"{OBJECTS}/a"),
-        await reader.post(f"{OBJECTS}/a/restore", json={"version": 1}),
+        await reader.post(f"{place.path}/objects", json={"object_type": "text"}),
+        await reader.call("PATCH", f"{place.path}/objects/a", json={"properties": {"n": 1}}),
+        await reader.delete(f"{place.path}/objects/a"),
+        await reader.post(f"{place.path}/objects/a/restore", json={"version": 1}),
     ]
     assert {refusal(answer) for answer in answers} == {(403, "FORBIDDEN")}
 
@@ -431,48 +455,55 @@ async def test_nothing_is_changed_in_a_session_that_has_ended(board: OpenBoard) 
 
 
 async def test_an_edit_that_is_not_stored_in_time_says_so(
-    board: OpenBoard, monkeypatch: pytest.MonkeyPatch
+    place: OpenBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = board.api.services.live
+    live = place.api.services.live
     edit = live.edit
 
     async def impatient(*args: Any, **options: Any) -> Any:
         return await edit(*args, **{**options, "within": 0.01})
 
     monkeypatch.setattr(live, "edit", impatient)
-    ada, _ = await board.member()
-    board.house.store.pause()
-    answer = await board.anna.post(OBJECTS, json={"id": "a", "object_type": "text"})
+    ada, _ = await place.member()
+    place.house.store.pause()
+    answer = await place.anna.post(f"{place.path}/objects", json={"id": "a", "object_type": "text"})
     pending = data(answer, 202)
-    assert pending == {"session_id": str(SESSION), "id": "a", "seq": 1, "stored": False}
-    board.house.store.resume()
-    await board.house.settle()
+    assert pending == {place.owner: str(SESSION), "id": "a", "seq": 1, "stored": False}
+    place.house.store.resume()
+    await place.house.settle()
     assert "a" in ada.json()
-    await board.house.journal.flush()
-    assert data(await board.anna.get(f"{OBJECTS}/a"))["version"] == 1
+    await place.house.journal.flush()
+    assert data(await place.anna.get(f"{place.path}/objects/a"))["version"] == 1
 
 
-async def test_without_a_database_it_is_unavailable(board: OpenBoard) -> None:
-    board.house.store.fail_with = StorageUnavailable("gone")
-    answer = await board.anna.post(OBJECTS, json={"object_type": "text"})
+async def test_without_a_database_it_is_unavailable(place: OpenBoard) -> None:
+    place.house.store.fail_with = StorageUnavailable("gone")
+    answer = await place.anna.post(f"{place.path}/objects", json={"object_type": "text"})
     assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
 
 
-async def test_the_same_post_with_a_key_creates_one_object(board: OpenBoard) -> None:
+async def test_the_same_post_with_a_key_creates_one_object(place: OpenBoard) -> None:
     key = {"Idempotency-Key": str(uuid4())}
     first, second = await asyncio.gather(
-        *(board.anna.post(OBJECTS, json={"object_type": "text"}, headers=key) for _ in range(2))
+        *(
+            place.anna.post(f"{place.path}/objects", json={"object_type": "text"}, headers=key)
+            for _ in range(2)
+        )
     )
-    again = await board.anna.post(OBJECTS, json={"object_type": "text"}, headers=key)
+    again = await place.anna.post(
+        f"{place.path}/objects", json={"object_type": "text"}, headers=key
+    )
     ids = {each.json()["data"]["id"] for each in (first, second, again) if each.is_success}
     assert len(ids) == 1
-    assert len(data(await board.anna.get(OBJECTS))["items"]) == 1
+    assert len(data(await place.anna.get(f"{place.path}/objects"))["items"]) == 1
 
 
 @pytest.mark.parametrize("identifier", [".", ".."])
 async def test_an_id_that_clients_take_out_of_addresses_is_refused(
-    board: OpenBoard, identifier: str
+    place: OpenBoard, identifier: str
 ) -> None:
     """`DELETE …/objects/..` is `DELETE` of the session to most of them."""
-    answer = await board.anna.post(OBJECTS, json={"id": identifier, "object_type": "text"})
+    answer = await place.anna.post(
+        f"{place.path}/objects", json={"id": identifier, "object_type": "text"}
+    )
     assert refusal(answer) == (400, "INVALID_BODY")
