@@ -356,6 +356,21 @@ async def test_pos_12_somebody_elses_slot_closes_the_liars_socket(hall: Hall) ->
         await heads_seen(ada, 5.0)
 
 
+async def test_lim_2_ten_thousand_poses_a_second_end_their_own_socket_alone() -> None:
+    async with served("direct", has_limits=True) as server:
+        hall = await Hall(server).open()
+        async with connect(hall.url()) as ada, connect(hall.url()) as mad:
+            own = await welcomed(ada, 1)
+            theirs = await welcomed(mad, 2)
+            with suppress(ConnectionClosed):
+                for sequence in range(1, 10_000):
+                    await mad.send(pose(theirs.slot, theirs.generation, sequence, 1.0))
+            await read_to_the_end(mad)
+            assert mad.close_code == CloseCode.TRY_LATER
+            await ada.send(pose(own.slot, own.generation, 1, 4.0))
+            await heads_seen(ada, 4.0)
+
+
 async def test_a_spectator_is_told_that_there_is_no_avatar_for_it(hall: Hall) -> None:
     code, reason = await closed(hall.url(role=Role.SPECTATOR), HELLO)
     assert code == CloseCode.MALFORMED
