@@ -46,6 +46,7 @@ class LiveRoomPermissions:
     def forget(self, document: DocumentName) -> None:
         """See `rest.ports.LivePermissions.forget`."""
         self._standings.forget(document)
+        self._watch.note(document)
 
     def close_revoked(self) -> None:
         """See `rest.ports.LivePermissions.close_revoked`."""

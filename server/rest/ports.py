@@ -107,6 +107,14 @@ class LiveDocuments(Protocol):
             Exception: whatever `change` raises; nothing was changed.
         """
 
+    async def renew_rules(self, document: DocumentName) -> None:
+        """Its config has changed: edits are held against what it asks for now (RUL-1).
+
+        Raises:
+            StorageUnavailable: that cannot be read now; if the document is open, it does not count
+                yet.
+        """
+
     async def close_document(self, document: DocumentName, code: CloseCode, reason: str) -> None:
         """Close every socket of the document with this code; nothing to do when it is not open."""
 
@@ -130,7 +138,8 @@ class LivePermissions(Protocol):
         """Its session is paused, or goes on."""
 
     def forget(self, document: DocumentName) -> None:
-        """Its session has ended, or it is gone: nobody comes in by what was known of it."""
+        """Something about it has changed, or it is gone: nobody comes in by what was known of it,
+        and those who are in are looked at soon."""
 
     def close_revoked(self) -> None:
         """Close the sockets of tokens that were revoked, with 4401."""

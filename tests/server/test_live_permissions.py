@@ -285,6 +285,17 @@ async def test_acc_12_pauses_and_ends_by_sql_are_found(place: Place) -> None:
     place.house.seats.clear()
 
 
+async def test_acc_12_what_changed_about_a_document_is_looked_at_soon(place: Place) -> None:
+    """A room that is public no more, a default role that is another: it is not known of whom."""
+    ben = Person(2)
+    seat = await place.sit(ben)
+    await place.row(ben, Role.VIEWER)
+    watching = asyncio.create_task(place.watch.run())
+    place.permissions.forget(NAME)
+    await until(lambda: seat.member.role is Role.VIEWER)
+    watching.cancel()
+
+
 async def test_acc_12_removals_by_sql_are_found(place: Place) -> None:
     ada, ben = Person(1), Person(2)
     stays, goes = await place.sit(ada), await place.sit(ben)
