@@ -30,13 +30,16 @@ MOST_ON_THE_WAY = 512 * 1024
 SLACK = 1.0
 """Seconds by which what happens at a time may be noticed later, on a machine that is busy."""
 
+BACKLOG = 256 * 1024
+"""Bytes of edits that may wait for the database."""
+
 QUIET_AFTER, GONE_AFTER, LEASE = 3.0, 10.0, 5.0
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
     """One for all of these tests, which break it and leave it running."""
-    with running_server() as started:
+    with running_server(COLLAB_JOURNAL_BACKLOG_BYTES=str(BACKLOG)) as started:
         yield started
 
 
@@ -143,6 +146,28 @@ async def test_what_is_put_down_while_the_database_is_away_is_written_when_it_is
             await ada.until(lambda: ada.place_of("chair") == 4.0)
         await until_stored_at(room, 4.0)
         assert len(ada.wires) == len(ben.wires) == 1
+
+
+@pytest.mark.timeout(120)
+async def test_pos_41_what_is_put_down_when_nothing_more_can_wait_is_written_later(
+    server: ServerProcess,
+) -> None:
+    room = await live_room(server)
+    async with two_in(room) as (ada, ben):
+        await furnished(ada, ben)
+        await ada.take("chair")
+        with database_stopped(server):
+            while ben.is_connected:  # an editor is sent away when too much waits
+                ben.list.append("x" * 10_000)
+                await ben.sent()
+                await asyncio.sleep(0.01)
+            ada.carry("chair", 5.0)
+            ada.put_down("chair")
+            await ada.until(lambda: not ada.is_held("chair"))
+            assert ada.place_of("chair") == 0.0
+        await ada.until(lambda: ada.place_of("chair") == 5.0)
+        await until_stored_at(room, 5.0)
+        assert len(ada.wires) == 1
 
 
 @pytest.mark.timeout(120)
