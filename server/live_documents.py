@@ -95,6 +95,10 @@ class LiveRooms:
             host = await self._directory.open(document)
         return host
 
+    async def renew_rules(self, document: DocumentName) -> None:
+        """See `rest.ports.LiveDocuments.renew_rules`."""
+        await self._directory.renew_rules(document)
+
     async def close_document(self, document: DocumentName, code: int, reason: str) -> None:
         """See `rest.ports.LiveDocuments.close_document`."""
         await self._directory.close_document(document, CloseCode(code), reason)

@@ -122,6 +122,7 @@ class RoomDirectory:
         self._busy: dict[RoomHost, asyncio.Task[None]] = {}
         self._aside: dict[DocumentName, asyncio.Event] = {}
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
+        self._ruling = asyncio.Lock()
         self._ticker: asyncio.Task[None] | None = None
         self._is_closing = False
         journal.subscribe(self._committed)
@@ -182,6 +183,24 @@ class RoomDirectory:
                 task.add_done_callback(_look_at_failure)
             # Shielded: one who gives up waiting must not take the room from the others.
             await asyncio.shield(task)
+
+    async def renew_rules(self, name: DocumentName) -> None:
+        """Hold edits of a document against what its rules are now, if it is open.
+
+        One after the other: of rules that change twice, the later ones are read last.
+
+        Raises:
+            StorageUnavailable: they cannot be read now, and stay what they were.
+        """
+        async with self._ruling:
+            while name in self._loading:  # perhaps with the rules of before
+                await asyncio.wait([self._loading[name]])
+            if name not in self._hosts:
+                return
+            ruled = await self._rules.read(name)
+            host = self._hosts.get(name)
+            if host is not None:
+                host.room.obey(ruled.rules, ruled.creators)
 
     async def _load(self, name: DocumentName) -> RoomHost:
         # Entered and taken out here and not in a callback of the task: that would run one round

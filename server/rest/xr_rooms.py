@@ -119,6 +119,8 @@ async def change_room(
     if changed is None:
         raise ApiError(ROOM_NOT_FOUND)  # deleted meanwhile
     services.permissions.forget(opened.document)
+    if "config" in changes:
+        await services.live.renew_rules(opened.document)
     return reply(room_view(changed))
 
 

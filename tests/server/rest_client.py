@@ -60,6 +60,7 @@ class FakeLiveDocuments:
         edits: what was edited by whom, and whether it restored something, in order.
         is_stored: what edits say of themselves.
         at_rest: what is not open, and stored.
+        renewed: whose rules were read anew, in order.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class FakeLiveDocuments:
         self.edits: list[tuple[DocumentName, Identity, bool]] = []
         self.is_stored = True
         self.at_rest: set[DocumentName] = set()
+        self.renewed: list[DocumentName] = []
 
     def is_at_rest(self, document: DocumentName) -> bool:
         return document in self.at_rest
@@ -108,6 +110,9 @@ class FakeLiveDocuments:
             result = change(doc)
         self.edits.append((document, identity, is_restore))
         return Edited(result, self.is_stored, len(self.edits))
+
+    async def renew_rules(self, document: DocumentName) -> None:
+        self.renewed.append(document)
 
     async def close_document(self, document: DocumentName, code: CloseCode, reason: str) -> None:
         self.closed.append((document, code, reason))

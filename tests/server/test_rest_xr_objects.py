@@ -188,3 +188,19 @@ async def test_what_is_done_is_in_the_trail_of_the_room(room: OpenRoom) -> None:
     assert [event.action for event in trail.tallied] == ["object.created"]
     assert trail.actions == ["object.locked", "room.restored"]
     assert {event.session_id for event in (*trail.tallied, *trail.events)} == {SESSION}
+
+
+async def test_rul_1_what_a_rooms_config_asks_for_counts_at_once(room: OpenRoom) -> None:
+    """Also for who has been in it since before."""
+    ada, _ = await room.member()
+    await room.object("a")
+    await room.house.settle()
+    config = {"config": {"own_objects_only": True}}
+    data(await room.anna.call("PATCH", room.path, json=config))
+    ada.edit(lambda objects: objects["a"].update({"asset_url": "x"}))
+    await room.house.settle()
+    assert len(ada.denials) == 1
+    data(await room.anna.call("PATCH", room.path, json={"config": {"own_objects_only": None}}))
+    ada.edit(lambda objects: objects["a"].update({"asset_url": "y"}))
+    await room.house.settle()
+    assert data(await room.anna.get(f"{room.path}/state"))["objects"]["a"]["asset_url"] == "y"

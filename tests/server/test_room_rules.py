@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.xr_stores import xr_in_memory
 from server.room_rules import RoomRules, StoredRules
-from tests.server.open_board import OpenBoard, OpenRoom, opened
+from tests.server.open_board import SESSION, OpenBoard, OpenRoom, opened
 
 
 def _rules_of(board: OpenBoard) -> StoredRules:
@@ -59,3 +60,23 @@ async def test_acc_6_who_annotated_what_matters_where_viewers_do(tmp_path: Path)
         await board.remark(viewer, "n")
         known = await _rules_of(board).read(board.name)
         assert known.creators == {Entry("annotations", "n"): viewer.user_id}
+
+
+async def test_rul_1_rules_that_change_while_a_document_is_opened_count(tmp_path: Path) -> None:
+    async with opened(OpenRoom, tmp_path) as room:
+        directory, store = room.house.directory, room.house.store
+        await room.house.put_away()
+        await directory.renew_rules(room.name)
+        assert directory.find(room.name) is None, "it is not opened for that"
+        opening = asyncio.create_task(directory.open(room.name))
+        store.pause()
+        await store.until_called()
+        renewing = asyncio.create_task(directory.renew_rules(room.name))
+        await asyncio.sleep(0)
+        rooms = room.api.services.xr.rooms
+        await rooms.change(SESSION, {"config": {"strict_schema": True}})
+        store.resume()
+        host = await opening
+        await renewing
+        assert host.room.authority is not None
+        assert host.room.authority.rules.strict_schema
