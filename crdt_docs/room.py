@@ -712,12 +712,11 @@ class Room:
     ) -> T:
         """Change the document at once, in somebody's name; the next turn tells (ROM-19).
 
-        What others hold stays where it is (RUL-9).
-
         Args:
             change: is given the document within a transaction. It must check, and raise, before
                 it changes anything.
-            is_restore: it makes something what it was before.
+            is_restore: it makes something what it was before; what others hold stays where it is
+                (RUL-9).
             may_grow: it may write; otherwise it only deletes.
 
         Raises:
@@ -732,7 +731,7 @@ class Room:
             raise NotNow(BEHIND)
         if may_grow and not self._has_room_for(0):
             raise LimitExceeded(FULL)
-        if self.authority is not None:
+        if is_restore and self.authority is not None:
             change = self.authority.held.leaving(change, identity.user_id)
         clock = self.document.outline.clocks.get(self.document.own_client, 0)
         try:

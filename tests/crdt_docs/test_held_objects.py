@@ -151,28 +151,28 @@ def test_rul_9_what_was_deleted_in_somebodys_hand_may_be_made_again() -> None:
 
 
 @pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
-def test_rul_9_an_edit_by_the_server_leaves_it_where_it_is(moves: Change) -> None:
+def test_rul_9_what_the_server_restores_leaves_it_where_it_is(moves: Change) -> None:
     room, ada, ben, eve = _room()
 
     def whole(doc: Doc[Any]) -> None:
         moves(_of(doc))
         BESIDE["another object"](_of(doc))
 
-    room.room.edit(ada.identity, whole)
+    room.room.edit(ada.identity, whole, is_restore=True)
     room.settle()
     assert room.json()["a"]["transform"] == HERE
     assert room.json()["b"]["transform"] == THERE
     assert ada.json() == ben.json() == eve.json() == room.json() == room.reopened()
-    room.room.edit(ben.identity, whole)
+    room.room.edit(ben.identity, whole, is_restore=True)
     assert room.json()["a"].get("transform") != HERE
 
 
 def test_rul_9_what_the_server_deletes_in_somebodys_hand_is_gone() -> None:
     room, ada, ben, _ = _room()
-    room.room.edit(ada.identity, lambda doc: _of(doc).pop("a"))
+    room.room.edit(ada.identity, lambda doc: _of(doc).pop("a"), is_restore=True)
     room.settle()
     assert "a" not in ben.json()
-    room.room.edit(ada.identity, lambda doc: _of(doc).update({"a": model(THERE)}))
+    room.room.edit(ada.identity, lambda doc: _of(doc).update({"a": model(THERE)}), is_restore=True)
     room.settle()
     assert ben.json()["a"]["transform"] == THERE
 
@@ -181,7 +181,7 @@ def test_rul_9_nothing_is_held_up_by_what_is_no_place_in_space() -> None:
     room, ada, ben, _ = _room()
     ben.set("a", model({**HERE, "more": "x" * 70_000}))
     room.settle()
-    room.room.edit(ada.identity, lambda doc: BESIDE["another object"](_of(doc)))
+    room.room.edit(ada.identity, lambda doc: BESIDE["another object"](_of(doc)), is_restore=True)
     room.settle()
     assert ben.json()["b"]["transform"] == THERE
 
