@@ -12,7 +12,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.browser.built_page import ensure_built
 from tests.browser.person import Person
 from tests.helpers.proving import missing
-from tests.helpers.server_process import LiveSession, ServerProcess
+from tests.helpers.server_process import LiveSession, ServerProcess, running_server
 
 WAIT_MILLISECONDS = 15_000
 
@@ -41,13 +41,11 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(chromium: str) -> Iterator[ServerProcess]:
     """A server as users run it, with the page."""
     ensure_built()
-    process = ServerProcess(tmp_path_factory.mktemp("collab-page") / "data")
-    process.start()
-    yield process
-    process.stop()
+    with running_server() as process:
+        yield process
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

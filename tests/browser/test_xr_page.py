@@ -142,6 +142,20 @@ async def test_who_may_only_look_is_told_so(room: XrRoom, sit_down: SitDown) -> 
     await expect(viewer.page.get_by_text("You may look, but not move anything")).to_be_visible()
 
 
+async def test_who_has_no_avatar_looks_on(room: XrRoom, sit_down: SitDown) -> None:
+    """Spectators are refused a place among the headsets: the page sees them by presence."""
+    ada, spectator = await sit_down(), await sit_down()
+    await enter(ada, room.server, room.invite(name="Ada"))
+    await enter(spectator, room.server, room.invite("spectator"))
+    await expect(spectator.page.get_by_text("You are looking on")).to_be_visible()
+    await expect(spectator.page.locator(OTHER)).to_have_attribute("title", await ada.own_name())
+    await walk(ada, "w")
+    await shows(spectator, OTHER, await place(ada, SELF))
+    await expect(ada.page.locator(OTHER)).to_have_count(0)
+    await ada.context.close()
+    await expect(spectator.page.locator(OTHER)).to_have_count(0)
+
+
 async def test_the_room_is_drawn(room: XrRoom, sit_down: SitDown) -> None:
     """In more than one colour: the picture itself is for people to judge."""
     ada, bob = await two_people(room, sit_down)

@@ -131,8 +131,8 @@ export class Holds {
     this.#send = send
   }
 
-  get all(): IterableIterator<HeldObject> {
-    return this.#byId.values()
+  get all(): readonly HeldObject[] {
+    return [...this.#byId.values()]
   }
 
   get(objectId: string): HeldObject | undefined {

@@ -50,8 +50,8 @@ class Somebody implements Participant {
 export class People {
   readonly #bySlot = new Map<number, Somebody>()
 
-  get all(): IterableIterator<Participant> {
-    return this.#bySlot.values()
+  get all(): readonly Participant[] {
+    return [...this.#bySlot.values()]
   }
 
   /** Takes a line of the roster; says what is new. */

@@ -65,12 +65,12 @@ export class PoseLane {
   }
 
   /** Everybody else. */
-  get people(): Iterable<Participant> {
+  get people(): readonly Participant[] {
     return this.#people.all
   }
 
   /** Everything that somebody holds. */
-  get held(): Iterable<HeldObject> {
+  get held(): readonly HeldObject[] {
     return this.#holds.all
   }
 

@@ -10,7 +10,7 @@ import {
   type Quaternion,
   type Scene
 } from 'three'
-import type { Participant, PoseLane } from '../../client/lane.ts'
+import type { Participant } from '../../client/lane.ts'
 import type { Placed } from '../../client/pose-codec.ts'
 import { Label } from './label.ts'
 import { put } from './placing.ts'
@@ -98,40 +98,37 @@ function showHand(hand: Mesh, placed: Placed | null): void {
 }
 
 export class Avatars {
-  readonly #lane: PoseLane
   readonly #scene: Scene
   readonly #lookOf: (clientId: number) => Look
-  readonly #shown = new Map<Participant, Avatar>()
+  #shown = new Map<Participant, Avatar>()
 
-  constructor(lane: PoseLane, scene: Scene, lookOf: (clientId: number) => Look) {
-    this.#lane = lane
+  constructor(scene: Scene, lookOf: (clientId: number) => Look) {
     this.#scene = scene
     this.#lookOf = lookOf
-    lane.subscribe((event) => {
-      if (event.kind === 'gone') this.#remove(event.participant)
-    })
   }
 
-  show(now: number): void {
-    for (const participant of this.#lane.people) {
-      const avatar = this.#shown.get(participant) ?? this.#add(participant)
+  show(people: readonly Participant[], now: number): void {
+    const shown = new Map<Participant, Avatar>()
+    for (const participant of people) {
+      const avatar = this.#shown.get(participant) ?? this.#add()
       avatar.dress(this.#lookOf(participant.clientId))
       avatar.show(participant, now)
+      shown.set(participant, avatar)
     }
+    for (const [participant, avatar] of this.#shown) {
+      if (!shown.has(participant)) this.#remove(avatar)
+    }
+    this.#shown = shown
   }
 
-  #add(participant: Participant): Avatar {
+  #add(): Avatar {
     const avatar = new Avatar()
-    this.#shown.set(participant, avatar)
     this.#scene.add(avatar.group)
     return avatar
   }
 
-  #remove(participant: Participant): void {
-    const avatar = this.#shown.get(participant)
-    if (avatar === undefined) return
+  #remove(avatar: Avatar): void {
     this.#scene.remove(avatar.group)
     avatar.dispose()
-    this.#shown.delete(participant)
   }
 }

@@ -15,6 +15,7 @@ import { StatusView } from '../view/status.ts'
 import { Avatars, type Look } from './avatars.ts'
 import { Boxes } from './boxes.ts'
 import { Hand } from './hand.ts'
+import { SeenInPresence } from './onlookers.ts'
 import { Plan } from './plan.ts'
 import { fetchRoomInfo, type RoomInfo } from './room-info.ts'
 import { Furniture } from './room-objects.ts'
@@ -30,6 +31,8 @@ const NO_PICTURE: Farewell = {
   title: 'This browser draws nothing in three dimensions',
   advice: 'The page needs WebGL 2. It may be turned off, or missing.'
 }
+/** Spectators have no avatar: their hello is refused. They look on. */
+const REFUSED = 4400
 /** A page that was hidden does not make one jump. */
 const LONGEST_STEP_MS = 100
 /** Far enough to be seen, near enough to be reached. */
@@ -56,13 +59,16 @@ async function open(invitation: Invitation): Promise<void> {
     onStatus: () => status.show(connection.link, connection.saved, connection.hasUnstored),
     onDenied: (reason) => notices.deny(reason),
     onTrouble: (words) => notices.pass(words),
-    onClosed: (code, reason) => notices.leave(farewell(code), `${reason} (${code})`)
+    onClosed: (code, reason) => {
+      if (code === REFUSED && lookOn()) notices.pass(`You are looking on: ${reason}`)
+      else notices.leave(farewell(code), `${reason} (${code})`)
+    }
   })
   const stage = stageOf(room, notices)
   if (stage === null) return
   const claims = readClaims(invitation.token)
   const presence = new Presence(connection.awareness, claims)
-  play(connection, presence, new Furniture(doc, claims.userId), room, stage, notices)
+  const lookOn = play(connection, presence, new Furniture(doc, claims.userId), room, stage, notices)
   button('copy-link', () => void copyLink(invitation, notices))
   connection.connect()
 }
@@ -76,7 +82,10 @@ function stageOf(room: RoomInfo, notices: Notices): Stage | null {
   }
 }
 
-/** Walks, shows and draws, once for each picture. */
+/**
+ * Walks, shows and draws, once for each picture. Returns what comes back without a place on the
+ * pose lane; that says whether there was one.
+ */
 function play(
   connection: Connection,
   presence: Presence,
@@ -84,13 +93,14 @@ function play(
   room: RoomInfo,
   stage: Stage,
   notices: Notices
-): void {
-  const { lane } = attachPoseLane(connection.provider, 'desktop')
+): () => boolean {
+  const { lane, detach } = attachPoseLane(connection.provider, 'desktop')
+  let seen: SeenInPresence | null = null
   const walker = new Walker(room, connection.awareness.clientID)
   const hand = new Hand(lane, furniture, (words) => notices.pass(words))
   const steering = steeringOf(walker, hand, furniture, presence)
   const lookOf = looks(presence)
-  const avatars = new Avatars(lane, stage.scene, lookOf)
+  const avatars = new Avatars(stage.scene, lookOf)
   const boxes = new Boxes(furniture, lane, stage.scene)
   const plan = new Plan(room, lane, furniture, lookOf)
   let before = performance.now()
@@ -101,13 +111,21 @@ function play(
     const { head } = walker
     hand.carry(head)
     lane.show({ head, left: null, right: null }, now)
-    avatars.show(now)
+    const people = seen?.all ?? lane.people
+    avatars.show(people, now)
     boxes.show(now)
-    plan.show(head, lookOf(connection.awareness.clientID), now)
+    plan.show(people, head, lookOf(connection.awareness.clientID), now)
     stage.draw(head)
     requestAnimationFrame(picture)
   }
   requestAnimationFrame(picture)
+  return () => {
+    if (seen !== null) return false
+    detach()
+    seen = new SeenInPresence(connection.awareness)
+    connection.connect()
+    return true
+  }
 }
 
 function steeringOf(

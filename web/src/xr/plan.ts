@@ -1,6 +1,6 @@
 /** The room from above, in a corner: where everybody and everything is. */
 
-import type { PoseLane } from '../../client/lane.ts'
+import type { Participant, PoseLane } from '../../client/lane.ts'
 import type { Placed } from '../../client/pose-codec.ts'
 import { byId, make } from '../view/dom.ts'
 import type { Look } from './avatars.ts'
@@ -42,9 +42,9 @@ export class Plan {
   }
 
   /** @param own where we are ourselves, and what we look like. */
-  show(own: Placed, look: Look, now: number): void {
+  show(people: readonly Participant[], own: Placed, look: Look, now: number): void {
     const self: Mark = { key: this, className: 'mark self', placed: own, ...look }
-    const marks = [...this.#objects(now), ...this.#people(now), self]
+    const marks = [...this.#objects(now), ...this.#others(people, now), self]
     const shown = new Map(marks.map((mark) => [mark.key, this.#draw(mark)]))
     for (const [key, element] of this.#marks) if (!shown.has(key)) element.remove()
     this.#marks = shown
@@ -59,8 +59,8 @@ export class Plan {
     }
   }
 
-  *#people(now: number): Generator<Mark> {
-    for (const participant of this.#lane.people) {
+  *#others(people: readonly Participant[], now: number): Generator<Mark> {
+    for (const participant of people) {
       const placed = participant.at(now)?.head
       const className = participant.isSilent ? 'mark person silent' : 'mark person'
       const look = this.#lookOf(participant.clientId)

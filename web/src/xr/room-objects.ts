@@ -62,7 +62,7 @@ export function nearest(
 }
 
 /** The fields of a shared map or a plain object; of anything else, none. */
-function fieldsOf(value: unknown): (name: string) => unknown {
+export function fieldsOf(value: unknown): (name: string) => unknown {
   if (value instanceof Y.Map) return (name) => value.get(name)
   if (typeof value !== 'object' || value === null) return () => undefined
   return (name) => (Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined)
@@ -72,13 +72,15 @@ function readNumber(value: unknown, farthest: number): number | null {
   return typeof value === 'number' && Math.abs(value) <= farthest ? value : null
 }
 
-function readVector(value: unknown, farthest: number): Vector | null {
+/** Three numbers, none of them too large; null if it is anything else. */
+export function readVector(value: unknown, farthest: number): Vector | null {
   const axis = fieldsOf(value)
   const [x, y, z] = ['x', 'y', 'z'].map((name) => readNumber(axis(name), farthest))
   return x == null || y == null || z == null ? null : { x, y, z }
 }
 
-function readRotation(value: unknown): Quaternion {
+/** A rotation of length 1, whatever stands there. */
+export function readRotation(value: unknown): Quaternion {
   const vector = readVector(value, 1.01)
   const w = readNumber(fieldsOf(value)('w'), 1.01)
   if (vector === null || w === null) return LEVEL
