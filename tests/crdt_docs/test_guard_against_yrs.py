@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from crdt_docs.content_guard import mended
 from crdt_docs.errors import Refusal
 from crdt_docs.outline import DocumentLimits, Outline
 from crdt_docs.update_guard import walk_state_vector, walk_update
@@ -92,7 +93,7 @@ def test_damaged_updates_that_are_accepted_do_yrs_no_harm(yrs: YrsProcess, batch
                     facts = walk_update(candidate)
                     if outline.connects(facts):
                         outline.admit(facts, LIMITS)
-                        accepted.append(candidate)
+                        accepted.append(mended(candidate, facts.mends))
                 except Refusal:
                     continue
         _check(yrs.apply(accepted), outline)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from crdt_docs.content_guard import mended
 from crdt_docs.errors import Refusal
 from crdt_docs.outline import DocumentLimits, Outline
 from crdt_docs.update_guard import walk_update
@@ -76,10 +77,12 @@ class HostileWriter:
         candidate = _assemble(written, starts, deletes)
         if deletes and self._takes(candidate):
             accepted = candidate
-        if accepted is not None:
-            self.outline.admit(walk_update(accepted), LIMITS)
-            self._types += types
-        return accepted
+        if accepted is None:
+            return None
+        facts = walk_update(accepted)
+        self.outline.admit(facts, LIMITS)
+        self._types += types
+        return mended(accepted, facts.mends)  # as the room hands it on
 
     def _takes(self, candidate: bytes) -> bool:
         try:
