@@ -157,7 +157,7 @@ async def move_xr_participant(
 ) -> Response:
     """Say where one's head is: for clients without the pose lane.
 
-    The answer is where one was seen last, which is elsewhere if that was later.
+    The answer is where one was seen last: another place, if that was later.
     """
     _check_active(opened)
     moving = await _moving(services, opened, body.connection_id)

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from tests.attacks.neighbours import Neighbours
 from tests.attacks.sockets import ending
 from tests.helpers.server_process import LiveSession, ServerProcess, mint
+from tests.helpers.xr_rooms_live import open_xr_room
 from tests.helpers.yjs_peer import YjsPeer, step1, step2, var_bytes
 from tests.server.described import described
 
@@ -222,9 +223,10 @@ async def test_operations_beside_sessions_give_nothing_away(
 async def test_no_id_of_another_session_helps_in_ones_own(
     server: ServerProcess, neighbours: Neighbours, victim: Victim, own: LiveSession
 ) -> None:
-    """A host asks in a session of its own for what another one holds."""
-    host = mint(uuid4(), grants={f"ocw/{own.id}": "host"})
-    ids = {**victim.ids, "session_id": own.id}
+    """A host asks in a session and a room of its own for what another one holds."""
+    room = await open_xr_room(server)
+    host = mint(uuid4(), grants={f"ocw/{own.id}": "host", f"xr/{room.id}": "host"})
+    ids = {**victim.ids, "session_id": own.id, "room_id": room.id}
     for label in INSIDE:
         if label.count("{") == 2:
             answer = await _sent(server, label, ids, host)

@@ -207,7 +207,7 @@ async def test_a_refused_document_does_not_disturb_the_others(
     bad = await socket.open("bad", f"ocw/{other.id}", session.invite(user_id=user).token)
     unknown = await socket.open("unknown", f"ocw/{uuid4()}", session.invite(user_id=user).token)
     room = await socket.open("room", f"xr/{uuid4()}", session.invite(user_id=user).token)
-    for refused, word in ((bad, "part"), (unknown, "no such"), (room, "yet")):
+    for refused, word in ((bad, "part"), (unknown, "no such"), (room, "no such room")):
         await refused.until("client.refusals.length === 1")
         assert word in (await refused.field("refusals"))[0]
     ben = await socket.enter("ben", other.invite(user_id=user))
