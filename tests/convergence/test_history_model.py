@@ -183,7 +183,7 @@ async def test_what_somebody_else_uploads_is_its_author_s(server: ServerProcess)
     assert await findings(server.database_dsn(), session.id) == []
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(few_or_many(60, 600))
 async def test_hst_6_rows_are_what_the_log_says_at_every_moment(server: ServerProcess) -> None:
     """Looked at again and again, while everybody edits."""
     dice = random.Random(6)
