@@ -17,9 +17,9 @@ from pycrdt import Doc, Map
 
 from crdt_docs.object_edits import objects_of
 from crdt_docs.object_kinds import ObjectRoot
+from crdt_docs.projection import LIFETIMES
 
-SESSION = "session"
-OWNER = "owner"
+_, SESSION, OWNER = LIFETIMES
 
 AT_ONCE = 1_000
 """Objects that one edit deletes: more would hold up everybody."""

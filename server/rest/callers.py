@@ -84,6 +84,21 @@ class Caller:
         """The service that acts for a person; None when everybody acts for themselves."""
         return None if self.credentials is self.token else self.token.identity
 
+    def granted(self, kind: DocumentKind) -> tuple[UUID, ...]:
+        """What the credentials grant of this kind, by id."""
+        prefix = f"{kind.value}/"
+        return tuple(
+            UUID(document.removeprefix(prefix))
+            for document in self.credentials.grants
+            if document.startswith(prefix)
+        )
+
+    @property
+    def bounds(self) -> tuple[UUID, ...] | None:
+        """The workspaces a service is bound to; None: it is to none, or is no service."""
+        workspaces = self.token.workspaces if self.token.is_service else None
+        return None if workspaces is None else tuple(workspaces)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import Query
 from starlette.responses import Response
@@ -80,20 +80,13 @@ async def list_sessions(
 def _wanted(caller: Caller, query: ListSessions) -> SessionFilter:
     """The caller's wishes, within what they may read."""
     credentials = caller.credentials
-    prefix = f"{DocumentKind.OCW.value}/"
-    granted = tuple(
-        UUID(document.removeprefix(prefix))
-        for document in credentials.grants
-        if document.startswith(prefix)
-    )
-    workspaces = caller.token.workspaces if caller.token.is_service else None
     return SessionFilter(
         workspace_id=query.workspace_id,
         session_type=query.type,
         status=query.status,
         readable_by=None if credentials.is_service else credentials.identity.user_id,
-        granted=granted,
-        workspaces=None if workspaces is None else tuple(workspaces),
+        granted=caller.granted(DocumentKind.OCW),
+        workspaces=caller.bounds,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import Query
 from starlette.responses import Response
@@ -82,20 +82,13 @@ async def list_rooms(
 def _wanted(caller: Caller, query: ListRooms) -> RoomFilter:
     """The caller's wishes, within what they may read."""
     credentials = caller.credentials
-    prefix = f"{DocumentKind.XR.value}/"
-    granted = tuple(
-        UUID(document.removeprefix(prefix))
-        for document in credentials.grants
-        if document.startswith(prefix)
-    )
-    workspaces = caller.token.workspaces if caller.token.is_service else None
     return RoomFilter(
         workspace_id=query.workspace_id,
         dataspace_id=query.dataspace_id,
         room_type=query.type,
         readable_by=None if credentials.is_service else credentials.identity.user_id,
-        granted=granted,
-        workspaces=None if workspaces is None else tuple(workspaces),
+        granted=caller.granted(DocumentKind.XR),
+        workspaces=caller.bounds,
     )
 
 
