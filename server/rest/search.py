@@ -133,19 +133,12 @@ async def _wanted(services: Services, caller: Caller, query: SearchQuery) -> Sea
     if query.session_id is not None:
         opened = await open_session(services, caller, str(query.session_id))
         return SearchFilter(query.q, session_id=opened.session.id, root=query.root)
-    credentials = caller.credentials
-    prefix = f"{DocumentKind.OCW.value}/"
-    workspaces = caller.token.workspaces if caller.token.is_service else None
     return SearchFilter(
         query.q,
         root=query.root,
-        readable_by=None if credentials.is_service else caller.identity.user_id,
-        granted=tuple(
-            UUID(document.removeprefix(prefix))
-            for document in credentials.grants
-            if document.startswith(prefix)
-        ),
-        workspaces=None if workspaces is None else tuple(workspaces),
+        readable_by=None if caller.credentials.is_service else caller.identity.user_id,
+        granted=caller.granted(DocumentKind.OCW),
+        workspaces=caller.bounds,
     )
 
 
