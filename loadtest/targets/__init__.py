@@ -1,0 +1,1 @@
+"""Servers to be measured, each started by one command: `python -m loadtest.targets NAME`."""
