@@ -65,7 +65,7 @@ class Authority:
         self._projector = projector
         self._reader = document.objects()
         self._max_objects = max_objects
-        self._too_many = f"a session may have {max_objects} objects; delete some first"
+        self._too_many = f"a document may have {max_objects} objects; delete some first"
         self.rules = ORDINARY
         self.is_paused = False
         self.locked = {

@@ -79,7 +79,7 @@ MERGED_AT_ONCE = 1000
 """Updates that wait for their interval at most: merging them costs more than proportionally."""
 
 READ_ONLY = "you may read this document but not edit it; ask its host for the editor role"
-FULL = "the document has reached its size limit; delete something, or start another session"
+FULL = "the document has reached its size limit; delete something, or begin another"
 STALE = "it builds on an edit that was refused; reload to see what the others see"
 _PRESENCE = bytes((messages.MessageType.AWARENESS,))
 

@@ -16,7 +16,8 @@ from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 MOST_KEYS = 100_000
-"""Callers that are remembered: about 20 MB."""
+"""Callers that are remembered. They take 21 MB: what `tracemalloc` traces while
+`PerMinute(10).hit(key)` is called with so many keys of 32 characters that were made before."""
 
 
 class BoundedStorage(Storage):

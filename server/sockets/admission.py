@@ -25,6 +25,7 @@ from server.sockets.services import SocketServices
 from server.witness import SOMEBODY, Visitor, turned_away
 
 DATABASE_AWAY = "the database does not answer; retry later"
+SESSION_ENDED = "the session has ended"
 
 
 @dataclass(slots=True)
@@ -137,7 +138,7 @@ async def admit(
         case NotFound():
             raise TurnedAway(CloseCode.NOT_FOUND, f"there is no such {place_of(document)}")
         case Ended():
-            raise TurnedAway(CloseCode.ENDED, "the session has ended")
+            raise TurnedAway(CloseCode.ENDED, SESSION_ENDED)
         case _:
             assert_never(decision)
 

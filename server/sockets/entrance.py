@@ -22,6 +22,7 @@ from server.channels import fitting_reason
 from server.limits.metered import Metered
 from server.receipts import StoredCounts
 from server.sockets.admission import (
+    SESSION_ENDED,
     TurnedAway,
     admit,
     authenticate,
@@ -46,10 +47,12 @@ class Address:
 
     Attributes:
         connection: as which somebody takes part in a session of a room.
+        is_over: that session has ended, which only they are told who could have taken part.
     """
 
     document: DocumentName
     connection: Connection | None = None
+    is_over: bool = False
 
 
 FindDocument = Callable[[WebSocket], Awaitable[Address]]
@@ -93,6 +96,8 @@ async def _come_in(
     address = await find(websocket)
     visitor = replace(visitor_of(websocket.scope), connection=address.connection)
     admitted = await admit(address.document, credentials, services, visitor)
+    if address.is_over:  # ACC-16
+        raise TurnedAway(CloseCode.ENDED, SESSION_ENDED)
     count_room(passage)
     host = await open_room(admitted, services.directory, since=began)
     receipts = StoredCounts() if websocket.query_params.get("ack") == "1" else None

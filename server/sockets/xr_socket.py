@@ -47,37 +47,39 @@ class _Rooms:
         """The document of a socket's session.
 
         Raises:
-            TurnedAway: there is no such session, or it has ended.
+            TurnedAway: there is no such session, or it cannot be told now.
         """
         try:
             session_id = parse_uuid(websocket.path_params["session_id"])
             connection_id = _connection_id(websocket.query_params.get("connection_id"))
         except Malformed as error:
             raise TurnedAway(CloseCode.NOT_FOUND, str(error)) from None
-        room_id = await self._room_of(session_id)
+        room_id, is_over = await self._room_of(session_id)
         document = document_name(DocumentKind.XR, room_id)
-        return Address(document, Connection(session_id, connection_id))
+        return Address(document, Connection(session_id, connection_id), is_over=is_over)
 
-    async def _room_of(self, session_id: UUID) -> UUID:
+    async def _room_of(self, session_id: UUID) -> tuple[UUID, bool]:
+        """The room of a session, and whether that has ended."""
         try:
             session = await self._sessions.get(session_id)
         except StorageUnavailable:
             known = self._known.get(session_id)
             if known is None:
                 raise TurnedAway(CloseCode.TRY_LATER, DATABASE_AWAY) from None
-            return known
-        return self._remember(session)
-
-    def _remember(self, session: XrSession | None) -> UUID:
+            return known, False
         if session is None:
             raise TurnedAway(CloseCode.NOT_FOUND, "there is no such session")
-        if session.status is XrStatus.ENDED:
+        is_over = session.status is XrStatus.ENDED
+        self._remember(session, is_over=is_over)
+        return session.room_id, is_over
+
+    def _remember(self, session: XrSession, *, is_over: bool) -> None:
+        if is_over:
             self._known.pop(session.id, None)
-            raise TurnedAway(CloseCode.ENDED, "the session has ended")
+            return
         self._known[session.id] = session.room_id
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
-        return session.room_id
 
 
 def _connection_id(text: str | None) -> UUID:

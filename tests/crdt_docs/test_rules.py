@@ -470,7 +470,7 @@ def test_rul_4_a_document_has_so_many_objects() -> None:
     eve.set_many({key: Map({"object_type": "shape"}) for key in "cdefg"})
     room.settle()
     assert len(room.json()) == 4
-    assert eve.denials == ["a session may have 4 objects; delete some first (and 2 more)"]
+    assert eve.denials == ["a document may have 4 objects; delete some first (and 2 more)"]
     assert eve.json() == ada.json() == room.json()
     eve.edit(lambda o: o.pop("a"))
     eve.set("z", Map({"object_type": "shape"}))

@@ -198,6 +198,20 @@ async def test_who_may_not_come_in_is_told_why(hall: Hall) -> None:
     assert not hall.server.directory.connections
 
 
+async def test_acc_16_only_who_might_come_in_is_told_that_a_session_has_ended(hall: Hall) -> None:
+    """Nor once there is another one in the room."""
+    await hall.server.stores.xr.rooms.change(hall.id, {"config": {}})
+    before = hall.url()
+    member = hall.url(role=Role.VIEWER)
+    await hall.end()
+    assert (await closed(before))[0] == CloseCode.FORBIDDEN
+    assert (await closed(member))[0] == CloseCode.ENDED
+    session = XrSession(uuid4(), hall.id, datetime.now(UTC))
+    await hall.server.stores.xr.sessions.start(session)
+    assert (await closed(before))[0] == CloseCode.FORBIDDEN
+    assert (await closed(member))[0] == CloseCode.ENDED
+
+
 async def test_a_former_session_of_a_room_is_over_although_there_is_another(hall: Hall) -> None:
     before = hall.url()
     await hall.end()
