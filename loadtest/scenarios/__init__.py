@@ -1,0 +1,1 @@
+"""What people do in a load test: one short story a file."""
