@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import uuid4
 
+import loadtest.targets
 from benchmarks import processes
 from benchmarks.dialects import Dialect
 from benchmarks.processes import CpuMeter
 from benchmarks.swarm import Seat
 from tests.helpers.server_process import LiveSession, ServerProcess, free_port
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(loadtest.targets.__file__).parent / "node"
 START_SECONDS = 20.0
 
 
@@ -135,7 +136,7 @@ class Collab:
 
 
 class Peer:
-    """Another server, in Node, from `benchmarks/peers`."""
+    """Another server, in Node, from `loadtest/targets/node`."""
 
     def __init__(self, name: str, directory: str, *, is_hocuspocus: bool) -> None:
         self.name = name
