@@ -53,12 +53,11 @@ class Threshold:
     def check(self, numbers: Mapping[str, float]) -> Verdict:
         """Whether a run keeps it. What was not measured keeps nothing."""
         value = numbers.get(self.name, math.nan)
+        known = None if math.isnan(value) else value
         if self.at_most is not None:
-            return Verdict(
-                self.name, _or_none(value), f"<= {self.at_most:g}", value <= self.at_most
-            )
+            return Verdict(self.name, known, f"<= {self.at_most:g}", value <= self.at_most)
         floor = self.at_least if self.at_least is not None else math.inf
-        return Verdict(self.name, _or_none(value), f">= {floor:g}", value >= floor)
+        return Verdict(self.name, known, f">= {floor:g}", value >= floor)
 
 
 def _split(text: str) -> tuple[str, str, float]:
