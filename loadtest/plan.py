@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+ROUND_IT = 300.0
+"""Seconds: what comes before and after the measured time takes less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -42,9 +45,21 @@ class Plan:
         if self.seconds <= 0 or self.ramp < 0 or self.witnesses < 0:
             raise ValueError("seconds must be above 0, ramp and witnesses not below")
 
+    @property
+    def seats(self) -> int:
+        """How many places there are: people first, then the witnesses."""
+        return self.people + self.witnesses * self.rooms
+
+    @property
+    def token_seconds(self) -> float:
+        """How long whoever takes part has to be let in."""
+        return self.ramp + self.seconds + ROUND_IT
+
     def room_of(self, number: int) -> int:
-        """The room of a person: they are dealt out like cards."""
-        return number % self.rooms
+        """The room of a person, or of a witness: both are dealt out like cards."""
+        if number < self.people:
+            return number % self.rooms
+        return (number - self.people) % self.rooms
 
     def arrival(self, number: int) -> float:
         """Seconds after the beginning at which a person is due: evenly over the ramp."""
