@@ -19,6 +19,8 @@ STICKY_COLOR: Final = "#fde68a"
 SHAPE_COLOR: Final = "#93c5fd"
 STICKIES_AN_UPDATE: Final = 100
 """Of a document that is prepared; an update of them has about 30 kB."""
+PREPARED_BY: Final = 0x0FFF_FFFF
+"""A client id of nobody who comes."""
 
 _LEVEL: Final = {"x": 0, "y": 0, "z": 0, "w": 1}
 _BOX: Final = {"x": 0.4, "y": 0.4, "z": 0.4}
@@ -199,9 +201,8 @@ class Board:
         return {**axes, "mark": mark} if mark else axes
 
     def _new_id(self) -> str:
-        """Like the UUIDs that clients choose, and of this client id alone."""
         self._made += 1
-        return str(UUID(int=self._client << 64 | self._made))
+        return _object_id(self._client, self._made)
 
     def _begin(self) -> Transaction:
         return Transaction(self._client, self.clock)
@@ -211,8 +212,18 @@ class Board:
         return edit.update()
 
 
-def prepared(client: int, stickies: int) -> Iterator[bytes]:
-    """Updates that together are a board with so many stickies, as many people left it."""
-    board = Board(client, lambda: "")
+def prepared(stickies: int) -> Iterator[bytes]:
+    """Updates that together are a board with so many stickies, as people who have left made it."""
+    board = Board(PREPARED_BY, lambda: "")
     for first in range(0, stickies, STICKIES_AN_UPDATE):
         yield board.stickies(min(STICKIES_AN_UPDATE, stickies - first))
+
+
+def prepared_id(number: int) -> str:
+    """The id of one of them, from 0."""
+    return _object_id(PREPARED_BY, number + 1)
+
+
+def _object_id(client: int, number: int) -> str:
+    """Like the UUIDs that clients choose, and of this client id alone."""
+    return str(UUID(int=client << 64 | number))

@@ -28,7 +28,7 @@ class Presence:
         self._client = var_uint(client)
         self._mark = mark
         user: dict[str, Value] = {"name": name, "color": COLORS[client % len(COLORS)]}
-        self._state: dict[str, Value] = {"user": user, "cursor": None, "selected": None}
+        self._state: dict[str, Value] = {"user": user, "cursor": None}
 
     def arrive(self) -> bytes:
         """The first one: who is there."""
@@ -38,15 +38,6 @@ class Presence:
         """Where the cursor is, with a mark."""
         cursor: dict[str, Value] = {"x": round(x, 1), "y": round(y, 1), "mark": self._mark()}
         self._state["cursor"] = cursor
-        return self._update(self._state)
-
-    def select(self, object_id: str | None) -> bytes:
-        """What is selected; the cursor stays where it is, and its mark goes: it was sent once."""
-        cursor = self._state["cursor"]
-        if isinstance(cursor, Mapping):
-            plain: dict[str, Value] = {"x": cursor["x"], "y": cursor["y"]}
-            self._state["cursor"] = plain
-        self._state["selected"] = object_id
         return self._update(self._state)
 
     def depart(self) -> bytes:
