@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.attacks.neighbours import Neighbours
 from tests.attacks.sockets import ending
+from tests.helpers.live_rooms import live_room
 from tests.helpers.server_process import LiveSession, ServerProcess, mint
-from tests.helpers.xr_rooms_live import open_xr_room
 from tests.helpers.yjs_peer import YjsPeer, step1, step2, var_bytes
 from tests.server.described import described
 
@@ -224,7 +224,7 @@ async def test_no_id_of_another_session_helps_in_ones_own(
     server: ServerProcess, neighbours: Neighbours, victim: Victim, own: LiveSession
 ) -> None:
     """A host asks in a session and a room of its own for what another one holds."""
-    room = await open_xr_room(server)
+    room = await live_room(server)
     host = mint(uuid4(), grants={f"ocw/{own.id}": "host", f"xr/{room.id}": "host"})
     ids = {**victim.ids, "session_id": own.id, "room_id": room.id}
     for label in INSIDE:

@@ -8,8 +8,8 @@ from pycrdt import Map
 
 from tests.browser.conftest import WAIT_MILLISECONDS, SitDown
 from tests.browser.person import STATUS, Person
+from tests.helpers.live_rooms import LiveRoom, live_room
 from tests.helpers.server_process import Invitation, ServerProcess
-from tests.helpers.xr_rooms_live import XrRoom, open_xr_room
 from tests.helpers.yjs_peer import YjsPeer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
@@ -18,10 +18,10 @@ WIDTH, DEPTH = 12, 8
 
 
 @pytest.fixture
-async def room(server: ServerProcess) -> XrRoom:
+async def room(server: ServerProcess) -> LiveRoom:
     """A room with a name and a size."""
     size = {"width": WIDTH, "depth": DEPTH, "height": 4}
-    return await open_xr_room(server, name="Atelier", dimensions=size)
+    return await live_room(server, name="Atelier", dimensions=size)
 
 
 async def enter(person: Person, server: ServerProcess, invitation: Invitation) -> None:
@@ -34,7 +34,7 @@ async def enter(person: Person, server: ServerProcess, invitation: Invitation) -
     await expect(person.page.locator(STATUS)).to_have_text("Saved")
 
 
-async def two_people(room: XrRoom, sit_down: SitDown) -> tuple[Person, Person]:
+async def two_people(room: LiveRoom, sit_down: SitDown) -> tuple[Person, Person]:
     ada, bob = await sit_down(), await sit_down()
     await enter(ada, room.server, room.invite(name="Ada"))
     await enter(bob, room.server, room.invite(name="Bob"))
@@ -86,7 +86,7 @@ async def walk(person: Person, key: str, pixels: int = 8) -> None:
     await person.page.keyboard.up(key)
 
 
-async def test_who_walks_is_seen_walking(room: XrRoom, sit_down: SitDown) -> None:
+async def test_who_walks_is_seen_walking(room: LiveRoom, sit_down: SitDown) -> None:
     ada, bob = await two_people(room, sit_down)
     await expect(ada.page.locator("#title")).to_have_text("Atelier")
     await expect(ada.page.locator(OTHER)).to_have_attribute("title", await bob.own_name())
@@ -100,7 +100,7 @@ async def test_who_walks_is_seen_walking(room: XrRoom, sit_down: SitDown) -> Non
 
 
 async def test_what_one_carries_moves_for_both_and_stays_where_it_is_put(
-    room: XrRoom, sit_down: SitDown
+    room: LiveRoom, sit_down: SitDown
 ) -> None:
     ada, bob = await two_people(room, sit_down)
     await ada.page.keyboard.press("b")
@@ -120,7 +120,7 @@ async def test_what_one_carries_moves_for_both_and_stays_where_it_is_put(
     await shows(bob, THING, put)
 
 
-async def put_box(room: XrRoom) -> None:
+async def put_box(room: LiveRoom) -> None:
     """Something in the middle of the room, put there by somebody who has gone."""
     zero = {"x": 0.0, "y": 0.0, "z": 0.0}
     transform = {"position": {**zero, "y": 0.2}, "rotation": {**zero, "w": 1.0}}
@@ -130,7 +130,7 @@ async def put_box(room: XrRoom) -> None:
         await somebody.until_stored()
 
 
-async def test_who_may_only_look_is_told_so(room: XrRoom, sit_down: SitDown) -> None:
+async def test_who_may_only_look_is_told_so(room: LiveRoom, sit_down: SitDown) -> None:
     viewer = await sit_down()
     await put_box(room)
     await enter(viewer, room.server, room.invite("viewer"))
@@ -142,7 +142,7 @@ async def test_who_may_only_look_is_told_so(room: XrRoom, sit_down: SitDown) -> 
     await expect(viewer.page.get_by_text("You may look, but not move anything")).to_be_visible()
 
 
-async def test_who_has_no_avatar_looks_on(room: XrRoom, sit_down: SitDown) -> None:
+async def test_who_has_no_avatar_looks_on(room: LiveRoom, sit_down: SitDown) -> None:
     """Spectators are refused a place among the headsets: the page sees them by presence."""
     ada, spectator = await sit_down(), await sit_down()
     await enter(ada, room.server, room.invite(name="Ada"))
@@ -156,7 +156,7 @@ async def test_who_has_no_avatar_looks_on(room: XrRoom, sit_down: SitDown) -> No
     await expect(spectator.page.locator(OTHER)).to_have_count(0)
 
 
-async def test_the_room_is_drawn(room: XrRoom, sit_down: SitDown) -> None:
+async def test_the_room_is_drawn(room: LiveRoom, sit_down: SitDown) -> None:
     """In more than one colour: the picture itself is for people to judge."""
     ada, bob = await two_people(room, sit_down)
     await ada.page.keyboard.press("b")

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from persistence.embedded_postgres import EmbeddedPostgres
+from tests.helpers.live_documents import stored_document
 from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
 from tests.helpers.outages import database_stopped
 from tests.helpers.proving import few_or_many
-from tests.helpers.server_process import LiveSession, ServerProcess, running_server, stored_update
+from tests.helpers.server_process import LiveSession, ServerProcess, running_server
 from tests.helpers.verifying import findings
 from tests.helpers.yjs_peer import YjsPeer, contents
 from tests.interop.agreement import agree
@@ -94,7 +95,7 @@ async def goes_on_without_receipts(talk: Conversation, seconds: float) -> None:
 async def everything_is_stored(talk: Conversation, dsn: str, session: LiveSession) -> None:
     """Receipts come again, for all of it; the log holds every edit, and the rows what it says."""
     await asyncio.gather(talk.ada.until_stored(), talk.bob.until_stored())
-    stored = contents(await stored_update(dsn, session.id))["objects"]
+    stored = contents(await stored_document(dsn, session.name))["objects"]
     assert set(stored) == {f"k{number}" for number in range(1, talk.edits + 1)}
     assert await findings(dsn, session.id) == []
 

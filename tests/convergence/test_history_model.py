@@ -17,16 +17,17 @@ import orjson
 import pytest
 from pycrdt import Doc, Map
 
-from crdt_docs.identifiers import DocumentKind, DocumentName, document_name, id_of
+from crdt_docs.identifiers import DocumentName, id_of
 from crdt_docs.object_kinds import KINDS, ObjectKind, kinds_in
 from persistence.archive import PostgresArchive
 from persistence.archive_ports import AtTime
 from persistence.pool import DatabasePool
 from server.time_travel import TimeTravel
-from tests.helpers.canvas_people import CanvasPerson, Key, Place, all_agree
-from tests.helpers.live_rooms import live_room
+from tests.helpers.canvas_people import CanvasPerson, Key, all_agree
+from tests.helpers.live_documents import LiveDocument
+from tests.helpers.places import PLACES, Place, made_in
 from tests.helpers.proving import few_or_many
-from tests.helpers.server_process import LiveSession, ServerProcess, running_server
+from tests.helpers.server_process import ServerProcess, running_server
 from tests.helpers.verifying import findings
 
 SEEDS = range(few_or_many(2, 40))
@@ -81,7 +82,7 @@ def server() -> Iterator[ServerProcess]:
 
 
 @asynccontextmanager
-async def people_in(place: Place, seed: int) -> AsyncIterator[list[CanvasPerson]]:
+async def people_in(place: LiveDocument, seed: int) -> AsyncIterator[list[CanvasPerson]]:
     """They have all been here before they go offline: what they wrote then is known as theirs."""
     people = [
         await CanvasPerson.join(place, f"p{number}", 1_000_000 + seed * 100 + number)
@@ -115,16 +116,15 @@ async def a_round(people: Sequence[CanvasPerson], dice: random.Random) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kind", [DocumentKind.OCW, DocumentKind.XR])
+@pytest.mark.parametrize("place", PLACES)
 async def test_every_object_has_the_history_that_it_had(
-    server: ServerProcess, kind: DocumentKind, seed: int
+    server: ServerProcess, place: Place, seed: int
 ) -> None:
     dice = random.Random(seed)
-    is_room = kind is DocumentKind.XR
-    place = await live_room(server) if is_room else await server.create_session()
-    name = document_name(kind, UUID(str(place.id)))
+    live = await made_in(server, place)
+    name = live.name
     samples: list[Sample] = []
-    async with people_in(place, seed) as people:
+    async with people_in(live, seed) as people:
         for number in range(ROUNDS):
             await a_round(people, dice)
             await asyncio.sleep(0.01)  # commits are over; times are not equal
@@ -150,8 +150,7 @@ async def test_every_object_has_the_history_that_it_had(
     for sample in samples:
         assert log.states_at(sample.at) == sample.states
         assert await shown_at(travel, name, sample.at) == sample.states
-        if isinstance(place, LiveSession):
-            assert await shown_by_rest(place, sample.at) == sample.states
+        assert await shown_by_rest(live, sample.at) == sample.states
     await pool.close()
 
 
@@ -373,12 +372,8 @@ async def shown_at(travel: TimeTravel, name: DocumentName, at: datetime) -> dict
     )
 
 
-async def shown_by_rest(session: LiveSession, at: datetime) -> dict[Key, Any]:
+async def shown_by_rest(live: LiveDocument, at: datetime) -> dict[Key, Any]:
     """What the server says of it."""
-    response = await session.server.request(
-        "GET", f"/ocw/sessions/{session.id}/state", params={"at": at.isoformat()}
-    )
-    response.raise_for_status()
-    data = response.json()["data"]
-    kinds = KINDS[DocumentKind.OCW]
+    data = await live.request("GET", "/state", params={"at": at.isoformat()})
+    kinds = KINDS[live.kind]
     return said({(kind, key): value for kind in kinds for key, value in data[kind.root].items()})

@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pycrdt import Map, Text, UndoManager
 
@@ -18,8 +18,7 @@ from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_fields import TYPE_FIELD
 from crdt_docs.object_kinds import KINDS, ObjectKind
 from crdt_docs.projection import LIFETIMES
-from tests.helpers.live_rooms import LiveRoom
-from tests.helpers.server_process import LiveSession
+from tests.helpers.live_documents import LiveDocument
 from tests.helpers.yjs_peer import YjsPeer
 
 IDS = {
@@ -31,9 +30,6 @@ WORDS = ("word ", "é", "\U0001f600", "two\n")
 
 Key = tuple[ObjectKind, str]
 """What it is, and its id."""
-
-Place = LiveSession | LiveRoom
-"""Where people edit one document."""
 
 
 class CanvasPerson:
@@ -62,16 +58,12 @@ class CanvasPerson:
         self._undo = UndoManager(scopes=list(self._roots.values()), capture_timeout_millis=0)
 
     @classmethod
-    async def join(cls, place: Place, name: str, client_id: int) -> Self:
+    async def join(cls, place: LiveDocument, name: str, client_id: int) -> Self:
         """Somebody new, connected and synced, and known by their client id from now on."""
-        user_id = uuid4()
-        if isinstance(place, LiveRoom):
-            kind, url = DocumentKind.XR, place.url(user=user_id, ack="1")
-        else:
-            way_in = place.invite(name=name, user_id=user_id)
-            kind, url = DocumentKind.OCW, way_in.url_with(ack="1")
+        way_in = place.invite(name=name)
+        url = way_in.url_with(ack="1")
         peer = await YjsPeer.join(url, client_id=client_id, keeps_deleted=True)
-        person = cls(name, peer, url, user_id, kind)
+        person = cls(name, peer, url, way_in.user_id, place.kind)
         person.peer.doc.get("meta", type=Map)[name] = "was here"
         await person.peer.until_stored()
         return person

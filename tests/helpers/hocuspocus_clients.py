@@ -34,8 +34,7 @@ class HocuspocusSocket:
 
     async def enter(self, name: str, invitation: Invitation, **options: Any) -> NodeClient:
         """Open an invitation's document, and wait until all of it has come."""
-        document = f"ocw/{invitation.room.split('/')[0]}"
-        client = await self.open(name, document, invitation.token, **options)
+        client = await self.open(name, invitation.document, invitation.token, **options)
         return await client.synced()
 
     async def destroy(self) -> None:

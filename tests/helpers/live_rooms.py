@@ -1,75 +1,67 @@
-"""Rooms of headsets on a real `collab serve`."""
+"""Rooms of headsets of a real server, made by REST, and the ways into them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from crdt_docs.access import Role
-from crdt_docs.identifiers import DocumentKind, document_name
-from persistence.pool import DatabasePool
-from persistence.xr_ports import RoomTemplate, RoomType, XrRoom, XrSession
-from persistence.xr_stores import xr_in_postgres
-from tests.helpers.server_process import ServerProcess, mint, stored_document
+import httpx
 
-MOST_PARTICIPANTS = 1000
+from crdt_docs.identifiers import DocumentKind
+from tests.helpers.live_documents import LiveDocument
+from tests.helpers.server_process import Invitation, ServerProcess, mint
 
 
 @dataclass(frozen=True, slots=True)
-class LiveRoom:
-    """A room of a server, and its session."""
+class LiveRoom(LiveDocument):
+    """A room of a server, while it has a session."""
 
-    server: ServerProcess
-    id: UUID
-    session_id: UUID
+    session_id: str
 
-    def path(self, role: Role = Role.EDITOR, *, user: UUID | None = None, **query: str) -> str:
-        """The way to the socket, with the token of somebody who has a role."""
-        grants = {str(document_name(DocumentKind.XR, self.id)): role.value}
-        token = mint(user or uuid4(), name="Somebody", grants=grants)
-        return f"/api/xr/sessions/{self.session_id}/ws?" + urlencode({"token": token, **query})
+    kind = DocumentKind.XR
+    below = "/xr/rooms"
 
-    def url(self, role: Role = Role.EDITOR, *, port: int | None = None, **more: Any) -> str:
+    def invite(
+        self,
+        role: str | None = "editor",
+        *,
+        name: str | None = None,
+        user_id: UUID | None = None,
+        lifetime: float = 3600.0,
+    ) -> Invitation:
+        """See `LiveDocument.invite`."""
+        user = user_id or uuid4()
+        grants = {} if role is None else {f"xr/{self.id}": role}
+        token = mint(user, name=name, lifetime=lifetime, grants=grants)
+        base = self.server.socket_base.replace("/ocw/", "/xr/")
+        return Invitation(base, f"{self.session_id}/ws", token, user, self.name)
+
+    def path(self, **query: str) -> str:
+        """The way of somebody new to the socket, without the server."""
+        return httpx.URL(self.invite().url_with(**query)).raw_path.decode()
+
+    def url(self, *, port: int | None = None, **query: str) -> str:
         """The same as an address.
 
         Args:
             port: of a proxy before the server.
-            more: as of `path`.
         """
-        return f"ws://127.0.0.1:{port or self.server.port}{self.path(role, **more)}"
-
-    async def stored(self) -> bytes:
-        """The document as its log in the database has it, as one Yjs update."""
-        name = document_name(DocumentKind.XR, self.id)
-        return await stored_document(self.server.database_dsn(), name)
+        return f"ws://127.0.0.1:{port or self.server.port}{self.path(**query)}"
 
 
-async def live_room(server: ServerProcess) -> LiveRoom:
-    """A new room of a server with an embedded database, and a session in it."""
-    room = LiveRoom(server, uuid4(), uuid4())
-    now = datetime.now(UTC)
-    pool = await DatabasePool.open(server.database_dsn(), size=1)
-    try:
-        stores = xr_in_postgres(pool)
-        await stores.rooms.create(_row(room.id, now))
-        await stores.sessions.start(XrSession(room.session_id, room.id, now))
-    finally:
-        await pool.close()
-    return room
+async def live_room(server: ServerProcess, **fields: Any) -> LiveRoom:
+    """A new room with a session.
+
+    Args:
+        fields: of the room, besides or instead of those that it has to have.
+    """
+    body = {"workspace_id": str(uuid4()), "name": "Atelier", "room_type": "meeting", **fields}
+    room_id = await _made(server, "/xr/rooms", body)
+    return LiveRoom(server, room_id, await _made(server, f"/xr/rooms/{room_id}/sessions", None))
 
 
-def _row(room_id: UUID, now: datetime) -> XrRoom:
-    return XrRoom(
-        id=room_id,
-        workspace_id=uuid4(),
-        name="A room of the tests",
-        room_type=RoomType.MEETING,
-        room_template=RoomTemplate.OPEN_SPACE,
-        created_by=uuid4(),
-        created_at=now,
-        max_participants=MOST_PARTICIPANTS,
-        is_persistent=True,
-    )
+async def _made(server: ServerProcess, path: str, body: dict[str, Any] | None) -> str:
+    response = await server.request("POST", path, json=body)
+    response.raise_for_status()
+    return str(UUID(response.json()["data"]["id"]))

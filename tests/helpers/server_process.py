@@ -19,13 +19,13 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 import jwt
 import psutil
-from pycrdt import Doc
 
+from crdt_docs.identifiers import DocumentKind
 from tests.helpers.lifted_limits import LIFTED_ENVIRONMENT
+from tests.helpers.live_documents import LiveDocument
 
 SECRET = "a secret of the tests, long enough to sign tokens with"
 AUDIENCE = "chenu-collab"
@@ -46,12 +46,14 @@ class Invitation:
         room: and as its room name.
         token: JWT; empty for none.
         user_id: whose token it is.
+        document: what a HocuspocusProvider takes as its name.
     """
 
     base: str
     room: str
     token: str
     user_id: UUID
+    document: str = ""
 
     @property
     def url(self) -> str:
@@ -65,11 +67,11 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveSession:
+class LiveSession(LiveDocument):
     """One OCW session of a server."""
 
-    server: ServerProcess
-    id: str
+    kind = DocumentKind.OCW
+    below = "/ocw/sessions"
 
     def invite(
         self,
@@ -79,7 +81,7 @@ class LiveSession:
         user_id: UUID | None = None,
         lifetime: float = 3600.0,
     ) -> Invitation:
-        """Somebody's way in: a token that grants `role` (None: grants nothing)."""
+        """See `LiveDocument.invite`."""
         user = user_id or uuid4()
         grants = {} if role is None else {f"ocw/{self.id}": role}
         token = mint(user, name=name, lifetime=lifetime, grants=grants)
@@ -87,29 +89,12 @@ class LiveSession:
 
     def invite_with(self, token: str, user_id: UUID | None = None) -> Invitation:
         """A way in with any token at all."""
-        return Invitation(self.server.socket_base, f"{self.id}/ws", token, user_id or uuid4())
-
-    async def state(self) -> dict[str, Any]:
-        """The document as the server shows it: its root maps as JSON."""
-        response = await self.server.request("GET", f"/ocw/sessions/{self.id}/state")
-        response.raise_for_status()
-        data: dict[str, Any] = response.json()["data"]
-        return data
-
-    async def update(self) -> bytes:
-        """The document as one Yjs update."""
-        response = await self.server.request("GET", f"/ocw/sessions/{self.id}/state?format=yjs")
-        response.raise_for_status()
-        return response.content
-
-    async def stored(self) -> bytes:
-        """The document as its log in the embedded database has it, as one Yjs update."""
-        return await stored_update(self.server.database_dsn(), self.id)
+        user = user_id or uuid4()
+        return Invitation(self.server.socket_base, f"{self.id}/ws", token, user, self.name)
 
     async def end(self) -> None:
         """End the session; everybody is sent away."""
-        response = await self.server.request("POST", f"/ocw/sessions/{self.id}/end")
-        response.raise_for_status()
+        await self.request("POST", "/end")
 
 
 def mint(
@@ -394,29 +379,6 @@ def running_server(
             yield server
         finally:
             server.stop()
-
-
-async def stored_update(dsn: str, session_id: str) -> bytes:
-    """A session's document as its log in the database has it: every update, as one."""
-    return await stored_document(dsn, f"ocw/{session_id}")
-
-
-async def stored_document(dsn: str, name: str) -> bytes:
-    """The same of any document."""
-    connection = await asyncpg.connect(dsn, timeout=10)
-    try:
-        rows = await connection.fetch(
-            "SELECT update FROM document_updates u JOIN documents d ON d.id = u.document_id"
-            " WHERE d.name = $1 ORDER BY u.seq",
-            name,
-        )
-    finally:
-        await connection.close()
-    doc: Doc[Any] = Doc()
-    with doc.transaction():
-        for row in rows:
-            doc.apply_update(row["update"])
-    return doc.get_update()
 
 
 def free_port() -> int:

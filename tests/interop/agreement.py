@@ -7,14 +7,14 @@ import json
 
 from pycrdt import get_state
 
+from tests.helpers.live_documents import LiveDocument
 from tests.helpers.node_clients import NodeClient
-from tests.helpers.server_process import LiveSession
 from tests.helpers.yjs_peer import PATIENCE, YjsPeer, contents, decode_state_vector
 
 Client = NodeClient | YjsPeer
 
 
-async def agree(session: LiveSession, *clients: Client) -> None:
+async def agree(place: LiveDocument, *clients: Client) -> None:
     """Wait until clients, server and stored log hold the same.
 
     Raises:
@@ -24,8 +24,8 @@ async def agree(session: LiveSession, *clients: Client) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             copies = [await _update(client) for client in clients]
-            copies.append(await session.update())
-            copies.append(await session.stored())
+            copies.append(await place.update())
+            copies.append(await place.stored())
             if len({_clocks(copy) for copy in copies}) == 1:
                 seen = {_contents(copy) for copy in copies}
                 if len(seen) == 1:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from server.pages import PAGE_DIRECTORY
+from tests.helpers.live_rooms import LiveRoom, live_room
 from tests.helpers.node_clients import NodeClient, NodeClients
 from tests.helpers.proving import missing
 from tests.helpers.server_process import ServerProcess
-from tests.helpers.xr_rooms_live import XrRoom, open_xr_room
 
 WEB = PAGE_DIRECTORY.parent
 AHEAD = {"x": 0, "y": 0, "z": 0, "w": 1}
@@ -62,8 +62,8 @@ def lane_module(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-async def room(server: ServerProcess) -> XrRoom:
-    return await open_xr_room(server)
+async def room(server: ServerProcess) -> LiveRoom:
+    return await live_room(server)
 
 
 class Headset:
@@ -108,7 +108,7 @@ class Headset:
         return told
 
 
-async def headset(clients: NodeClients, room: XrRoom, name: str, module: str) -> Headset:
+async def headset(clients: NodeClients, room: LiveRoom, name: str, module: str) -> Headset:
     """Somebody who has a place in the room."""
     client = await clients.join(name, room.invite(name=name))
     await client.run(ATTACH, module=module)
@@ -117,7 +117,7 @@ async def headset(clients: NodeClients, room: XrRoom, name: str, module: str) ->
     return joined
 
 
-async def two(clients: NodeClients, room: XrRoom, module: str) -> tuple[Headset, Headset]:
+async def two(clients: NodeClients, room: LiveRoom, module: str) -> tuple[Headset, Headset]:
     ada = await headset(clients, room, "ada", module)
     return ada, await headset(clients, room, "bob", module)
 
@@ -138,7 +138,7 @@ CHAIR_AT = "doc.getMap('objects').get('chair')?.get('transform').position.x === 
 
 
 async def test_two_headsets_see_one_another_move(
-    clients: NodeClients, room: XrRoom, lane_module: str
+    clients: NodeClients, room: LiveRoom, lane_module: str
 ) -> None:
     ada, bob = await two(clients, room, lane_module)
     await asyncio.gather(ada.stand(1.5), bob.stand(-2.0))
@@ -148,7 +148,7 @@ async def test_two_headsets_see_one_another_move(
 
 
 async def test_newcomers_see_who_stood_there_already(
-    clients: NodeClients, room: XrRoom, lane_module: str
+    clients: NodeClients, room: LiveRoom, lane_module: str
 ) -> None:
     ada = await headset(clients, room, "ada", lane_module)
     await ada.stand(4.5)
@@ -157,7 +157,7 @@ async def test_newcomers_see_who_stood_there_already(
 
 
 async def test_a_plain_client_sees_where_headsets_are_and_is_sent_no_poses(
-    clients: NodeClients, room: XrRoom, lane_module: str
+    clients: NodeClients, room: LiveRoom, lane_module: str
 ) -> None:
     """AWR-15: as `xr` in presence. A stock client would complain about frames it does not know."""
     plain = await clients.join("plain", room.invite())
@@ -178,7 +178,7 @@ async def test_a_plain_client_sees_where_headsets_are_and_is_sent_no_poses(
 
 
 async def test_what_is_carried_and_put_down_is_in_everybodys_document(
-    clients: NodeClients, room: XrRoom, lane_module: str
+    clients: NodeClients, room: LiveRoom, lane_module: str
 ) -> None:
     """POS-30, POS-38: one holder; the others see it move, the document where it was put."""
     ada, bob = await two(clients, room, lane_module)
@@ -202,7 +202,7 @@ async def test_what_is_carried_and_put_down_is_in_everybodys_document(
 
 
 async def test_a_new_connection_is_a_new_seat_and_nobody_is_there_twice(
-    clients: NodeClients, room: XrRoom, lane_module: str
+    clients: NodeClients, room: LiveRoom, lane_module: str
 ) -> None:
     """POS-10, POS-13: what was held is put down, and the pose that stands is told again."""
     ada, bob = await two(clients, room, lane_module)
@@ -225,7 +225,7 @@ async def test_a_new_connection_is_a_new_seat_and_nobody_is_there_twice(
 
 
 async def test_who_leaves_the_lane_keeps_the_document(
-    clients: NodeClients, room: XrRoom, lane_module: str
+    clients: NodeClients, room: LiveRoom, lane_module: str
 ) -> None:
     ada, bob = await two(clients, room, lane_module)
     await ada.client.run("client.detach()")
