@@ -17,8 +17,9 @@ from loadtest.histogram import Histogram
 from loadtest.measures import Totals
 from loadtest.plan import Plan
 from loadtest.second import Second
-from loadtest.thresholds import Threshold, Verdict, check_all
+from loadtest.thresholds import NO_TROUBLE, Threshold, Verdict, check_all
 
+WHENEVER = ("joined", "left")
 FORMAT = "chenu-collab/loadtest-result/1"
 
 
@@ -104,8 +105,9 @@ class Result:
     thresholds: list[Verdict] = field(default_factory=list)
 
     def judge(self, wanted: tuple[Threshold, ...]) -> None:
-        """Hold it against thresholds."""
-        self.thresholds = check_all(wanted, self.numbers())
+        """Hold it against thresholds; errors and lost connections are never right, unless one of
+        them says how many are."""
+        self.thresholds = check_all((*NO_TROUBLE, *wanted), self.numbers())
 
     @property
     def passed(self) -> bool:
@@ -113,8 +115,12 @@ class Result:
         return self.checks.passed and all(each.passed for each in self.thresholds)
 
     def rates(self) -> dict[str, float]:
-        """Counts, a second."""
-        return {name: times / self.plan.seconds for name, times in self.totals.counts.items()}
+        """Counts, a second; not of who came and went, which is counted all the time."""
+        return {
+            name: times / self.plan.seconds
+            for name, times in self.totals.counts.items()
+            if name not in WHENEVER
+        }
 
     def numbers(self) -> dict[str, float]:
         """Everything that is a number, by names as `seen.p95`: what thresholds and comparisons

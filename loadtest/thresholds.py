@@ -78,6 +78,9 @@ def _number(bound: str, text: str) -> float:
     return number
 
 
+NO_TROUBLE = (Threshold("errors", at_most=0), Threshold("closes", at_most=0))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How a threshold did.
