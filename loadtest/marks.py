@@ -1,0 +1,120 @@
+"""Marks inside what is written, so that a receiver can tell what has arrived, and how late.
+
+A receiver never decodes what it gets. It counts marks, so that a server that merges many updates
+into one frame is credited with all of them.
+
+A mark is 18 ASCII bytes, which mean themselves in JSON and in UTF-8: `~ld~`, the sender (3
+digits), the number of its write (4), and when that was due, in microseconds of the monotonic clock
+(7). Digits are of base 36, which Python reads at once. Each number wraps: the time after 21 hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+START: Final = b"~ld~"
+LENGTH: Final = 18
+
+MOST_SENDERS: Final = 36**3
+_SENDER_AT: Final = len(START)
+_TIME_AT: Final = 11
+_WRAP: Final = 36**7
+_SOON: Final = _WRAP - 36**5
+"""Ages above are of times a little ahead: two clocks are never read at once."""
+
+_TILDE: Final = START[:1]
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = tuple(bytes((high, low)) for high in _DIGITS for low in _DIGITS)
+
+
+def tag(sender: int) -> bytes:
+    """How all marks of one sender begin.
+
+    Raises:
+        ValueError: there is no room for so many senders.
+    """
+    if not 0 <= sender < MOST_SENDERS:
+        raise ValueError(f"a sender's number is below {MOST_SENDERS}, not {sender}")
+    return START + _DIGITS[sender // 1296 : sender // 1296 + 1] + _PAIRS[sender % 1296]
+
+
+def mark(sender: int, number: int, at_ns: int) -> bytes:
+    """The mark of a sender's write that was due at this time."""
+    return tagged(tag(sender), number, at_ns)
+
+
+def tagged(sender_tag: bytes, number: int, at_ns: int) -> bytes:
+    """The same by one who keeps its tag."""
+    time = at_ns // 1000 % _WRAP
+    return b"".join(
+        (
+            sender_tag,
+            _PAIRS[number // 1296 % 1296],
+            _PAIRS[number % 1296],
+            _DIGITS[time // 1296**3 : time // 1296**3 + 1],
+            _PAIRS[time // 1296**2 % 1296],
+            _PAIRS[time // 1296 % 1296],
+            _PAIRS[time % 1296],
+        )
+    )
+
+
+def sample(data: bytes, most: int, now_ns: int) -> Iterator[tuple[int, int]]:
+    """(sender, when it was due) of about `most` of the marks in these bytes, evenly spread.
+
+    Args:
+        now_ns: tells which of the times that a mark may mean is meant: the last one before it.
+    """
+    step = max(len(data) // most, LENGTH)
+    at, end = data.find(START), len(data) - LENGTH
+    now = now_ns // 1000
+    while 0 <= at <= end:
+        age = (now - int(data[at + _TIME_AT : at + LENGTH], 36)) % _WRAP
+        if age > _SOON:
+            age = 0
+        yield int(data[at + _SENDER_AT : at + _SENDER_AT + 3], 36), (now - age) * 1000
+        at = data.find(START, at + step)
+
+
+def count(data: bytes) -> int:
+    """How many marks there are."""
+    return data.count(START)
+
+
+def newest(data: bytes) -> dict[int, int]:
+    """For every sender whose mark is there: the number of its newest one."""
+    found: dict[int, int] = {}
+    at, end = data.find(START), len(data) - LENGTH
+    while 0 <= at <= end:
+        sender = int(data[at + _SENDER_AT : at + _SENDER_AT + 3], 36)
+        number = int(data[at + _SENDER_AT + 3 : at + _TIME_AT], 36)
+        found[sender] = max(number, found.get(sender, 0))
+        at = data.find(START, at + LENGTH)
+    return found
+
+
+class MarkStream:
+    """Finds marks in bytes that come in pieces: each once, however they are cut."""
+
+    __slots__ = ("_begun", "_own_tag")
+
+    def __init__(self, own: int) -> None:
+        """
+        Args:
+            own: the sender whose marks are left out: a server may send people their own back.
+        """
+        self._own_tag = tag(own)
+        self._begun = b""
+
+    def take(self, data: bytes) -> tuple[bytes, int]:
+        """Take a piece: returns (the bytes to sample from, how many marks of others they hold)."""
+        if self._begun:
+            data, self._begun = self._begun + data, b""
+        begun = data.find(_TILDE, max(len(data) - LENGTH + 1, 0))
+        if begun < 0:
+            marks = data.count(START)
+            return data, marks - data.count(self._own_tag) if marks else 0
+        self._begun = data[begun:]
+        marks = data.count(START, 0, begun)
+        return data, marks - data.count(self._own_tag, 0, begun) if marks else 0
