@@ -47,8 +47,9 @@ class Plan:
 
     @property
     def seats(self) -> int:
-        """How many places there are: people first, then the witnesses."""
-        return self.people + self.witnesses * self.rooms
+        """How many places there are: of the people, then of the witnesses, then one in each room
+        for whoever prepares it and comes again at the end."""
+        return self.people + (self.witnesses + 1) * self.rooms
 
     @property
     def token_seconds(self) -> float:
@@ -56,7 +57,7 @@ class Plan:
         return self.ramp + self.seconds + ROUND_IT
 
     def room_of(self, number: int) -> int:
-        """The room of a person, or of a witness: both are dealt out like cards."""
+        """The room of a seat: all kinds of them are dealt out like cards."""
         if number < self.people:
             return number % self.rooms
         return (number - self.people) % self.rooms

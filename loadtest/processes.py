@@ -56,11 +56,15 @@ def cpu_seconds(pids: Sequence[int]) -> float:
 
 
 def resident(pids: Sequence[int]) -> int:
-    """Bytes of memory that these processes have resident and share with nobody."""
+    """Bytes of memory that these processes have resident, without what is shared.
+
+    What the kernel keeps count of: adding up the pages one by one would stop a large process.
+    """
     total = 0
     for pid in pids:
         with contextlib.suppress(psutil.Error):  # as above
-            total += psutil.Process(pid).memory_full_info().uss
+            memory = psutil.Process(pid).memory_info()
+            total += memory.rss - getattr(memory, "shared", 0)
     return total
 
 

@@ -9,20 +9,25 @@ from loadtest.targets.target import Misuse, Target
 NAMES = (NAME, *PEERS)
 
 
-def started(name: str, port: int = 0) -> Target:
+def started(name: str, port: int = 0, *, keeps_limits: bool = False) -> Target:
     """A server that is started for the run, and stopped after it.
+
+    Args:
+        keeps_limits: this server has its ordinary limits, as a scenario may want.
 
     Raises:
         Misuse: there is none of this name.
     """
     if name == NAME:
-        return Collab(port)
+        return Collab(port, keeps_limits=keeps_limits)
     if name not in PEERS:
         raise Misuse(f"there is no target {name}: {', '.join(NAMES)}")
     return Peer(PEERS[name], port)
 
 
-def chosen(name: str = NAME, url: str = "", token: str = "") -> Target:
+def chosen(
+    name: str = NAME, url: str = "", token: str = "", *, keeps_limits: bool = False
+) -> Target:
     """A server of this name: the one at `url`, or one that is started.
 
     Args:
@@ -32,7 +37,7 @@ def chosen(name: str = NAME, url: str = "", token: str = "") -> Target:
         Misuse: there is none of this name, or a token is missing.
     """
     if not url:
-        return started(name)
+        return started(name, keeps_limits=keeps_limits)
     if name == NAME:
         if not token:
             raise Misuse("this server needs the token of a service: collab token --service")

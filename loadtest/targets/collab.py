@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,14 +48,22 @@ class Collab:
     Args:
         port: 0 takes a free one.
         environment: further settings, as `COLLAB_…` variables.
+        keeps_limits: what is counted of addresses has its ordinary limits, too.
     """
 
     name = NAME
     acknowledges = True
 
-    def __init__(self, port: int = 0, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        environment: Mapping[str, str] | None = None,
+        *,
+        keeps_limits: bool = False,
+    ) -> None:
         self._port = port or processes.free_port()
-        self._environment = environment or {}
+        lifted = {} if keeps_limits else ADDRESS_LIMITS
+        self._settings = {**QUIET, **lifted, **(environment or {})}
         self._secret = secrets.token_urlsafe(48)
         self._child = Child("collab serve")
         self._service = ""
@@ -82,8 +91,8 @@ class Collab:
         return ServerPids(workers, tuple(each.pid for each in found if each.pid not in workers))
 
     def __enter__(self) -> Self:
-        environment = {**plain_environment(), **QUIET, **ADDRESS_LIMITS, **self._environment}
-        environment["COLLAB_JWT_SECRET"] = self._secret
+        secret = {"COLLAB_JWT_SECRET": self._secret}
+        environment = {**plain_environment(), **self._settings, **secret}
         try:
             self._child.start(self._command(), self._is_ready, environment=environment)
         except BaseException:
@@ -179,7 +188,8 @@ def make_seats(
     """Open rooms, and give everybody a place."""
     rest = Rest(url, service_token)
     try:
-        return seats_in(open_rooms(rest, plan, scenario), plan, scenario, url=url, issue=issue)
+        rooms = open_rooms(rest, plan, scenario)
+        return seats_in(rooms, plan, scenario, url=url, issue=issue, service_token=service_token)
     finally:
         rest.close()
 

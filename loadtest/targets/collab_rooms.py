@@ -14,7 +14,9 @@ from loadtest.plan import Plan
 from loadtest.seat import Seat
 from loadtest.targets.target import CannotRun, Casting
 
-WITNESS_ROLE = "viewer"
+SERVICE = "service"
+"""Role of somebody who comes with a service's token."""
+
 REST_SECONDS = 30.0
 
 
@@ -112,16 +114,25 @@ def _xr_room(rest: Rest, workspace: str, name: str) -> Room:
 
 
 def seats_in(
-    rooms: list[Room], plan: Plan, scenario: Casting, *, url: str, issue: Issuer
+    rooms: list[Room],
+    plan: Plan,
+    scenario: Casting,
+    *,
+    url: str,
+    issue: Issuer,
+    service_token: str,
 ) -> list[Seat]:
     """Places of people and witnesses. Everybody is a user with a token of its own, since what
     this server counts and limits it does by user."""
     seats = []
     for number in range(plan.seats):
         room = rooms[plan.room_of(number)]
-        role = scenario.role(number) if number < plan.people else WITNESS_ROLE
-        person = Person(uuid4(), f"Person {number}", {room.document: role}, plan.token_seconds)
-        seats.append(_seat(number, room, plan, url, issue(person)))
+        # Those who look after the room, too, may write: one of them prepares it.
+        role = scenario.role(number // plan.rooms) if number < plan.people else "editor"
+        grants = {} if role == SERVICE else {room.document: role}
+        person = Person(uuid4(), f"Person {number}", grants, plan.token_seconds)
+        token = service_token if role == SERVICE else issue(person)
+        seats.append(_seat(number, room, plan, url, token))
     return seats
 
 

@@ -171,10 +171,12 @@ def open_seats(url: str, framing: Framing, plan: Plan, scenario: Casting) -> lis
     """Places on a server without access control: a room is there when somebody names it.
 
     Raises:
-        Misuse: the scenario needs headsets, which these do not know.
+        Misuse: the scenario needs what these do not have.
     """
     if scenario.kind == "xr":
         raise Misuse(f"{plan.scenario} has headsets, and only this server has a lane for them")
+    if scenario.needs_api:
+        raise Misuse(f"{plan.scenario} calls the REST API that only this server has")
     names = [f"loadtest-{uuid4()}" for _ in range(plan.rooms)]
     return [_seat(url, framing, number, plan, names) for number in range(plan.seats)]
 

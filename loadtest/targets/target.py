@@ -38,8 +38,12 @@ class Casting(Protocol):
     def kind(self) -> str:
         """`ocw` or `xr`."""
 
-    def role(self, number: int) -> str:
-        """What a person may do: `editor`, `viewer` or `spectator`."""
+    @property
+    def needs_api(self) -> bool:
+        """Whether people use this server's REST API."""
+
+    def role(self, place: int) -> str:
+        """As what somebody comes: `host`, `editor`, `viewer`, `spectator`, or `service`."""
 
 
 class Target(Protocol):
@@ -80,9 +84,7 @@ class Target(Protocol):
         """Stop it, where it is ours."""
 
     def seats(self, plan: Plan, scenario: Casting) -> list[Seat]:
-        """Places in new rooms: of all people, then of the witnesses.
-
-        The witnesses of room r are the numbers `plan.people + r`, `plan.people + r + rooms`, …
+        """Places in new rooms, as many as `plan.seats`, by number.
 
         Raises:
             CannotRun: it refuses to make rooms or tokens.

@@ -32,9 +32,10 @@ class Cast:
     """A scenario, as far as a target asks."""
 
     kind: str = "ocw"
+    needs_api: bool = False
 
-    def role(self, number: int) -> str:
-        return "viewer" if number == 1 else "editor"
+    def role(self, place: int) -> str:
+        return "viewer" if place else "host"
 
 
 def needs(name: str) -> None:
@@ -97,12 +98,11 @@ def test_seats_are_of_different_users_who_may_what_the_scenario_says(target: Col
     seats = target.seats(PLAN, Cast())
     tokens = [jwt.decode(each.token, options={"verify_signature": False}) for each in seats]
     asyncio.run(first_message(seats[-1]))
-    assert [each.number for each in seats] == list(range(6))
-    assert [each.room for each in seats] == [0, 1, 0, 1, 0, 1]
-    assert len({each["sub"] for each in tokens}) == 6
-    assert [list(each["grants"].values()) for each in tokens] == [
-        ["editor"], ["viewer"], ["editor"], ["editor"], ["viewer"], ["viewer"]
-    ]  # fmt: skip
+    assert [each.number for each in seats] == list(range(8))
+    assert [each.room for each in seats] == [0, 1] * 4
+    assert len({each["sub"] for each in tokens}) == 8
+    roles = [role for each in tokens for role in each["grants"].values()]
+    assert roles == ["host"] * 2 + ["viewer"] * 2 + ["editor"] * 4
     assert parse_qs(urlsplit(seats[0].path).query)["ack"] == ["1"]
     assert seats[0].session == seats[2].session != seats[1].session
     assert not seats[0].is_xr
@@ -144,6 +144,8 @@ def test_who_asks_for_nonsense_is_told() -> None:
         chosen("collab", "http://somewhere")
     with pytest.raises(Misuse, match="headsets"):
         Elsewhere("y-websocket", "ws://somewhere").seats(PLAN, Cast("xr"))
+    with pytest.raises(Misuse, match="REST"):
+        Elsewhere("y-websocket", "ws://somewhere").seats(PLAN, Cast(needs_api=True))
 
 
 def test_a_server_that_ends_at_once_says_why() -> None:
