@@ -29,6 +29,7 @@ TEXT: Final = b"\x07\x02"
 _HAS_ORIGIN: Final = 0x80
 _HAS_KEY: Final = 0x20
 _BITS_31: Final = 2**31 - 1
+_MOST_FLOAT_32: Final = 3.4e38
 _FLOAT_32: Final = struct.Struct(">f")
 _FLOAT_64: Final = struct.Struct(">d")
 
@@ -149,9 +150,10 @@ def _number(value: float) -> bytes:
     """In JavaScript 1 and 1.0 are one number; 32 bits are enough for some others."""
     if value == int(value) and abs(value) <= _BITS_31:
         return b"\x7d" + _var_int(int(value))
-    short = _FLOAT_32.pack(value)
-    if _FLOAT_32.unpack(short)[0] == value:
-        return b"\x7c" + short
+    if abs(value) <= _MOST_FLOAT_32:
+        short = _FLOAT_32.pack(value)
+        if _FLOAT_32.unpack(short)[0] == value:
+            return b"\x7c" + short
     return b"\x7b" + _FLOAT_64.pack(value)
 
 
