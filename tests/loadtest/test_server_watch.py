@@ -1,0 +1,84 @@
+"""What a server uses, told from readings that are turned by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadtest.server_watch import Reading, ServerWatch
+from loadtest.targets.target import ServerPids
+
+MEGABYTE = 1_000_000
+
+
+class Watch(ServerWatch):
+    """One whose readings are given."""
+
+    def __init__(self, readings: list[Reading]) -> None:
+        super().__init__(ServerPids)
+        self._given = iter(readings)
+
+    def read(self, at: float) -> Reading:
+        found = next(self._given)
+        assert found.at == at
+        return found
+
+
+def reading(at: int, *, memory: int = 100 * MEGABYTE) -> Reading:
+    """A server at half a core, its database at a tenth, others at a fifth."""
+    return Reading(float(at), at * 0.5, at * 0.1, at * 0.3, at * 1.1, memory)
+
+
+def watched(readings: list[Reading], measured_from: int) -> Watch:
+    watch = Watch(readings)
+    watch.begin(readings[0].at)
+    for each in readings[1:]:
+        watch.tick(each.at, is_measured=each.at >= measured_from)
+    return watch
+
+
+def test_cpu_is_told_a_delivered_update_and_as_a_share() -> None:
+    use = watched([reading(at) for at in range(13)], measured_from=2).summary(5_000_000, 10)
+    assert use.share == pytest.approx(0.5)
+    assert use.cpu_us_per_delivered == pytest.approx(1.0)
+
+
+def test_memory_of_a_person_is_what_came_while_people_arrived() -> None:
+    readings = [reading(at, memory=(100 + min(at, 5) * 10) * MEGABYTE) for at in range(12)]
+    use = watched(readings, measured_from=5).summary(1, 100)
+    assert use.memory_each == pytest.approx(50 * MEGABYTE / 100)
+    assert use.memory_bytes == 150 * MEGABYTE
+
+
+def test_memory_that_grows_only_at_first_has_no_slope() -> None:
+    readings = [reading(at, memory=(100 + min(at, 400)) * MEGABYTE) for at in range(4000)]
+    use = watched(readings, measured_from=1).summary(1, 1)
+    assert use.memory_slope_bytes_per_hour == pytest.approx(0.0)
+    assert use.memory_slope_interval == pytest.approx((0.0, 0.0))
+
+
+def test_a_leak_has_its_size() -> None:
+    readings = [reading(at, memory=100 * MEGABYTE + at * 1000) for at in range(4000)]
+    use = watched(readings, measured_from=1).summary(1, 1)
+    assert use.memory_slope_bytes_per_hour == pytest.approx(3_600_000, rel=0.01)
+
+
+def test_others_on_the_machine_are_noted() -> None:
+    watch = watched([reading(at) for at in range(10)], measured_from=1)
+    assert watch.others_share() == pytest.approx(0.2)
+
+
+def test_a_second_says_what_was_used_in_it_and_nothing_of_a_server_elsewhere() -> None:
+    watch = Watch([reading(0), reading(2), reading(3, memory=0)])
+    watch.begin(0.0)
+    use = watch.tick(2.0, is_measured=True)
+    assert use.server_cpu == pytest.approx(0.5)
+    assert use.generator_cpu == pytest.approx(0.3)
+    use = watch.tick(3.0, is_measured=True)
+    assert (use.server_cpu, use.server_memory) == (None, None)
+    assert watch.summary(1, 1).share is None
+
+
+def test_processes_that_end_count_no_more() -> None:
+    watch = ServerWatch(lambda: ServerPids((999_999_999,)))
+    assert watch.read(0.0).server == 0.0
+    assert watch.read(0.0).generator > 0.0
