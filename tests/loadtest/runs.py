@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
+
+from rich.console import Console, RenderableType
 
 from loadtest.measures import Count, Delay, Measures, Totals
 from loadtest.plan import Plan
@@ -84,3 +87,10 @@ def failed_run() -> Result:
     )
     run.judge(())
     return run
+
+
+def as_text(shown: RenderableType) -> str:
+    """What a wide terminal would show."""
+    written = io.StringIO()
+    Console(file=written, width=160).print(shown)
+    return written.getvalue()
