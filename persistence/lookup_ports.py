@@ -32,6 +32,10 @@ class ObjectLookup(ObjectReader, Protocol):
     async def creators(self, owner_id: UUID, kind: ObjectKind) -> Mapping[str, UUID]:
         """Who created which object last, by id, as `creator` tells of one; also of deleted ones."""
 
+    async def owned(self, room_id: UUID, people: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
+        """By person, the ids of the objects of a room that live as long as they are there, as the
+        rows say (LIF-2); of whoever has none, nothing."""
+
     async def state_of(
         self, owner_id: UUID, kind: ObjectKind, identifier: str, version: int
     ) -> Mapping[str, Any] | None:

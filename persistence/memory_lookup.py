@@ -48,6 +48,16 @@ class MemoryObjectLookup(MemoryObjects):
             if author is not None and author.user_id is not None
         }
 
+    async def owned(self, room_id: UUID, people: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
+        """See `lookup_ports.ObjectLookup.owned`."""
+        by_creator = {str(person): person for person in people}
+        found: dict[UUID, list[str]] = {}
+        for row in await self.objects(room_id, ObjectKind.XR_OBJECT, limit=_ALL):
+            owner = by_creator.get(str(row.state["created_by"]))
+            if owner is not None and row.state["lifetime"] == "owner":
+                found.setdefault(owner, []).append(row.id)
+        return found
+
     async def state_of(
         self, owner_id: UUID, kind: ObjectKind, identifier: str, version: int
     ) -> Mapping[str, Any] | None:

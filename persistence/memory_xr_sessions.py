@@ -10,7 +10,15 @@ from persistence.memory_store import MemorySwitches
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.pages import page_of_items
 from persistence.ports import Page
-from persistence.xr_ports import NOWHERE, EndedSession, RoomStanding, XrSession, XrStatus
+from persistence.xr_ports import (
+    BEFORE_ALL_ROOMS,
+    NOWHERE,
+    EndedSession,
+    RoomStanding,
+    ToEmpty,
+    XrSession,
+    XrStatus,
+)
 
 
 class MemoryXrSessionStore(MemorySwitches):
@@ -67,6 +75,39 @@ class MemoryXrSessionStore(MemorySwitches):
             )
         self._leave()
         return ended
+
+    async def to_empty(self, room_id: UUID) -> ToEmpty | None:
+        """See `xr_ports.XrSessionStore.to_empty`."""
+        await self._enter()
+        found = self._to_empty().get(room_id)
+        self._leave()
+        return found
+
+    async def all_to_empty(
+        self, *, after: UUID = BEFORE_ALL_ROOMS, limit: int = 100
+    ) -> Sequence[ToEmpty]:
+        """See `xr_ports.XrSessionStore.all_to_empty`."""
+        await self._enter()
+        found = self._to_empty()
+        self._leave()
+        return [found[room_id] for room_id in sorted(found) if room_id > after][:limit]
+
+    def _to_empty(self) -> dict[UUID, ToEmpty]:
+        left: dict[UUID, list[UUID]] = {}
+        for session_id in self._tables.unemptied:
+            left.setdefault(self._tables.sessions[session_id].room_id, []).append(session_id)
+        return {
+            room_id: ToEmpty(room, tuple(session_ids))
+            for room_id, session_ids in left.items()
+            if (room := self._tables.live_room(room_id)) is not None
+            and self._tables.active_session(room_id) is None
+        }
+
+    async def emptied(self, session_ids: Sequence[UUID], at: datetime) -> None:
+        """See `xr_ports.XrSessionStore.emptied`."""
+        await self._enter()
+        self._tables.unemptied.difference_update(session_ids)
+        self._leave()
 
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[RoomStanding]:
         """See `xr_ports.XrSessionStore.standings`."""

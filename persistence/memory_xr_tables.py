@@ -19,13 +19,18 @@ Row = TypeVar("Row", RoomMember, XrParticipant, Avatar)
 
 @dataclass
 class MemoryXrTables:
-    """All rows, by their keys: of members room and user, of participants session and connection."""
+    """All rows, by their keys: of members room and user, of participants session and connection.
+
+    Attributes:
+        unemptied: sessions that have ended, and left something in their room (XRS-7).
+    """
 
     rooms: dict[UUID, XrRoom] = field(default_factory=dict)
     members: dict[tuple[UUID, UUID], RoomMember] = field(default_factory=dict)
     sessions: dict[UUID, XrSession] = field(default_factory=dict)
     participants: dict[tuple[UUID, UUID], XrParticipant] = field(default_factory=dict)
     avatars: dict[UUID, Avatar] = field(default_factory=dict)
+    unemptied: set[UUID] = field(default_factory=set)
 
     def live_room(self, room_id: UUID) -> XrRoom | None:
         """The room, unless it was deleted."""
@@ -40,6 +45,7 @@ class MemoryXrTables:
         """End a session, and mark all gone who are in it (XRS-3)."""
         ended = replace(session, status=XrStatus.ENDED, ended_at=at)
         self.sessions[session.id] = ended
+        self.unemptied.add(session.id)
         for key, person in self.participants.items():
             if person.session_id == session.id and person.left_at is None:
                 self.participants[key] = replace(person, left_at=at)
@@ -58,6 +64,7 @@ class MemoryXrTables:
         gone = {session.id for session in self.sessions.values() if session.room_id == room_id}
         self.members = {key: row for key, row in self.members.items() if key[0] != room_id}
         self.sessions = {key: row for key, row in self.sessions.items() if key not in gone}
+        self.unemptied -= gone
         self.participants = {
             key: row for key, row in self.participants.items() if key[0] not in gone
         }

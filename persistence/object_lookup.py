@@ -52,6 +52,14 @@ def _creators(kind: ObjectKind) -> str:
     """  # noqa: S608 - constants
 
 
+OWNED = f"""
+    SELECT created_by, array_agg(id) AS ids FROM {TABLES[ObjectKind.XR_OBJECT].name}
+    WHERE room_id = $1 AND created_by = ANY ($2::text[])
+        AND deleted_at IS NULL AND lifetime = 'owner'
+    GROUP BY created_by
+"""  # noqa: S608 - constants
+
+
 def _state_of(kind: ObjectKind) -> str:
     """In one statement, so that no gesture can begin between the two."""
     table = TABLES[kind]
@@ -98,6 +106,12 @@ class PostgresObjectLookup(PostgresObjectReader):
         async with self._pool.borrow() as connection:
             rows = await connection.fetch(CREATORS[kind], owner_id)
         return {row["object_id"]: row["changed_by"] for row in rows}
+
+    async def owned(self, room_id: UUID, people: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
+        """See `lookup_ports.ObjectLookup.owned`."""
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(OWNED, room_id, [str(person) for person in people])
+        return {UUID(row["created_by"]): row["ids"] for row in rows}
 
     async def state_of(
         self, owner_id: UUID, kind: ObjectKind, identifier: str, version: int

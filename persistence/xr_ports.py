@@ -5,6 +5,8 @@ XRS-1 Who may open a room: whoever has a row as its member, with the role of tha
 XRS-2 A room has one session that has not ended, or none. Whoever starts one finds the one that is
       there.
 XRS-3 With a session, all who take part in it are gone; with a deleted room, its session is over.
+XRS-7 A room is to be emptied (LIF-4) from when its session ends until it is said that it was. That
+      is stored with the end. A deleted room is not.
 """
 
 from __future__ import annotations
@@ -173,6 +175,16 @@ class EndedSession(NamedTuple):
     was_active: bool
 
 
+BEFORE_ALL_ROOMS: Final = UUID(int=0)
+
+
+class ToEmpty(NamedTuple):
+    """A room that is to be emptied, and the sessions after which (XRS-7)."""
+
+    room: XrRoom
+    session_ids: tuple[UUID, ...]
+
+
 class XrRoomStore(Protocol):
     """Rooms. Every method may raise StorageUnavailable."""
 
@@ -267,6 +279,22 @@ class XrSessionStore(Protocol):
 
     async def end(self, session_id: UUID, at: datetime) -> EndedSession | None:
         """Mark it ended, once, and all who are in it gone. None when unknown."""
+
+    async def to_empty(self, room_id: UUID) -> ToEmpty | None:
+        """The room, if it is to be emptied (XRS-7) and has no session now."""
+
+    async def all_to_empty(
+        self, *, after: UUID = BEFORE_ALL_ROOMS, limit: int = 100
+    ) -> Sequence[ToEmpty]:
+        """All of those, in the order of their ids.
+
+        Args:
+            after: only rooms with a greater id.
+        """
+
+    async def emptied(self, session_ids: Sequence[UUID], at: datetime) -> None:
+        """What these have left in their room is gone; of a session that has not ended this says
+        nothing."""
 
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[RoomStanding]:
         """What decides about access, for (session id, user id) pairs at once, in their order."""

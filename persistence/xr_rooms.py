@@ -110,7 +110,8 @@ _DELETE = "UPDATE xr_rooms SET deleted_at = $2 WHERE id = $1 AND deleted_at IS N
 # Statements of their own, after the row of the room is locked: what was started, or joined, before
 # that is seen by them, and nothing is afterwards.
 _END = """
-    UPDATE xr_sessions SET status = 'ended', ended_at = $2 WHERE room_id = $1 AND ended_at IS NULL
+    UPDATE xr_sessions SET status = 'ended', ended_at = $2, emptied_at = $2
+    WHERE room_id = $1 AND ended_at IS NULL
     RETURNING id
 """
 EMPTY: Final = """

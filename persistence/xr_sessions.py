@@ -10,9 +10,16 @@ from uuid import UUID
 from persistence.pages import BEFORE_ALL, page_of_rows, start_of
 from persistence.pool import DatabasePool
 from persistence.ports import Page
-from persistence.xr_ports import NOWHERE, EndedSession, RoomStanding, XrSession
+from persistence.xr_ports import (
+    BEFORE_ALL_ROOMS,
+    NOWHERE,
+    EndedSession,
+    RoomStanding,
+    ToEmpty,
+    XrSession,
+)
 from persistence.xr_rooms import EMPTY
-from persistence.xr_rows import SESSION, read_standings, session_of_row
+from persistence.xr_rows import ROOM, SESSION, read_standings, room_of_row, session_of_row
 
 # The one that is there is answered by a change that changes nothing: otherwise one that was started
 # a moment ago could be neither in the way nor seen.
@@ -46,6 +53,23 @@ _END = f"""
     WHERE id = $1 AND ended_at IS NULL
     RETURNING {SESSION}
 """  # noqa: S608 - constants
+
+ALL_TO_EMPTY: Final = f"""
+    SELECT {ROOM}, array_agg(session.id) AS session_ids
+    FROM xr_sessions AS session {_OF_LIVE_ROOM}
+    WHERE session.ended_at IS NOT NULL AND session.emptied_at IS NULL AND session.room_id > $1
+        AND NOT EXISTS (
+            SELECT FROM xr_sessions AS active
+            WHERE active.room_id = session.room_id AND active.ended_at IS NULL
+        )
+    GROUP BY room.id ORDER BY room.id LIMIT $2
+"""  # noqa: S608 - constants
+TO_EMPTY: Final = ALL_TO_EMPTY.replace("session.room_id > $1", "session.room_id = $1")
+
+_EMPTIED = """
+    UPDATE xr_sessions SET emptied_at = $2
+    WHERE id = ANY ($1::uuid[]) AND ended_at IS NOT NULL AND emptied_at IS NULL
+"""
 
 _SESSIONS = f"SELECT {SESSION} FROM xr_sessions AS session WHERE id = ANY ($1::uuid[])"  # noqa: S608 - constants
 
@@ -87,6 +111,27 @@ class PostgresXrSessionStore:
                 return EndedSession(session_of_row(row), was_active=True)
         before = await self.get(session_id)
         return None if before is None else EndedSession(before, was_active=False)
+
+    async def to_empty(self, room_id: UUID) -> ToEmpty | None:
+        """See `xr_ports.XrSessionStore.to_empty`."""
+        found = await self._to_empty(TO_EMPTY, room_id, 1)
+        return found[0] if found else None
+
+    async def all_to_empty(
+        self, *, after: UUID = BEFORE_ALL_ROOMS, limit: int = 100
+    ) -> Sequence[ToEmpty]:
+        """See `xr_ports.XrSessionStore.all_to_empty`."""
+        return await self._to_empty(ALL_TO_EMPTY, after, limit)
+
+    async def _to_empty(self, query: str, *arguments: object) -> Sequence[ToEmpty]:
+        async with self._pool.borrow() as connection:
+            rows = await connection.fetch(query, *arguments)
+        return [ToEmpty(room_of_row(row), tuple(row["session_ids"])) for row in rows]
+
+    async def emptied(self, session_ids: Sequence[UUID], at: datetime) -> None:
+        """See `xr_ports.XrSessionStore.emptied`."""
+        async with self._pool.borrow() as connection:
+            await connection.execute(_EMPTIED, list(session_ids), at)
 
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[RoomStanding]:
         """See `xr_ports.XrSessionStore.standings`."""

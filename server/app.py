@@ -76,6 +76,7 @@ from server.demo_session import (
     ensure_demo_session,
 )
 from server.document_standings import DocumentStandings
+from server.emptying import Emptying
 from server.forgetting import Forgetting
 from server.housekeeping import keep_house
 from server.lifetimes import OwnersGone
@@ -330,7 +331,7 @@ async def _build(
         is_database_up=lambda: stores.is_up() and journal.last_error is None,
         fence=fence,
     )
-    owners = OwnersGone(live)
+    owners = OwnersGone(live, stores.objects)
     witnesses.add(owners)
     stack.callback(owners.close)
     journal.start()
@@ -340,6 +341,7 @@ async def _build(
     watching = asyncio.create_task(watch.run())
     stack.callback(watching.cancel)
     past = TimeTravel(stores.archive, fence)
+    emptying = _emptying(stores, live, stack)
 
     async def send_away(user_id: UUID) -> None:
         await issuer.revoke_user(user_id)
@@ -379,6 +381,7 @@ async def _build(
             write_down=write_down,
         ),
         personal_data=PersonalData(stores.privacy),
+        emptying=emptying,
         authenticator=authenticator,
         settings=settings,
         limits=request_limits(settings, counters),
@@ -395,6 +398,14 @@ async def _build(
     app.state.directory = directory
     app.state.audit = audit
     app.state.ready_lines = await _demo(stores, settings) if settings.dev else []
+
+
+def _emptying(stores: Stores, live: LiveRooms, stack: AsyncExitStack) -> Emptying:
+    """Empties rooms that were left, from now on."""
+    emptying = Emptying(stores.xr.sessions, live)
+    looking = asyncio.create_task(emptying.run())
+    stack.callback(looking.cancel)
+    return emptying
 
 
 def _keep_house(

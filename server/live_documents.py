@@ -95,6 +95,14 @@ class LiveRooms:
             host = await self._directory.open(document)
         return host
 
+    async def all_stored(self, document: DocumentName, within: float = 5.0) -> bool:
+        """See `rest.ports.LiveDocuments.all_stored`."""
+        host = self._directory.find(document)
+        if host is None:
+            return self._directory.is_at_rest(document)
+        host.run_turn()
+        return await self._directory.stored(host.position, within)
+
     async def renew_rules(self, document: DocumentName) -> None:
         """See `rest.ports.LiveDocuments.renew_rules`."""
         await self._directory.renew_rules(document)

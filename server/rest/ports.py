@@ -107,6 +107,9 @@ class LiveDocuments(Protocol):
             Exception: whatever `change` raises; nothing was changed.
         """
 
+    async def all_stored(self, document: DocumentName, within: float = 5.0) -> bool:
+        """Whether all of the document that there is now is stored, or is within so many seconds."""
+
     async def renew_rules(self, document: DocumentName) -> None:
         """Its config has changed: edits are held against what it asks for now (RUL-1).
 

@@ -17,6 +17,7 @@ from persistence.xr_stores import XrStores
 from server.audit import AuditTrail
 from server.authentication import Authenticator
 from server.clock import Clock, utc_now
+from server.emptying import Emptying
 from server.exporting import Exports
 from server.forgetting import Forgets
 from server.limits.requests import RequestLimits
@@ -51,6 +52,7 @@ class Services:
     tokens: TokenIssuer
     forgetting: Forgets
     personal_data: PersonalData
+    emptying: Emptying
     authenticator: Authenticator
     settings: Settings
     clock: Clock = utc_now

@@ -9,9 +9,8 @@ from fastapi import Query
 from starlette.responses import Response
 
 from crdt_docs.messages import CloseCode
-from persistence.ports import InvalidCursor
+from persistence.ports import InvalidCursor, StorageUnavailable
 from persistence.xr_ports import XrSession
-from server.lifetimes import empty_after_session
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
 from server.rest.errors import (
@@ -23,11 +22,10 @@ from server.rest.errors import (
     refuses,
 )
 from server.rest.requests import PageQuery
-from server.rest.services import Services, ServicesOf
+from server.rest.services import ServicesOf
 from server.rest.xr_callers import (
     ROOM_NOT_FOUND,
     XR_SESSION_NOT_FOUND,
-    OpenedRoom,
     RoomEditor,
     RoomReader,
     XrHost,
@@ -44,9 +42,11 @@ router = resource_router("Room sessions")
     status_code=201,
     responses={200: {"model": Envelope[XrSessionView], "description": "There is one already."}},
 )
-@refuses(ROOM_NOT_FOUND)
+@refuses(ROOM_NOT_FOUND, STORAGE_UNAVAILABLE, BACKLOG_FULL, DOCUMENT_UNAVAILABLE)
 async def start_xr_session(opened: RoomEditor, services: ServicesOf, reply: Reply) -> Response:
     """Start a session: hosts and editors. A room has one; who comes second is given that one."""
+    if not await services.emptying.empty(opened.room.id):  # LIF-4
+        raise StorageUnavailable("what the last session left in the room is not stored as gone")
     wanted = XrSession(id=uuid4(), room_id=opened.room.id, started_at=services.clock())
     session = await services.xr.sessions.start(wanted)
     if session is None:
@@ -91,17 +91,9 @@ async def end_xr_session(opened: XrHost, services: ServicesOf, reply: Reply) -> 
     if ended is None:
         raise ApiError(XR_SESSION_NOT_FOUND)
     if await services.xr.sessions.active(opened.room.id) is None:  # else others are there now
-        await _clear(opened, services)
+        services.permissions.forget(opened.document)
+        await services.live.close_document(
+            opened.document, CloseCode.ENDED, "the session has ended"
+        )
+        await services.emptying.empty(opened.room.id, opened.caller.identity)
     return reply(xr_session_view(ended.session))
-
-
-async def _clear(opened: OpenedRoom, services: Services) -> None:
-    """Nobody is in the room any more (LIF-1)."""
-    services.permissions.forget(opened.document)
-    await services.live.close_document(opened.document, CloseCode.ENDED, "the session has ended")
-    await empty_after_session(
-        services.live,
-        opened.document,
-        opened.caller.identity,
-        is_persistent=opened.room.is_persistent,
-    )

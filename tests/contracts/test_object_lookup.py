@@ -11,7 +11,7 @@ import pytest
 
 from crdt_docs.gestures import Author
 from crdt_docs.identifiers import DocumentKind, DocumentName
-from crdt_docs.object_changes import ObjectChange
+from crdt_docs.object_changes import ObjectChange, State
 from crdt_docs.object_kinds import ObjectKind, kinds_in
 from persistence.cursors import encode_cursor
 from persistence.lookup_ports import Event, ObjectLookup
@@ -32,6 +32,7 @@ from tests.helpers.objects import (
     UPDATE,
     Hands,
     box,
+    model,
     remark,
     state_for,
 )
@@ -102,6 +103,30 @@ async def test_the_creator_is_whoever_created_it_last(store: Store, kind: Object
     await store.documents.commit([entry(5, gone), entry(6, again)])
     assert await store.objects.creator(SESSION, kind, "a") == Author(BEN)
     assert await store.objects.creator(SESSION, kind, "b") is None
+
+
+async def test_lif_2_what_somebody_owns_in_a_room_is_found_by_them(store: Store) -> None:
+    hands = Hands()
+
+    def cup(lifetime: str, owner: UUID | None) -> State:
+        return model(1)._replace(lifetime=lifetime, created_by=str(owner) if owner else None)
+
+    changes = [
+        hands.change(CREATE, "cup", cup("owner", ANA), BEN),
+        hands.change(CREATE, "jug", cup("owner", ANA), BEN),
+        hands.change(CREATE, "pen", cup("owner", BEN), BEN),
+        hands.change(CREATE, "old", cup("owner", ANA), BEN),
+        hands.change(CREATE, "wall", cup("room", ANA), BEN),
+        hands.change(CREATE, "note", cup("session", ANA), BEN),
+        hands.change(CREATE, "lost", cup("owner", None), BEN),
+        hands.change_in(ObjectKind.XR_OBJECT, DELETE, "old", None, BEN),
+    ]
+    await store.documents.commit([entry(i, each) for i, each in enumerate(changes, 1)])
+    found = await store.objects.owned(SESSION, [ANA, uuid4()])
+    assert {person: sorted(ids) for person, ids in found.items()} == {ANA: ["cup", "jug"]}
+    assert set(await store.objects.owned(SESSION, [ANA, BEN])) == {ANA, BEN}
+    assert await store.objects.owned(SESSION, []) == {}
+    assert await store.objects.owned(uuid4(), [ANA]) == {}
 
 
 @pytest.mark.parametrize("kind", ObjectKind)

@@ -64,6 +64,59 @@ async def test_nothing_is_started_where_there_is_no_room(xr: XrStores) -> None:
     assert await xr.sessions.end(MISSING, LATER) is None
 
 
+async def left(xr: XrStores) -> dict[int, set[int]]:
+    """The rooms that are to be emptied, and the sessions after which."""
+    found = await xr.sessions.all_to_empty()
+    for each in found:
+        assert await xr.sessions.to_empty(each.room.id) == each
+    return {each.room.id.int: {number.int for number in each.session_ids} for each in found}
+
+
+async def test_xrs_7_a_room_is_to_be_emptied_from_the_end_of_its_session(xr: XrStores) -> None:
+    await xr.sessions.start(a_session(10))
+    await xr.sessions.start(a_session(20, room=2))
+    assert await left(xr) == {}
+    assert await xr.sessions.to_empty(ROOM) is None
+    await xr.sessions.end(SESSION, LATER)
+    assert await left(xr) == {1: {10}}
+    await xr.sessions.emptied([SESSION, UUID(int=20)], LATER)
+    assert await left(xr) == {}
+    await xr.sessions.end(UUID(int=20), LATER)
+    assert await left(xr) == {2: {20}}
+
+
+async def test_xrs_7_not_while_there_is_another_session(xr: XrStores) -> None:
+    await xr.sessions.start(a_session(10))
+    await xr.sessions.end(SESSION, LATER)
+    await xr.sessions.start(a_session(11))
+    assert await left(xr) == {}
+    await xr.sessions.end(UUID(int=11), LATER)
+    assert await left(xr) == {1: {10, 11}}
+    await xr.sessions.emptied([SESSION, UUID(int=11)], LATER)
+    assert await left(xr) == {}
+
+
+async def test_xrs_7_nor_once_it_was_deleted(xr: XrStores) -> None:
+    await xr.sessions.start(a_session(10))
+    await xr.sessions.start(a_session(20, room=2))
+    await xr.sessions.end(SESSION, LATER)
+    await xr.rooms.delete(ROOM, LATER)
+    await xr.rooms.delete(OTHER, LATER)
+    assert await left(xr) == {}
+    await xr.rooms.forget([ROOM, OTHER])
+    assert await left(xr) == {}
+
+
+async def test_xrs_7_all_of_them_come_in_pages(xr: XrStores) -> None:
+    for number in range(1, 6):
+        await xr.rooms.create(a_room(number))
+        await xr.sessions.start(a_session(10 * number, room=number))
+        await xr.sessions.end(UUID(int=10 * number), LATER)
+    first = await xr.sessions.all_to_empty(limit=3)
+    rest = await xr.sessions.all_to_empty(after=first[-1].room.id, limit=3)
+    assert [each.room.id.int for each in (*first, *rest)] == [1, 2, 3, 4, 5]
+
+
 async def test_xrs_3_a_session_ends_once_and_all_who_are_in_it_are_gone(xr: XrStores) -> None:
     await xr.sessions.start(a_session())
     await xr.sessions.start(a_session(20, room=2))

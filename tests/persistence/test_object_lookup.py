@@ -10,13 +10,14 @@ import pytest
 import pytest_asyncio
 
 from crdt_docs.object_kinds import ObjectKind
-from persistence.object_lookup import ANNOTATIONS_OF, CREATOR, ROW, STATE_OF
+from persistence.object_lookup import ANNOTATIONS_OF, CREATOR, OWNED, ROW, STATE_OF
 from persistence.pool import Connection, connect
 from tests.helpers.query_plans import plan_nodes
 
 SESSION = UUID(int=1)
 
-# One session with nearly everything: 20,000 annotations of 2,000 objects, three versions each.
+# One session with nearly everything: 20,000 annotations of 2,000 objects, three versions each; and
+# a room of 20,000 objects, of which 200 belong to ten people.
 _FILL = """
     INSERT INTO ocw_annotations (session_id, id, object_id, annotation_type, content, resolved,
         is_valid, search_text, version)
@@ -27,7 +28,13 @@ _FILL = """
         contributors, change_type, update_seq)
     SELECT session_id, id, v, '{}', 'user', '{}', CASE v WHEN 1 THEN 'create' ELSE 'update' END, v
     FROM ocw_annotations, generate_series(1, 3) AS v;
-    ANALYZE ocw_annotations, ocw_annotation_history;
+    INSERT INTO xr_objects (room_id, id, object_type, properties, is_interactive, is_locked,
+        lifetime, created_by, is_valid, search_text, version)
+    SELECT lpad('1', 32, '0')::uuid, 'x' || n, 'model', '{}', false, false,
+        CASE WHEN n % 100 = 0 THEN 'owner' ELSE 'room' END,
+        lpad((n % 1000)::text, 32, '0')::uuid::text, true, '', 1
+    FROM generate_series(1, 20000) AS n;
+    ANALYZE ocw_annotations, ocw_annotation_history, xr_objects;
 """
 
 
@@ -52,8 +59,9 @@ async def filled(filled_database: str) -> AsyncIterator[Connection]:
         ),
         (ANNOTATIONS_OF, ("o7", "", 51, False), {"ocw_annotations_by_object"}),
         (ANNOTATIONS_OF, ("o7", "a5", 51, True), {"ocw_annotations_by_object"}),
+        (OWNED, ([str(UUID(int=0x100)), str(UUID(int=7))],), {"xr_objects_owned"}),
     ],
-    ids=["row", "creator", "state", "annotations", "later page"],
+    ids=["row", "creator", "state", "annotations", "later page", "owned"],
 )
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_lookup_reads_an_index(

@@ -16,7 +16,7 @@ from persistence.xr_members import MEMBERS
 from persistence.xr_participants import CLOSE_OPEN, EVERYBODY, FORGET, NOTE, THERE
 from persistence.xr_ports import RoomFilter, RoomType
 from persistence.xr_rooms import find_query
-from persistence.xr_sessions import OF_ROOM
+from persistence.xr_sessions import ALL_TO_EMPTY, OF_ROOM, TO_EMPTY
 from tests.helpers.query_plans import plan_nodes
 
 WORKSPACE, OTHER, DATASPACE = UUID(int=7), UUID(int=8), UUID(int=5)
@@ -45,11 +45,12 @@ _FILL = """
     INSERT INTO xr_room_members (room_id, user_id, role, added_at)
     SELECT nth(1), nth(100000 + n), 'viewer', timestamptz '2026-01-01' + n * interval '1 minute'
     FROM generate_series(1, 5000) AS n;
-    INSERT INTO xr_sessions (id, room_id, status, started_at, ended_at)
+    INSERT INTO xr_sessions (id, room_id, status, started_at, ended_at, emptied_at)
     SELECT
         nth(n), nth(1 + n / 200), CASE WHEN n % 200 = 0 THEN 'active' ELSE 'ended' END,
         timestamptz '2026-01-01' + n * interval '1 minute',
-        CASE WHEN n % 200 <> 0 THEN timestamptz '2026-01-01' + (n + 1) * interval '1 minute' END
+        CASE WHEN n % 200 <> 0 THEN timestamptz '2026-01-01' + (n + 1) * interval '1 minute' END,
+        CASE WHEN n % 200 <> 0 AND n % 500 <> 1 THEN timestamptz '2026-02-01' END
     FROM generate_series(1, 20000) AS n;
     INSERT INTO xr_participants (
         session_id, connection_id, user_id, device_type, joined_at, last_seen_at, left_at
@@ -175,6 +176,17 @@ async def test_what_is_looked_up_is_read_from_an_index(filled: Connection, mode:
     assert indexes(used) == {"xr_participants_there"}
     used = await plan(filled, mode, FORGET, datetime(2026, 1, 1, 0, 30, tzinfo=UTC), 10)
     assert indexes(used) == {"xr_participants_gone", "xr_participants_pkey"}
+
+
+@MODES
+@pytest.mark.asyncio(loop_scope="module")
+async def test_rooms_that_are_to_be_emptied_are_read_from_an_index(
+    filled: Connection, mode: str
+) -> None:
+    for query, limit in ((TO_EMPTY, 1), (ALL_TO_EMPTY, 100)):
+        used = await plan(filled, mode, query, UUID(int=1), limit)
+        assert "xr_sessions_to_empty" in indexes(used)
+        assert touched(used) < 200
 
 
 @MODES

@@ -32,6 +32,7 @@ from persistence.ports import SessionStore
 from persistence.token_ports import TokenStore
 from persistence.xr_stores import XrStores, xr_in_memory
 from server.authentication import Authenticator
+from server.emptying import Emptying
 from server.forgetting import Forgetting
 from server.personal_data import PersonalData
 from server.rest.ports import Edited, Readiness
@@ -110,6 +111,9 @@ class FakeLiveDocuments:
             result = change(doc)
         self.edits.append((document, identity, is_restore))
         return Edited(result, self.is_stored, len(self.edits))
+
+    async def all_stored(self, document: DocumentName, within: float = 5.0) -> bool:
+        return self.is_stored
 
     async def renew_rules(self, document: DocumentName) -> None:
         self.renewed.append(document)
@@ -223,9 +227,10 @@ class Api:
             tokens=in_memory(self.stored_tokens, MemoryTokenStore),
             xr=self.xr_tables,
         )
+        xr = self.xr_stored_in or xr_in_memory(self.xr_tables)
         self.services = Services(
             sessions=self.stored_in or self.sessions,
-            xr=self.xr_stored_in or xr_in_memory(self.xr_tables),
+            xr=xr,
             objects=self.documents.objects,
             search=MemorySearch(self.stored_in or self.sessions, self.documents.objects),
             archive=self.documents.archive,
@@ -238,6 +243,7 @@ class Api:
             tokens=self.tokens,
             forgetting=Forgetting(privacy, send_away=self.tokens.revoke_user),
             personal_data=PersonalData(privacy),
+            emptying=Emptying(xr.sessions, self.live, clock=self.forge.clock),
             authenticator=authenticator,
             settings=self.settings,
             clock=self.forge.clock,

@@ -1,18 +1,20 @@
-"""LIF: what goes with the session of a room, and with the people in it."""
+"""LIF: what goes with the people in a room."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from pycrdt import Map
 
 from crdt_docs.access import Role
+from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
 from crdt_docs.member import Member
 from persistence.ports import StorageUnavailable
-from server.lifetimes import OwnersGone, empty_after_session
+from server.lifetimes import OwnersGone
 from server.witness import SOMEBODY
 from tests.helpers.waiting import until
 from tests.server.rest_client import FakeLiveDocuments
@@ -22,21 +24,53 @@ BOARD = document_name(DocumentKind.OCW, UUID(int=5))
 ADA, BEN = Identity(UUID(int=1)), Identity(UUID(int=2))
 
 
-async def furnish(live: FakeLiveDocuments, document: DocumentName = ROOM) -> None:
-    """A cup of Ada's, and a chair of nobody's."""
+class Rows:
+    """Who owns what, as rows say.
 
-    def change(doc: Any) -> None:
-        objects = doc.get("objects", type=Map)
-        objects["cup"] = Map({"lifetime": "owner", "created_by": str(ADA.user_id)})
-        objects["chair"] = Map({"object_type": "furniture"})
+    Attributes:
+        asked: about whom, in order.
+    """
 
-    await live.edit(document, ADA, change)
-    live.edits.clear()
+    def __init__(self, *owners: Identity) -> None:
+        self.of = {owner.user_id: ["cup"] for owner in owners}
+        self.asked: list[list[UUID]] = []
+        self.fail_with: Exception | None = None
+
+    async def owned(self, room_id: UUID, people: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
+        """See `OwnedObjects`."""
+        self.asked.append([*people])
+        if self.fail_with is not None:
+            raise self.fail_with
+        return {person: self.of[person] for person in people if person in self.of}
 
 
-def left(live: FakeLiveDocuments, document: DocumentName = ROOM) -> set[str]:
-    """What is still there."""
-    return set(live.documents[document].get("objects", type=Map).keys())
+class House:
+    """A room with a cup of Ada's and a chair of nobody's, and who is looking after them."""
+
+    def __init__(self, document: DocumentName = ROOM) -> None:
+        self.live = FakeLiveDocuments()
+        self.document = document
+        self.rows = Rows(ADA)
+
+    async def furnish(self) -> House:
+        """Put them there."""
+
+        def change(doc: Any) -> None:
+            objects = doc.get("objects", type=Map)
+            objects["cup"] = Map({"lifetime": "owner", "created_by": str(ADA.user_id)})
+            objects["chair"] = Map({"object_type": "furniture"})
+
+        await self.live.edit(self.document, ADA, change)
+        self.live.edits.clear()
+        return self
+
+    def owners(self, *, grace: float = 0.0, together: float = 0.0) -> OwnersGone:
+        """Who is looking."""
+        return OwnersGone(self.live, self.rows, grace=grace, together=together)
+
+    def left(self) -> set[str]:
+        """What is still there."""
+        return set(self.live.documents[self.document].get("objects", type=Map).keys())
 
 
 def somebody(identity: Identity) -> Member:
@@ -44,68 +78,121 @@ def somebody(identity: Identity) -> Member:
     return Member(identity, Role.EDITOR)
 
 
-async def test_lif_1_the_room_is_emptied_in_somebody_s_name() -> None:
-    live = FakeLiveDocuments()
-    await furnish(live)
-    await empty_after_session(live, ROOM, BEN, is_persistent=True)
-    assert left(live) == {"chair"}
-    await empty_after_session(live, ROOM, BEN, is_persistent=False)
-    assert left(live) == set()
-    assert {identity for _, identity, _ in live.edits} == {BEN}
+def pass_by(owners: OwnersGone, *people: Identity, document: DocumentName = ROOM) -> None:
+    """All of them come, and then all of them go."""
+    members = [somebody(each) for each in people]
+    for member in members:
+        owners.came(document, member, SOMEBODY)
+    for member in members:
+        owners.went(document, member, None)
 
 
 async def test_lif_2_what_somebody_owned_goes_with_their_last_connection() -> None:
-    live = FakeLiveDocuments()
-    await furnish(live)
-    owners = OwnersGone(live, grace=0)
+    house = await House().furnish()
+    owners = house.owners()
     headset, desktop = somebody(ADA), somebody(ADA)
     owners.came(ROOM, headset, SOMEBODY)
     owners.came(ROOM, desktop, SOMEBODY)
     owners.went(ROOM, headset, None)
     await asyncio.sleep(0.01)
-    assert live.edits == []
+    assert house.rows.asked == []
     owners.went(ROOM, desktop, None)
-    await until(lambda: "cup" not in left(live))
-    assert left(live) == {"chair"}
+    await until(lambda: "cup" not in house.left())
+    assert house.left() == {"chair"}
+    assert [identity for _, identity, _ in house.live.edits] == [ADA]
 
 
 async def test_lif_2_who_comes_back_in_time_keeps_what_they_own() -> None:
-    live = FakeLiveDocuments()
-    await furnish(live)
-    owners = OwnersGone(live, grace=0.02)
-    owners.came(ROOM, headset := somebody(ADA), SOMEBODY)
-    owners.went(ROOM, headset, None)
+    house = await House().furnish()
+    owners = house.owners(grace=0.02)
+    pass_by(owners, ADA)
     owners.came(ROOM, somebody(ADA), SOMEBODY)
     await asyncio.sleep(0.05)
-    assert left(live) == {"cup", "chair"}
+    assert house.left() == {"cup", "chair"}
+    assert house.rows.asked == []
     owners.close()
+
+
+async def test_lif_2_who_comes_back_while_it_is_looked_keeps_what_they_own() -> None:
+    house = await House().furnish()
+    owners = house.owners()
+    find = house.rows.owned
+
+    async def find_late(room_id: UUID, people: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
+        owners.came(ROOM, somebody(ADA), SOMEBODY)
+        return await find(room_id, people)
+
+    house.rows.owned = find_late  # type: ignore[method-assign] # this is when they come
+    pass_by(owners, ADA)
+    await until(lambda: bool(house.rows.asked))
+    await asyncio.sleep(0.01)
+    assert house.left() == {"cup", "chair"}
 
 
 async def test_lif_2_a_board_s_objects_have_no_lifetime() -> None:
-    live = FakeLiveDocuments()
-    await furnish(live, BOARD)
-    owners = OwnersGone(live, grace=0)
-    owners.came(BOARD, somebody(ADA), SOMEBODY)
-    owners.went(BOARD, somebody(ADA), None)
+    house = await House(BOARD).furnish()
+    pass_by(house.owners(), ADA, document=BOARD)
     await asyncio.sleep(0.01)
-    assert left(live, BOARD) == {"cup", "chair"}
+    assert house.rows.asked == []
 
 
-async def test_what_cannot_be_deleted_is_counted() -> None:
-    live = FakeLiveDocuments()
-    live.fail_with = StorageUnavailable("gone")
-    owners = OwnersGone(live, grace=0)
-    owners.came(ROOM, headset := somebody(ADA), SOMEBODY)
-    owners.went(ROOM, headset, None)
+async def test_lif_5_all_who_leave_at_once_are_one_question() -> None:
+    house = await House().furnish()
+    crowd = [Identity(UUID(int=number)) for number in range(100, 600)]
+    pass_by(house.owners(together=0.02), *crowd, ADA)
+    await until(lambda: "cup" not in house.left())
+    assert [len(people) for people in house.rows.asked] == [501]
+    assert len(house.live.edits) == 1
+
+
+async def test_lif_5_for_people_who_own_nothing_no_document_is_opened() -> None:
+    house = await House().furnish()
+    house.live.opened.clear()
+    pass_by(house.owners(), BEN)
+    await until(lambda: bool(house.rows.asked))
+    await asyncio.sleep(0.01)
+    assert house.live.opened == []
+
+
+async def test_who_leaves_later_is_looked_at_later() -> None:
+    house = await House().furnish()
+    owners = house.owners()
+    pass_by(owners, BEN)
+    await until(lambda: len(house.rows.asked) == 1)
+    pass_by(owners, ADA)
+    await until(lambda: len(house.rows.asked) == 2)
+    await until(lambda: "cup" not in house.left())
+
+
+async def test_what_cannot_be_deleted_now_is_counted_and_tried_again() -> None:
+    house = await House().furnish()
+    owners = house.owners(grace=0.005)
+    house.live.fail_with = StorageUnavailable("gone")
+    pass_by(owners, ADA)
     await until(lambda: owners.failed == 1)
+    house.rows.fail_with, house.live.fail_with = StorageUnavailable("gone"), None
+    await until(lambda: owners.failed >= 2)
+    house.rows.fail_with, house.live.is_stored = None, False
+    before = owners.failed
+    await until(lambda: owners.failed > before)
+    house.live.is_stored = True
+    await until(lambda: "cup" not in house.left())
+
+
+async def test_a_document_that_is_broken_is_not_tried_again() -> None:
+    house = await House().furnish()
+    owners = house.owners()
+    house.live.fail_with = DocumentBroken("it is")
+    pass_by(owners, ADA)
+    await until(lambda: owners.failed == 1)
+    await asyncio.sleep(0.01)
+    assert owners.failed == 1
 
 
 async def test_nothing_is_deleted_when_the_server_stops() -> None:
-    live = FakeLiveDocuments()
-    await furnish(live)
-    owners = OwnersGone(live, grace=0)
-    owners.came(ROOM, headset := somebody(ADA), SOMEBODY)
-    owners.went(ROOM, headset, None)
+    house = await House().furnish()
+    owners = house.owners()
+    pass_by(owners, ADA)
     owners.close()
     await asyncio.sleep(0.01)
-    assert left(live) == {"cup", "chair"}
+    assert house.left() == {"cup", "chair"}

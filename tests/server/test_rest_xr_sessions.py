@@ -180,6 +180,27 @@ async def test_what_could_not_be_emptied_is_tried_again(api: Api) -> None:
     assert [name for name, _, _ in api.live.edits] == [document(room)]
 
 
+async def test_lif_4_the_next_session_begins_in_a_room_that_was_emptied(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    room = await make_room(anna)
+    await give_role(api, room, bert, Role.EDITOR)
+    session = await start(room, anna)
+    api.live.fail_with = StorageUnavailable("gone")
+    await anna.post(at_session(session, "/end"))
+    answer = await bert.post(at_room(room, "/sessions"))
+    assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
+    api.live.fail_with, api.live.is_stored = None, False
+    answer = await bert.post(at_room(room, "/sessions"))
+    assert refusal(answer) == (503, "STORAGE_UNAVAILABLE")
+    api.live.is_stored = True
+    api.live.edits.clear()
+    data_of(await bert.post(at_room(room, "/sessions")), 201)
+    ((edited, identity, _),) = api.live.edits
+    assert (edited, identity.user_id) == (document(room), anna.user_id)
+    await bert.post(at_room(room, "/sessions"))
+    assert len(api.live.edits) == 1
+
+
 async def test_only_hosts_and_services_end(api: Api) -> None:
     room = await make_room(api.caller(), config={"default_role": "editor"})
     session = await start(room, api.caller())
