@@ -2,8 +2,8 @@
 
 Root map `objects`: id -> map {object_type, position, size, rotation, properties: map, layer,
 is_locked}, of a room {object_type, transform, properties: map}; root map `annotations`: id -> map
-{annotation_type, content: text, object_id, resolved}. Each edit is one Yjs update. All but
-deletions carry a mark: as a further member of a point, or as a word.
+{annotation_type, content: text, object_id, resolved}. Each edit is one Yjs update. Each carries
+a mark, as a further member of a point or as a word, unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -92,6 +92,12 @@ class Board:
         """An object of a board goes somewhere else."""
         edit = self._begin()
         self._maps[object_id].set(edit, "position", self._marked(x=round(x), y=round(y)))
+        return self._end(edit)
+
+    def lift(self, object_id: str, layer: int) -> bytes:
+        """An object of a board comes to lie above others; without a mark."""
+        edit = self._begin()
+        self._maps[object_id].set(edit, "layer", layer)
         return self._end(edit)
 
     def type_word(self, object_id: str, word: str = "") -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Protocol
 
+from crdt_docs.pose_messages import Device
 from loadtest.board import Board
 from loadtest.plan import Plan
 from loadtest.rest import Rest
@@ -12,7 +13,16 @@ from loadtest.seat import Seat
 
 
 class Headset(Protocol):
-    """What somebody with a headset does besides."""
+    """What somebody in a room with headsets does besides.
+
+    Attributes:
+        device: what they are there with.
+    """
+
+    device: Device
+
+    async def hello(self) -> None:
+        """Be there, and from now on say where one is, 30 times a second."""
 
     async def claim(self, object_id: str) -> bool:
         """Take an object of the room into a hand; whether that was granted."""
@@ -31,7 +41,6 @@ class Person(Protocol):
         random: of the run's seed and the person's number.
         board: makes the person's edits.
         rest: the person's calls by REST.
-        headset: of an XR room, and of nobody else.
     """
 
     seat: Seat
@@ -39,7 +48,10 @@ class Person(Protocol):
     random: random.Random
     board: Board
     rest: Rest
-    headset: Headset
+
+    @property
+    def headset(self) -> Headset:
+        """What they wear, where there is a room for it."""
 
     @property
     def is_running(self) -> bool:
@@ -49,7 +61,11 @@ class Person(Protocol):
         """Connect, when that is due, and have the document."""
 
     async def pause(self, seconds: float) -> None:
-        """What comes next is due so much later than what came before."""
+        """What comes next is due so much later than what came before.
+
+        Raises:
+            Gone: the server has ended the connection (`loadtest.participant`).
+        """
 
     def edit(self, update: bytes) -> None:
         """Send an edit, which the board has made."""
@@ -64,7 +80,7 @@ class Person(Protocol):
         """Be gone without a word."""
 
     async def rejoin(self) -> None:
-        """Connect again after being cut."""
+        """Connect again after being cut, or sent away."""
 
     def stop_reading(self) -> None:
         """Leave what comes in the socket, from now on."""

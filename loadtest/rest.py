@@ -42,11 +42,15 @@ class Rest:
     Args:
         client: shared with others.
         seat: whose token, and which session.
+
+    Attributes:
+        is_throttled: the last call was told to come again later.
     """
 
     def __init__(
         self, client: httpx.AsyncClient, seat: Seat, measures: Measures, time: OwnTime
     ) -> None:
+        self.is_throttled = False
         self._client = client
         self._measures = measures
         self._time = time
@@ -55,6 +59,10 @@ class Rest:
         self._here = f"/ocw/sessions/{seat.session}"
         self._begun = 0
         self._due = -1
+
+    async def session(self) -> dict[str, Any]:
+        """What is known of the session; empty: no answer."""
+        return await self._call("GET", self._here) or {}
 
     async def search(self, words: str) -> list[dict[str, Any]]:
         """Objects and annotations of the session in which the words are."""
@@ -126,11 +134,12 @@ class Rest:
         self._measures.delay(Delay.REST, now, now - begun)
 
     def _data(self, answer: httpx.Response) -> dict[str, Any] | None:
+        self.is_throttled = answer.status_code == httpx.codes.TOO_MANY_REQUESTS
         if answer.is_success:
             data: dict[str, Any] = answer.json()["data"]
             return data
         self._measures.count(_kind_of(answer.status_code))
-        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        if self.is_throttled:
             self._measures.count(Count.THROTTLED)
         else:
             self._measures.error(f"{answer.request.method} {answer.status_code}: {_why(answer)}")
