@@ -65,6 +65,7 @@ class Shared:
         start: of the run, in nanoseconds of the monotonic clock.
         api: connections to the server's REST API.
         tls: whom to trust; None: whom the machine does.
+        expected_closes: codes that are part of the story, and not counted.
     """
 
     plan: Plan
@@ -72,6 +73,7 @@ class Shared:
     start: int
     api: httpx.AsyncClient
     tls: ssl.SSLContext | None = None
+    expected_closes: frozenset[int] = frozenset()
 
 
 class Participant:
@@ -102,6 +104,7 @@ class Participant:
         self.is_joined = False
         self._end = shared.start + int((plan.ramp + plan.seconds) * SECOND)
         self._tls = shared.tls
+        self._expected_closes = shared.expected_closes
         self._dialect = Dialect.of(seat)
         self._unanswered = Unanswered(is_answered=seat.acknowledges)
         self._tag = marks.tag(seat.number)
@@ -248,7 +251,8 @@ class Participant:
         self.is_joined = False
         self.headset.ended(gone)
         if not self._is_leaving:
-            self.measures.close(code, reason)
+            if code not in self._expected_closes:
+                self.measures.close(code, reason)
             self._gone = gone
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_exception(gone)
