@@ -197,10 +197,10 @@ class Connection(asyncio.Protocol):
     def _sample(self, data: bytes, found: int, since: int) -> None:
         """Delays of some; of those only that were made since their receiver is there."""
         now, own = monotonic_ns(), self._seat.number
-        sampled = list(marks.sample(data, SAMPLED, now))
-        weight = max(round(found / max(len(sampled), 1)), 1)
-        for sender, at in sampled:
-            if at >= since and sender != own:
+        sampled = [at for sender, at in marks.sample(data, SAMPLED, now) if sender != own]
+        for index, at in enumerate(sampled, 1):
+            if at >= since:
+                weight = found * index // len(sampled) - found * (index - 1) // len(sampled)
                 self._measures.delay(Delay.SEEN, now, now - at, weight)
 
     def _hear(self, first: int, payload: bytes) -> None:

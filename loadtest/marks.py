@@ -10,6 +10,7 @@ digits), the number of its write (4), and when that was due, in microseconds of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,13 +18,12 @@ START: Final = b"~ld~"
 LENGTH: Final = 18
 
 MOST_SENDERS: Final = 36**3
-_SENDER_AT: Final = len(START)
-_TIME_AT: Final = 11
 _WRAP: Final = 36**7
 _SOON: Final = _WRAP - 36**5
 """Ages above are of times a little ahead: two clocks are never read at once."""
 
-_TILDE: Final = START[:1]
+_BEGINNINGS: Final = (START[:3], START[:2], START[:1])
+_PATTERN: Final = re.compile(rb"~ld~([0-9a-z]{3})([0-9a-z]{4})([0-9a-z]{7})")
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = tuple(bytes((high, low)) for high in _DIGITS for low in _DIGITS)
 
@@ -67,14 +67,12 @@ def sample(data: bytes, most: int, now_ns: int) -> Iterator[tuple[int, int]]:
         now_ns: tells which of the times that a mark may mean is meant: the last one before it.
     """
     step = max(len(data) // most, LENGTH)
-    at, end = data.find(START), len(data) - LENGTH
     now = now_ns // 1000
-    while 0 <= at <= end:
-        age = (now - int(data[at + _TIME_AT : at + LENGTH], 36)) % _WRAP
-        if age > _SOON:
-            age = 0
-        yield int(data[at + _SENDER_AT : at + _SENDER_AT + 3], 36), (now - age) * 1000
-        at = data.find(START, at + step)
+    found = _PATTERN.search(data)
+    while found is not None:
+        age = (now - int(found[3], 36)) % _WRAP
+        yield int(found[1], 36), (now - (age if age < _SOON else 0)) * 1000
+        found = _PATTERN.search(data, found.start() + step)
 
 
 def count(data: bytes) -> int:
@@ -85,12 +83,9 @@ def count(data: bytes) -> int:
 def newest(data: bytes) -> dict[int, int]:
     """For every sender whose mark is there: the number of its newest one."""
     found: dict[int, int] = {}
-    at, end = data.find(START), len(data) - LENGTH
-    while 0 <= at <= end:
-        sender = int(data[at + _SENDER_AT : at + _SENDER_AT + 3], 36)
-        number = int(data[at + _SENDER_AT + 3 : at + _TIME_AT], 36)
+    for each in _PATTERN.finditer(data):
+        sender, number = int(each[1], 36), int(each[2], 36)
         found[sender] = max(number, found.get(sender, 0))
-        at = data.find(START, at + LENGTH)
     return found
 
 
@@ -111,10 +106,18 @@ class MarkStream:
         """Take a piece: returns (the bytes to sample from, how many marks of others they hold)."""
         if self._begun:
             data, self._begun = self._begun + data, b""
-        begun = data.find(_TILDE, max(len(data) - LENGTH + 1, 0))
-        if begun < 0:
-            marks = data.count(START)
-            return data, marks - data.count(self._own_tag) if marks else 0
+        begun = _begun_at(data)
         self._begun = data[begun:]
-        marks = data.count(START, 0, begun)
-        return data, marks - data.count(self._own_tag, 0, begun) if marks else 0
+        found = data.count(START, 0, begun)
+        return data, found - data.count(self._own_tag, 0, begun) if found else 0
+
+
+def _begun_at(data: bytes) -> int:
+    """Where the last mark begins that is not all there; the end, if there is none."""
+    begun = data.find(START, max(len(data) - LENGTH + 1, 0))
+    if begun >= 0:
+        return begun
+    for beginning in _BEGINNINGS:
+        if data.endswith(beginning):
+            return len(data) - len(beginning)
+    return len(data)
