@@ -27,7 +27,7 @@ from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
 from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.update_guard import GuardLimits
 from persistence.answer_ports import AnswerStore
 from persistence.archive import PostgresArchive
@@ -68,6 +68,7 @@ from server.authentication import Authenticator
 from server.clock import utc_now
 from server.counters import Counters
 from server.database_watch import DatabaseWatch
+from server.demo_boards import hang_demo_boards
 from server.demo_session import (
     LoopbackHostOnly,
     demo_lines,
@@ -397,7 +398,7 @@ async def _build(
     )
     app.state.directory = directory
     app.state.audit = audit
-    app.state.ready_lines = await _demo(stores, settings) if settings.dev else []
+    app.state.ready_lines = await _demo(stores, live, settings) if settings.dev else []
 
 
 def _emptying(stores: Stores, live: LiveRooms, stack: AsyncExitStack) -> Emptying:
@@ -461,9 +462,11 @@ async def _close_rooms(directory: RoomDirectory, within: float) -> None:
         log.exception("edits could not be stored before the server had to stop")
 
 
-async def _demo(stores: Stores, settings: Settings) -> list[str]:
+async def _demo(stores: Stores, live: LiveRooms, settings: Settings) -> list[str]:
     session = await ensure_demo_session(stores.sessions, settings)
     room = await ensure_demo_room(stores.xr, session, settings)
+    if room is not None:
+        await hang_demo_boards(live, session, room)
     token = None
     if settings.uses_secret:
         token = await asyncio.to_thread(demo_token, settings, session)

@@ -19,7 +19,8 @@ function isNear(actual: number, expected: number): void {
 
 test('what is missing or malformed is shown with a default', () => {
   const plain = { id: 'a', position: { x: 0, y: 0, z: 0 }, rotation: LEVEL, color: COLOR }
-  const usual = { ...plain, scale: { x: 1, y: 1, z: 1 }, isInteractive: true }
+  const scale = { x: 1, y: 1, z: 1 }
+  const usual = { ...plain, scale, isInteractive: true, whiteboard: null }
   assert.deepEqual(readRoomObject('a', { object_type: 'box' }), usual)
   const wrong = {
     object_type: 'box',

@@ -84,6 +84,16 @@ export function byLayer(a: BoardObject, b: BoardObject): number {
   return a.layer - b.layer || (a.id < b.id ? -1 : 1)
 }
 
+/** Whether a point of the board is on the object, as it is turned. */
+export function isAt({ position, size, rotation }: BoardObject, point: Point): boolean {
+  const angle = (-rotation * Math.PI) / 180
+  const x = point.x - position.x - size.width / 2
+  const y = point.y - position.y - size.height / 2
+  const across = x * Math.cos(angle) - y * Math.sin(angle)
+  const down = x * Math.sin(angle) + y * Math.cos(angle)
+  return Math.abs(across) <= size.width / 2 && Math.abs(down) <= size.height / 2
+}
+
 function readProperties(value: unknown): (name: string) => unknown {
   if (value instanceof Y.Map) return (name) => value.get(name)
   return (name) => (isPlainObject(value) ? value[name] : undefined)

@@ -75,6 +75,11 @@ export class Connection {
     this.#provider.connect()
   }
 
+  /** Leaves the session for good; the document is the caller's. */
+  leave(): void {
+    this.#provider.destroy()
+  }
+
   /** For what else travels on its socket. */
   get provider(): WebsocketProvider {
     return this.#provider
@@ -83,6 +88,11 @@ export class Connection {
   /** Is told once, when everything that is on the server has arrived. */
   onceSynced(act: () => void): void {
     this.#provider.once('sync', act)
+  }
+
+  /** Whether everything that is on the server has arrived, and arrives. */
+  get isSynced(): boolean {
+    return this.#provider.synced
   }
 
   get link(): Link {

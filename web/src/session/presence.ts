@@ -34,11 +34,12 @@ export class Presence {
   #cursor: Point | null = null
   #selected: string | null = null
 
-  constructor(awareness: Awareness, self: Claims) {
+  /** @param number which animal and colour are taken, unless others have them. */
+  constructor(awareness: Awareness, self: Claims, number: number = awareness.clientID) {
     this.#awareness = awareness
     this.#self = self
     awareness.setLocalState({ cursor: null, selected: null })
-    this.#take(choosePersona(awareness.clientID, []))
+    this.#take(choosePersona(number, []))
     awareness.on('change', () => {
       this.#avoidDoubles()
       for (const listener of this.#listeners) listener()

@@ -7,6 +7,7 @@ import {
   LineSegments,
   Mesh,
   MeshLambertMaterial,
+  type Object3D,
   type Scene
 } from 'three'
 import type { PoseLane } from '../../client/lane.ts'
@@ -55,6 +56,11 @@ export class Boxes {
       box.show(object, this.#lane, now)
     }
     for (const id of this.#shown.keys()) if (!this.#furniture.all.has(id)) this.#remove(id)
+  }
+
+  /** What an object is drawn as: what belongs to it goes where it goes. */
+  meshOf(id: string): Object3D | null {
+    return this.#shown.get(id)?.mesh ?? null
   }
 
   #add(id: string): Box {

@@ -9,6 +9,8 @@ import { Presence } from '../session/presence.ts'
 import { button, byId } from '../view/dom.ts'
 import { Notices } from '../view/notices.ts'
 import { StatusView } from '../view/status.ts'
+import { JoinedSession } from './joined-session.ts'
+import { JoinedSessions } from './joined-sessions.ts'
 import { fetchRoomInfo, type RoomInfo } from './room-info.ts'
 import { Furniture } from './room-objects.ts'
 import { Stage } from './stage.ts'
@@ -35,19 +37,23 @@ function main(): void {
 }
 
 async function open(invitation: Invitation): Promise<void> {
-  const api = new URL('api/xr', location.href).href
-  const room = await fetchRoomInfo(api, invitation)
+  const api = new URL('api', location.href).href
+  const sockets = api.replace(/^http/, 'ws')
+  const room = await fetchRoomInfo(`${api}/xr`, invitation)
   byId('title', HTMLElement).textContent = document.title = room.name
   const doc = new Y.Doc()
   const notices = new Notices()
   const status = new StatusView()
-  const connection = new Connection(doc, invitation, `${api.replace(/^http/, 'ws')}/sessions`, {
+  const connection = new Connection(doc, invitation, `${sockets}/xr/sessions`, {
     onStatus: () => status.show(connection.link, connection.saved, connection.hasUnstored),
     onDenied: (reason) => notices.deny(reason),
     onTrouble: (words) => notices.pass(words),
     onClosed: (code, reason) => {
       if (code === REFUSED && visit.lookOn()) notices.pass(`You are looking on: ${reason}`)
-      else notices.leave(farewell(code), `${reason} (${code})`)
+      else {
+        visit.end()
+        notices.leave(farewell(code), `${reason} (${code})`)
+      }
     }
   })
   const stage = stageOf(room, notices)
@@ -55,12 +61,18 @@ async function open(invitation: Invitation): Promise<void> {
   const claims = readClaims(invitation.token)
   const presence = new Presence(connection.awareness, claims)
   const furniture = new Furniture(doc, claims.userId)
-  const visit = new Visit({ connection, presence, furniture, room, stage, notices })
+  const { token } = invitation
+  const joining = { sockets: `${sockets}/ocw/sessions`, token, claims, number: doc.clientID }
+  const sessions = new JoinedSessions(
+    (id, onDenied) => new JoinedSession(id, joining, onDenied),
+    (words) => notices.pass(words)
+  )
+  const visit = new Visit({ connection, presence, furniture, room, stage, notices, sessions })
   button('copy-link', () => void copyLink(invitation, notices))
   visit.begin()
   connection.connect()
   addEventListener('beforeunload', (event) => {
-    if (connection.hasUnstored) event.preventDefault()
+    if (connection.hasUnstored || sessions.hasUnstored) event.preventDefault()
   })
 }
 

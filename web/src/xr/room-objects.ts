@@ -1,9 +1,9 @@
 /**
  * What stands in the room, read from a shared map that anybody may have written anything into.
  *
- * Root map `objects`: id -> {object_type, transform {position, rotation, scale}, properties {color},
- * is_interactive, is_locked, created_by}. What is missing or malformed is shown with a default and
- * left as it is.
+ * Root map `objects`: id -> {object_type, transform {position, rotation, scale}, properties {color,
+ * session_id}, is_interactive, is_locked, created_by}. What is missing or malformed is shown with a
+ * default and left as it is.
  */
 
 import * as Y from 'yjs'
@@ -16,9 +16,18 @@ export interface RoomObject extends Placed {
   readonly color: string
   /** Whether it may be taken into a hand. */
   readonly isInteractive: boolean
+  /** What it shows on its front, which looks along its z axis; null: it is no whiteboard. */
+  readonly whiteboard: Names | null
+}
+
+/** The OCW session that a whiteboard names; null: none that could be. */
+export interface Names {
+  readonly session: string | null
 }
 
 export const COLOR = '#93c5fd'
+/** Of the frame of a whiteboard. */
+const FRAME = '#475569'
 /** In metres, from the head. */
 const REACH = 3
 const FARTHEST = 8000
@@ -26,6 +35,8 @@ const LARGEST = 1000
 const LEVEL: Quaternion = { x: 0, y: 0, z: 0, w: 1 }
 const ORIGIN: Vector = { x: 0, y: 0, z: 0 }
 const UNSCALED: Vector = { x: 1, y: 1, z: 1 }
+const WHITEBOARD: Vector = { x: 2.4, y: 1.35, z: 0.05 }
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** The object that a value of the `objects` map describes; null if it is none. */
 export function readRoomObject(id: string, value: unknown): RoomObject | null {
@@ -33,15 +44,27 @@ export function readRoomObject(id: string, value: unknown): RoomObject | null {
   const type = field('object_type')
   if (typeof type !== 'string' || type === '') return null
   const transform = fieldsOf(field('transform'))
-  const color = fieldsOf(field('properties'))('color')
+  const properties = fieldsOf(field('properties'))
+  const isWhiteboard = type === 'whiteboard'
   return {
     id,
     position: readVector(transform('position'), FARTHEST) ?? ORIGIN,
     rotation: readRotation(transform('rotation')),
-    scale: readScale(transform('scale')),
-    color: typeof color === 'string' && /^#[0-9a-f]{6}$/i.test(color) ? color : COLOR,
-    isInteractive: field('is_interactive') !== false && field('is_locked') !== true
+    scale: readScale(transform('scale'), isWhiteboard ? WHITEBOARD : UNSCALED),
+    color: readColor(properties('color'), isWhiteboard ? FRAME : COLOR),
+    isInteractive: field('is_interactive') !== false && field('is_locked') !== true,
+    whiteboard: isWhiteboard ? { session: readId(properties('session_id')) } : null
   }
+}
+
+function readColor(value: unknown, otherwise: string): string {
+  return typeof value === 'string' && /^#[0-9a-f]{6}$/i.test(value) ? value : otherwise
+}
+
+/** As the server writes it, so that several who name one session mean one. */
+function readId(value: unknown): string | null {
+  const id = typeof value === 'string' ? value.toLowerCase() : ''
+  return UUID.test(id) ? id : null
 }
 
 /** The nearest object that can be taken; null: none is in reach. */
@@ -89,9 +112,9 @@ export function readRotation(value: unknown): Quaternion {
   return { x: vector.x / length, y: vector.y / length, z: vector.z / length, w: w / length }
 }
 
-function readScale(value: unknown): Vector {
+function readScale(value: unknown, otherwise: Vector): Vector {
   const scale = readVector(value, LARGEST)
-  return scale !== null && scale.x > 0 && scale.y > 0 && scale.z > 0 ? scale : UNSCALED
+  return scale !== null && scale.x > 0 && scale.y > 0 && scale.z > 0 ? scale : otherwise
 }
 
 /** The objects of a document's room, as long as they are there. */

@@ -7,13 +7,17 @@ import {
   Color,
   DirectionalLight,
   HemisphereLight,
+  type Intersection,
   Mesh,
   MeshLambertMaterial,
+  type Object3D,
   PerspectiveCamera,
   PlaneGeometry,
+  Raycaster,
   RepeatWrapping,
   Scene,
   SRGBColorSpace,
+  Vector2,
   WebGLRenderer
 } from 'three'
 import type { Placed } from '../../client/pose-codec.ts'
@@ -31,9 +35,11 @@ export class Stage {
   readonly scene = new Scene()
   readonly #camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, NEAREST, FARTHEST)
   readonly #renderer: WebGLRenderer
+  readonly #ray = new Raycaster()
 
   /** @throws Error: the browser draws nothing in three dimensions. */
   constructor(canvas: HTMLCanvasElement, dimensions: Dimensions) {
+    this.#ray.params.Line.threshold = 0 // edges are no thicker than they look
     this.#renderer = new WebGLRenderer({ canvas, antialias: true })
     this.#renderer.setPixelRatio(Math.min(devicePixelRatio, MOST_PIXELS))
     this.scene.background = new Color('#d9dee8')
@@ -47,6 +53,14 @@ export class Stage {
   draw(head: Placed): void {
     put(this.#camera, head)
     this.#renderer.render(this.scene, this.#camera)
+  }
+
+  /** What is first seen at a point of the page; null: nothing. */
+  hit(clientX: number, clientY: number): Intersection | null {
+    const point = new Vector2((2 * clientX) / innerWidth - 1, 1 - (2 * clientY) / innerHeight)
+    this.#ray.setFromCamera(point, this.#camera)
+    const hits = this.#ray.intersectObject(this.scene)
+    return hits.find(({ object }) => isShown(object)) ?? null
   }
 
   #build({ width, depth, height }: Dimensions): void {
@@ -75,6 +89,11 @@ export class Stage {
     this.#camera.updateProjectionMatrix()
     this.#renderer.setSize(innerWidth, innerHeight)
   }
+}
+
+/** A ray also meets what is not drawn. */
+function isShown(object: Object3D): boolean {
+  return object.visible && (object.parent === null || isShown(object.parent))
 }
 
 /** A tile for each metre. */

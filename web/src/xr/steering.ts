@@ -16,6 +16,7 @@ export class Steering {
   constructor(canvas: HTMLElement, walker: Walker, acts: Readonly<Record<string, () => void>>) {
     addEventListener('keydown', (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
+      if (event.target instanceof HTMLTextAreaElement) return // somebody types
       if (!event.repeat) acts[event.code]?.()
       this.#pressed.add(event.code)
       if (event.code.startsWith('Arrow')) event.preventDefault()

@@ -11,6 +11,7 @@ import { fullName, ParticipantList } from '../view/participants.ts'
 import { Avatars, type Look } from './avatars.ts'
 import { Boxes } from './boxes.ts'
 import { Hand } from './hand.ts'
+import type { JoinedSessions } from './joined-sessions.ts'
 import { SeenInPresence } from './onlookers.ts'
 import { Plan } from './plan.ts'
 import type { Furniture } from './room-objects.ts'
@@ -18,6 +19,7 @@ import type { RoomInfo } from './room-info.ts'
 import type { Stage } from './stage.ts'
 import { Steering } from './steering.ts'
 import { Walker } from './walker.ts'
+import { Whiteboards } from './whiteboards.ts'
 
 /** A page that was hidden does not make one jump. */
 const LONGEST_STEP_MS = 100
@@ -33,6 +35,7 @@ export interface Company {
   readonly room: RoomInfo
   readonly stage: Stage
   readonly notices: Notices
+  readonly sessions: JoinedSessions
 }
 
 export class Visit {
@@ -44,9 +47,11 @@ export class Visit {
   readonly #lookOf: (clientId: number) => Look
   readonly #avatars: Avatars
   readonly #boxes: Boxes
+  readonly #whiteboards: Whiteboards
   readonly #plan: Plan
   #seen: SeenInPresence | null = null
   #before = performance.now()
+  #isOver = false
 
   constructor(company: Company) {
     const { connection, presence, furniture, room, stage, notices } = company
@@ -58,16 +63,24 @@ export class Visit {
     this.#lookOf = looks(presence)
     this.#avatars = new Avatars(stage.scene, this.#lookOf)
     this.#boxes = new Boxes(furniture, this.#lane, stage.scene)
+    this.#whiteboards = new Whiteboards({ ...company, boxes: this.#boxes })
     this.#plan = new Plan(room, this.#lane, furniture, this.#lookOf)
   }
 
   /** Walks, shows and draws, once for each picture. */
   begin(): void {
     const picture = (): void => {
+      if (this.#isOver) return
       this.#live(performance.now())
       requestAnimationFrame(picture)
     }
     requestAnimationFrame(picture)
+  }
+
+  /** Leaves what hangs on the walls, too. */
+  end(): void {
+    this.#isOver = true
+    this.#company.sessions.keep(new Set())
   }
 
   /** Comes back without a place on the pose lane, unless that is so already. */
@@ -97,6 +110,7 @@ export class Visit {
     const people = this.#seen?.all ?? this.#lane.people
     this.#avatars.show(people, now)
     this.#boxes.show(now)
+    this.#whiteboards.show(now)
     this.#plan.show(people, head, this.#ownLook, now)
     this.#company.stage.draw(head)
   }

@@ -1,0 +1,100 @@
+/** What is to be seen on a whiteboard, drawn and in words. */
+
+import type { Farewell } from '../session/close-codes.ts'
+import { drawCursor, drawHeld, drawObject } from '../view/picture.ts'
+import { rendererOf } from '../view/renderers/index.ts'
+import type { Area } from './board-area.ts'
+import type { JoinedSession } from './joined-session.ts'
+import type { Names } from './room-objects.ts'
+
+type Context = CanvasRenderingContext2D
+
+export type Contents =
+  | { readonly kind: 'board'; readonly session: JoinedSession }
+  | { readonly kind: 'notice'; readonly notice: Farewell }
+
+const GROUND = '#fdfdfb'
+const INK = '#22252b'
+const INK_SOFT = '#667085'
+const MOST_WORDS = 1000
+
+const NO_NAME: Farewell = {
+  title: 'This board names no session',
+  advice: 'Its properties.session_id is to be the id of one.'
+}
+const TOO_MANY: Farewell = {
+  title: 'Too many boards for one page',
+  advice: 'This one is shown when another one goes.'
+}
+const JOINING: Farewell = { title: 'Joining…', advice: '' }
+
+export function contentsOf(names: Names, session: JoinedSession | null): Contents {
+  if (session === null) return noticed(names.session === null ? NO_NAME : TOO_MANY)
+  const { standing } = session
+  if (standing.kind === 'joining') return noticed(JOINING)
+  if (standing.kind !== 'over') return { kind: 'board', session }
+  const { title, advice } = standing.farewell
+  return noticed({ title, advice: `${advice} Click to try again.` })
+}
+
+function noticed(notice: Farewell): Contents {
+  return { kind: 'notice', notice }
+}
+
+/** The same for those who cannot see it. */
+export function inWords(contents: Contents): string {
+  if (contents.kind === 'notice') return contents.notice.title
+  const objects = contents.session.board.all()
+  if (objects.length === 0) return 'empty'
+  const words = objects.map((object) => rendererOf(object).describe(object)).join('; ')
+  return words.slice(0, MOST_WORDS)
+}
+
+export function drawBoard(context: Context, session: JoinedSession, area: Area): void {
+  const { left, top, scale } = area
+  const { board, presence, standing } = session
+  clear(context)
+  context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale)
+  for (const object of board.all()) drawObject(context, object)
+  for (const { selected, color } of presence.others) {
+    const held = selected === null ? null : board.get(selected)
+    if (held !== null) drawHeld(context, held, color)
+  }
+  context.resetTransform()
+  for (const other of presence.others) {
+    const { cursor } = other
+    if (cursor === null) continue
+    drawCursor(context, { x: (cursor.x - left) * scale, y: (cursor.y - top) * scale }, other)
+  }
+  if (standing.kind === 'away') write(context, 'Reconnecting…', 'bold', 36)
+}
+
+export function drawNotice(context: Context, { title, advice }: Farewell): void {
+  clear(context)
+  const { height } = context.canvas
+  write(context, title, '600', 54, height / 2 - 34, INK)
+  write(context, advice, '400', 34, height / 2 + 34)
+}
+
+function clear(context: Context): void {
+  context.resetTransform()
+  context.fillStyle = GROUND
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height)
+}
+
+/** In the middle, and no wider than the picture. */
+function write(
+  context: Context,
+  words: string,
+  weight: string,
+  size: number,
+  at = size,
+  ink = INK_SOFT
+): void {
+  const { width } = context.canvas
+  context.font = `${weight} ${size}px system-ui, sans-serif`
+  context.fillStyle = ink
+  context.textAlign = 'center'
+  context.textBaseline = 'middle'
+  context.fillText(words, width / 2, at, width * 0.92)
+}

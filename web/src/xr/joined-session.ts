@@ -1,0 +1,75 @@
+/** An OCW session that hangs in the room: its document, on a socket of its own. */
+
+import * as Y from 'yjs'
+import { Board } from '../board/board.ts'
+import type { Claims } from '../session/claims.ts'
+import { farewell, type Farewell } from '../session/close-codes.ts'
+import { Connection } from '../session/connection.ts'
+import type { Invitation } from '../session/link.ts'
+import { Presence } from '../session/presence.ts'
+
+/** Who joins, and what happens when something is refused. */
+export interface Joining {
+  /** Address of the sessions' sockets. */
+  readonly sockets: string
+  readonly token: string
+  readonly claims: Claims
+  /** Which animal and colour one is in the room. */
+  readonly number: number
+}
+
+/** Whether its contents are here: not yet, all, all but what is new, or never again. */
+export type Standing =
+  | { readonly kind: 'joining' | 'there' | 'away' }
+  | { readonly kind: 'over'; readonly farewell: Farewell }
+
+export class JoinedSession {
+  readonly id: string
+  readonly board: Board
+  readonly presence: Presence
+  readonly #doc = new Y.Doc()
+  readonly #connection: Connection
+  #farewell: Farewell | null = null
+  #wasThere = false
+  #version = 0
+
+  /** @param onDenied what was written here was refused: this copy is not the server's any more. */
+  constructor(id: string, joining: Joining, onDenied: (reason: string) => void) {
+    this.id = id
+    const invitation: Invitation = { session: id, token: joining.token }
+    const changed = (): void => void (this.#version += 1)
+    const nothing = (): void => undefined
+    this.#connection = new Connection(this.#doc, invitation, joining.sockets, {
+      onStatus: nothing, // asked for each picture: see `standing`
+      onDenied,
+      onTrouble: nothing,
+      onClosed: (code) => void (this.#farewell = farewell(code))
+    })
+    this.board = new Board(this.#doc, joining.claims.userId)
+    this.presence = new Presence(this.#connection.awareness, joining.claims, joining.number)
+    this.board.onChange(changed)
+    this.presence.onChange(changed)
+    this.#connection.onceSynced(() => void (this.#wasThere = true))
+    this.#connection.connect()
+  }
+
+  /** Another number whenever there is something else on the board. */
+  get version(): number {
+    return this.#version
+  }
+
+  get standing(): Standing {
+    if (this.#farewell !== null) return { kind: 'over', farewell: this.#farewell }
+    if (this.#connection.isSynced) return { kind: 'there' }
+    return { kind: this.#wasThere ? 'away' : 'joining' }
+  }
+
+  get hasUnstored(): boolean {
+    return this.#connection.hasUnstored
+  }
+
+  leave(): void {
+    this.#connection.leave()
+    this.#doc.destroy()
+  }
+}
