@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loadtest.labels import amount_of, headline, mebibytes
+from loadtest.labels import amount_of, headline, memory
 from loadtest.result import Result
 from loadtest.thresholds import is_more_better
 
@@ -163,4 +163,4 @@ def shown(before: Result, comparison: Comparison) -> RenderableType:
 
 def _written(name: str, value: float | None) -> str:
     is_memory = name == "server.memory_bytes"
-    return mebibytes(value) if is_memory else amount_of(name, value)
+    return memory(value) if is_memory else amount_of(name, value)

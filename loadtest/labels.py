@@ -15,7 +15,7 @@ DELAYS = {
     "rest": "REST call",
     "late": "Generator late",
 }
-SUMMARY = ("p50", "p95", "p99", "p999", "max")
+SUMMARY = {"p50": "p50", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "max"}
 NOTHING = "-"
 
 
@@ -35,9 +35,13 @@ def amount(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2f}"
 
 
-def mebibytes(value: float | None) -> str:
-    """Bytes as MiB."""
-    return NOTHING if value is None else f"{value / 2**20:,.1f} MiB"
+def memory(value: float | None) -> str:
+    """Bytes as MiB, a few of them as KiB."""
+    if value is None:
+        return NOTHING
+    if abs(value) < 2**20:
+        return f"{value / 1024:.3g} KiB"
+    return f"{value / 2**20:,.1f} MiB"
 
 
 def percent(share: float | None) -> str:
@@ -79,9 +83,9 @@ def server_rows(result: Result) -> Iterator[tuple[str, str]]:
     use = result.server
     known = (
         ("CPU", use.share, f"{percent(use.share)} of a core"),
-        ("CPU per delivery", use.cpu_us_per_delivered, f"{amount(use.cpu_us_per_delivered)} µs"),
-        ("memory at the end", use.memory_bytes, mebibytes(use.memory_bytes)),
-        ("memory per person", use.memory_each, f"{amount((use.memory_each or 0) / 1024)} KiB"),
+        ("CPU per delivery", use.cpu_us_per_delivered, f"{_digits(use.cpu_us_per_delivered)} µs"),
+        ("memory at the end", use.memory_bytes, memory(use.memory_bytes)),
+        ("memory per person", use.memory_each, memory(use.memory_each)),
         ("memory growth an hour", use.memory_slope_bytes_per_hour, growth(result)),
     )
     return ((name, text) for name, value, text in known if value is not None)
@@ -89,11 +93,11 @@ def server_rows(result: Result) -> Iterator[tuple[str, str]]:
 
 def growth(result: Result) -> str:
     """The slope of memory, with its interval."""
-    slope = mebibytes(result.server.memory_slope_bytes_per_hour)
+    slope = memory(result.server.memory_slope_bytes_per_hour)
     interval = result.server.memory_slope_interval
     if interval is None:
         return slope
-    return f"{slope} ({mebibytes(interval[0])} to {mebibytes(interval[1])})"
+    return f"{slope} ({memory(interval[0])} to {memory(interval[1])})"
 
 
 def check_rows(result: Result) -> Iterator[tuple[str, str, str, bool]]:
@@ -112,4 +116,9 @@ def amount_of(name: str, value: float | None) -> str:
     """A number of `Result.numbers`, written as what it is."""
     if name.startswith(tuple(f"{each}." for each in DELAYS)) and not name.endswith("count"):
         return f"{milliseconds(value)} ms" if value is not None else NOTHING
-    return amount(value) if value is None or abs(value) >= 10 else f"{value:.3g}"
+    return _digits(value)
+
+
+def _digits(value: float | None) -> str:
+    """Three digits of what is small, all of what is not."""
+    return amount(value) if value is None or abs(value) >= 100 else f"{value:.3g}"

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from loadtest.labels import amount, mebibytes, milliseconds, percent
+from loadtest.labels import amount, memory, milliseconds, percent
 from loadtest.plan import Plan
 from loadtest.second import Second
 
@@ -69,7 +69,7 @@ def _facts(plan: Plan, second: Second) -> list[tuple[str, Text]]:
         ("edits a second", Text(amount(second.sent))),
         ("frames a second", Text(amount(second.frames))),
         ("seen after", Text(f"{' / '.join(map(milliseconds, seen))} ms (p50 / p95 / p99)")),
-        ("server", Text(f"{percent(second.server_cpu)}, {mebibytes(second.server_memory)}")),
+        ("server", Text(f"{percent(second.server_cpu)}, {memory(second.server_memory)}")),
         ("generator", Text(_generator(second))),
         ("errors", Text(f"{second.errors:,}, {second.closes:,} closed", style=trouble)),
     ]

@@ -56,6 +56,12 @@ class ServerUse:
     memory_slope_bytes_per_hour: float | None = None
     memory_slope_interval: tuple[float, float] | None = None
 
+    def numbers(self) -> dict[str, Any]:
+        """Its fields, and `memory_slope_low`: by so much memory grows at the very least. Above
+        nothing it is a leak."""
+        interval = self.memory_slope_interval
+        return {**asdict(self), "memory_slope_low": interval[0] if interval else None}
+
 
 @dataclass(frozen=True, slots=True)
 class Checks:
@@ -129,7 +135,7 @@ class Result:
             **_delays(self.totals),
             **_prefixed("counts", self.totals.counts),
             **_prefixed("rates", self.rates()),
-            **_prefixed("server", asdict(self.server)),
+            **_prefixed("server", self.server.numbers()),
             **_prefixed("checks", asdict(self.checks)),
             "closes": float(sum(self.totals.closes.values())),
             "errors": float(sum(self.totals.errors.values())),

@@ -26,7 +26,7 @@ MOST_ERRORS = 5
 def summary(result: Result) -> RenderableType:
     """Everything that a reader wants first, and the verdict last."""
     parts: list[RenderableType] = [Text(headline(result), style="bold")]
-    parts.append(_table(("Delay (ms)", "count", *SUMMARY), delay_rows(result)))
+    parts.append(_table(("Delay (ms)", "count", *SUMMARY.values()), delay_rows(result)))
     parts.append(_table(("Happened", "in all", "a second"), throughput_rows(result)))
     if server := list(server_rows(result)):
         parts.append(_table(("Server", ""), server))

@@ -65,6 +65,7 @@ def test_numbers_are_what_was_measured() -> None:
     assert numbers["counts.joined"] == 20
     assert "rates.joined" not in numbers
     assert numbers["checks.converged"] == 1
+    assert numbers["server.memory_slope_low"] == -2048
     assert numbers["errors"] == numbers["closes"] == 0
     assert 2 < numbers["seen.p50"] < numbers["seen.p95"] < numbers["seen.max"]
 

@@ -23,7 +23,7 @@ def _judged(*thresholds: Threshold) -> Result:
 def test_a_summary_has_everything_a_reader_wants_first_and_the_verdict_last() -> None:
     text = as_text(summary(_judged(Threshold("seen.p95", at_most=100))))
     assert text.startswith("whiteboard: 20 people in 2 rooms on collab 0.1.0\n")
-    for expected in ("Edit to seen", "p999", "frames in", "50 % of a core", "seen.p95", "<= 100"):
+    for expected in ("Edit to seen", "p99.9", "frames in", "50 % of a core", "seen.p95", "<= 100"):
         assert expected in text
     assert "Age of poses" not in text
     assert text.rstrip().endswith("passed")
