@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.helpers.hocuspocus_clients import HocuspocusClients
 from tests.helpers.node_clients import NodeClients, NodeProcess
+from tests.helpers.rule_breakers import Boards
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server
 
 
@@ -43,3 +45,15 @@ async def clients(node_process: NodeProcess) -> AsyncIterator[NodeClients]:
 async def session(server: ServerProcess) -> LiveSession:
     """A new session whose members are those with a grant in their token."""
     return await server.create_session()
+
+
+@pytest.fixture
+async def hocuspocus(node_process: NodeProcess) -> AsyncIterator[HocuspocusClients]:
+    """Sockets of stock Hocuspocus providers, closed when the test ends."""
+    async with HocuspocusClients(node_process) as made:
+        yield made
+
+
+@pytest.fixture
+def boards(server: ServerProcess, clients: NodeClients, hocuspocus: HocuspocusClients) -> Boards:
+    return Boards(server, clients, hocuspocus)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
 from tests.helpers.hocuspocus_clients import VERSIONS, HocuspocusClients
-from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
+from tests.helpers.node_clients import NodeClient, NodeClients
 from tests.helpers.outages import database_stopped
 from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, mint
@@ -21,13 +20,6 @@ SET = "doc.getMap('objects').set(args.key, args.value)"
 STAYS_UNSAVED_SECONDS = 1.0
 
 each_version = pytest.mark.parametrize("version", VERSIONS)
-
-
-@pytest.fixture
-async def hocuspocus(node_process: NodeProcess) -> AsyncIterator[HocuspocusClients]:
-    """Sockets of stock Hocuspocus providers, closed when the test ends."""
-    async with HocuspocusClients(node_process) as made:
-        yield made
 
 
 async def saved(client: NodeClient) -> None:

@@ -6,7 +6,7 @@ What they do, and how it is noted that others see nothing of it, is in `node/rul
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from statistics import quantiles
 from typing import Any
 from uuid import uuid4
@@ -14,14 +14,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.helpers.hocuspocus_clients import HocuspocusClients
-from tests.helpers.node_clients import NodeClients, NodeProcess
-from tests.helpers.proving import few_or_many
-from tests.helpers.rule_breakers import KINDS, LOCKED, RuledSession, refusals
-from tests.helpers.server_process import LiveSession, ServerProcess
-from tests.helpers.verifying import findings
+from tests.helpers.live_documents import LiveDocument
+from tests.helpers.places import PLACES, Place
+from tests.helpers.proving import few_or_many, is_proving
+from tests.helpers.rule_breakers import KINDS, LOCKED, Boards, RuledPlace, refusals
 from tests.interop.agreement import agree
-from tests.server.test_upkeep_commands import Command
 
 BACK_MS = 2000
 """An author's copy is to be the server's within 200 ms; a test must not fail for a busy machine."""
@@ -32,42 +29,43 @@ ROUNDS = few_or_many(8, 200)
 HOST_EDITS = few_or_many(20, 300)
 
 BREAK_ONE = "return tools.ruled.breakOne(client, tools.ruled[args.deeds], args.name, args.key)"
-LEGAL = "doc.getMap('objects').set(args.key, new Y.Map([['object_type', 'shape']]))"
+LEGAL = "doc.getMap('objects').set(args.key, new Y.Map([['object_type', args.type]]))"
 
-each_kind = pytest.mark.parametrize("kind", KINDS)
+KINDS_IN_ROOMS = KINDS if is_proving() else ("y-websocket 3.1", "hocuspocus 4")
+"""What differs between the kinds is tried in sessions."""
+
+
+def each_kind(*places: Place) -> pytest.MarkDecorator:
+    """Clients of every kind, in places of these kinds."""
+    pairs = [
+        (place, kind)
+        for place in places
+        for kind in (KINDS if place == "session" else KINDS_IN_ROOMS)
+    ]
+    return pytest.mark.parametrize(
+        ("place", "kind"), pairs, ids=[f"{place}-{kind}" for place, kind in pairs]
+    )
+
+
+anywhere = each_kind(*PLACES)
 
 
 @pytest.fixture
-async def hocuspocus(node_process: NodeProcess) -> AsyncIterator[HocuspocusClients]:
-    """Sockets of stock Hocuspocus providers, closed when the test ends."""
-    async with HocuspocusClients(node_process) as made:
-        yield made
+async def board(boards: Boards, place: Place) -> RuledPlace:
+    """A place without rules of its own."""
+    return await boards.new(place)
 
 
 @pytest.fixture
-async def board(
-    session: LiveSession, clients: NodeClients, hocuspocus: HocuspocusClients
-) -> RuledSession:
-    """A session without rules of its own."""
-    return RuledSession(session, clients, hocuspocus)
-
-
-@pytest.fixture
-async def strict_board(
-    server: ServerProcess, clients: NodeClients, hocuspocus: HocuspocusClients
-) -> RuledSession:
+async def strict_board(boards: Boards, place: Place) -> RuledPlace:
     """One with a schema."""
-    session = await server.create_session(strict_schema=True)
-    return RuledSession(session, clients, hocuspocus)
+    return await boards.new(place, strict_schema=True)
 
 
 @pytest.fixture
-async def own_board(
-    server: ServerProcess, clients: NodeClients, hocuspocus: HocuspocusClients
-) -> RuledSession:
+async def own_board(boards: Boards, place: Place) -> RuledPlace:
     """One in which editors change only what they created."""
-    session = await server.create_session(own_objects_only=True)
-    return RuledSession(session, clients, hocuspocus)
+    return await boards.new(place, own_objects_only=True)
 
 
 def in_time(took: Sequence[float], kind: str) -> None:
@@ -78,29 +76,29 @@ def in_time(took: Sequence[float], kind: str) -> None:
     assert max(took) < BACK_MS
 
 
-@each_kind
+@anywhere
 async def test_rul_1_whatever_is_done_to_a_locked_object_is_undone_for_its_author_alone(
-    board: RuledSession, kind: str
+    board: RuledPlace, kind: str
 ) -> None:
     ada = await board.furnished()
     ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.watch(ada, ben)
     took = []
     for name in await eve.run("return Object.keys(tools.ruled.BREAKS)"):
         took.append(await eve.run(BREAK_ONE, deeds="BREAKS", name=name, key="l1"))
-        await eve.run(LEGAL, key=f"after {name}")
+        await eve.run(LEGAL, key=f"after {name}", type=board.kind_of_object)
         await ben.until("doc.getMap('objects').has(args.key)", key=f"after {name}")
         told = await eve.run(f"return {refusals(kind)}")
         assert len(told) == len(took), name
         assert "locked" in told[-1]
     in_time(took, kind)
     await board.nothing_was_seen()
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
 
 
-@each_kind
-async def test_rul_5_its_author_is_back_soon(board: RuledSession, kind: str) -> None:
+@anywhere
+async def test_rul_5_its_author_is_back_soon(board: RuledPlace, kind: str) -> None:
     await board.furnished()
     eve = await board.enter("eve", kind=kind)
     await eve.until("doc.getMap('objects').has('o3')")
@@ -111,36 +109,36 @@ async def test_rul_5_its_author_is_back_soon(board: RuledSession, kind: str) -> 
     in_time(took, kind)
 
 
-@each_kind
+@anywhere
 async def test_rul_3_the_schema_of_a_strict_session_holds(
-    strict_board: RuledSession, kind: str
+    strict_board: RuledPlace, kind: str
 ) -> None:
     board = strict_board
     ada = await board.furnished()
     ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.watch(ada, ben, places=[["objects", ["o1", "extra"]]])
     took = []
     for name in await eve.run("return Object.keys(tools.ruled.FAULTS)"):
         took.append(await eve.run(BREAK_ONE, deeds="FAULTS", name=name, key="o1"))
-        await eve.run(LEGAL, key=f"after {name}")
+        await eve.run(LEGAL, key=f"after {name}", type=board.kind_of_object)
         await ben.until("doc.getMap('objects').has(args.key)", key=f"after {name}")
     in_time(took, kind)
     assert len(await eve.run(f"return {refusals(kind)}")) == len(took)
     await board.nothing_was_seen()
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
 
 
-@each_kind
+@anywhere
 @pytest.mark.timeout(180)
 async def test_rul_5_at_random_online_and_offline_while_others_edit(
-    board: RuledSession, kind: str
+    board: RuledPlace, kind: str
 ) -> None:
     """What is legal survives, also in a transaction with what is not; nobody sees the rest; undo
     and redo of its author do not bring it back."""
     ada = await board.furnished()
     ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     before = (await board.watch(ada, ben))[ada]
     chats = [
         asyncio.create_task(person.run("await tools.ruled.chat(client, args.seed, 7)", seed=seed))
@@ -158,19 +156,19 @@ async def test_rul_5_at_random_online_and_offline_while_others_edit(
         await person.run("client.chats = false")
     await asyncio.gather(*chats)
     in_time(result["took"], kind)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.nothing_was_seen()
     assert await ben.field("looks") > ROUNDS, "the others did see what is legal"
-    objects = (await board.session.state())["objects"]
+    objects = await board.objects()
     legal = {key: objects[key]["layer"] for key in result["legal"]}
     assert legal == result["legal"]
 
 
-@each_kind
-async def test_rul_5_undoing_everything_brings_nothing_back(board: RuledSession, kind: str) -> None:
+@anywhere
+async def test_rul_5_undoing_everything_brings_nothing_back(board: RuledPlace, kind: str) -> None:
     ada = await board.furnished()
     ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     before = (await board.watch(ada, ben))[ada]
     await eve.run("undo.clear()")
     for name in await eve.run("return Object.keys(tools.ruled.BREAKS)"):
@@ -184,19 +182,17 @@ async def test_rul_5_undoing_everything_brings_nothing_back(board: RuledSession,
             step=step,
             before=before,
         )
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.nothing_was_seen()
 
 
-@each_kind
-async def test_acc_6_a_viewer_annotates_and_does_nothing_else(
-    board: RuledSession, kind: str
-) -> None:
+@each_kind("session")
+async def test_acc_6_a_viewer_annotates_and_does_nothing_else(board: RuledPlace, kind: str) -> None:
     ada = await board.furnished()
     await ada.run("tools.ruled.annotate(doc, 'theirs')")
     ben, user = await board.enter("ben"), uuid4()
     vera = await board.enter("vera", "viewer", kind, user_id=user)
-    await agree(board.session, ada, ben, vera)
+    await agree(board.live, ada, ben, vera)
     everything = ["l1", "l2", "l3", "o1", "o2", "o3", "forged"]
     await board.watch(ada, ben, places=[["objects", everything], ["annotations", ["theirs"]]])
     count = "return doc.getMap('objects').size + doc.getMap('annotations').size"
@@ -208,14 +204,14 @@ async def test_acc_6_a_viewer_annotates_and_does_nothing_else(
         await vera.run("await tools.ruled.offline(client); await tools.ruled.online(client)")
     await vera.run("doc.getMap('annotations').get('hers').set('resolved', true)")
     await ben.until("doc.getMap('annotations').get('hers').get('resolved') === true")
-    await agree(board.session, ada, ben)
+    await agree(board.live, ada, ben)
     await board.nothing_was_seen()
     assert await ben.run(count) == 9
     told = await vera.run(f"return {refusals(kind)}")
     assert told
     assert all("edit" in reason for reason in told)
 
-    rows = await _annotations(board.session)
+    rows = await _annotations(board.live)
     assert [(row["id"], row["resolved"], row["changed_by"] == user) for row in rows] == [
         ("hers", True, True),
         ("hers again", False, True),
@@ -223,11 +219,11 @@ async def test_acc_6_a_viewer_annotates_and_does_nothing_else(
     ]
     assert {row["content"] for row in rows} == {"I think, therefore"}
     again = await board.enter("vera again", "viewer", kind, user_id=user)
-    await agree(board.session, ada, ben, again)
+    await agree(board.live, ada, ben, again)
     assert await again.run(f"return {refusals(kind)}") == []
 
 
-async def _annotations(session: LiveSession) -> list[Any]:
+async def _annotations(session: LiveDocument) -> list[Any]:
     """The rows, with who created them."""
     connection = await asyncpg.connect(session.server.database_dsn(), timeout=10)
     try:
@@ -242,14 +238,14 @@ async def _annotations(session: LiveSession) -> list[Any]:
     return rows
 
 
-@each_kind
+@anywhere
 async def test_rul_5_what_a_host_does_meanwhile_to_the_same_object_is_not_lost(
-    board: RuledSession, kind: str
+    board: RuledPlace, kind: str
 ) -> None:
     """What still stands is left standing, so that others keep their place in it."""
     ada = await board.furnished()
     ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.watch(ben)
     work = ada.run(
         """const object = doc.getMap('objects').get('l1')
@@ -271,28 +267,28 @@ async def test_rul_5_what_a_host_does_meanwhile_to_the_same_object_is_not_lost(
         names=["moves it", "types in it", "deletes of its text", "adds to its list", "formats it"],
     )
     await asyncio.gather(work, mischief)
-    await agree(board.session, ada, ben, eve)
-    l1 = (await board.session.state())["objects"]["l1"]
+    await agree(board.live, ada, ben, eve)
+    l1 = (await board.objects())["l1"]
     assert l1["rotation"] == HOST_EDITS
     # What was deleted beside them is written again, and may stand between them.
     assert l1["properties"]["text"].count("~") == HOST_EDITS
     assert l1["properties"]["text"].replace("~", "") == "l1 says hello"
-    assert l1["position"] == {"x": 1, "y": 2}
+    assert board.position_of(l1) == {"x": 1, "y": 2}
     seen = await ben.field("seen")
     assert len(seen) > 1
     assert not [each for each in seen if "SECRET" in each or '"x":9' in each]
 
 
-@each_kind
+@anywhere
 async def test_rul_2_editors_change_only_what_they_created(
-    own_board: RuledSession, kind: str
+    own_board: RuledPlace, kind: str
 ) -> None:
     board = own_board
     ada = await board.furnished()
     ben, eve = await board.enter("ben"), await board.enter("eve", kind=kind)
     await ben.run("doc.getMap('objects').set('bens', tools.ruled.sticky('mine'))")
     await eve.run("doc.getMap('objects').set('eves', tools.ruled.sticky('mine'))")
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.watch(ada, ben, places=[["objects", ["o1", "bens"]]])
     for key in ("o1", "bens"):
         for name in ("moves it", "types in it", "deletes it", "replaces it", "unlocks it"):
@@ -302,16 +298,16 @@ async def test_rul_2_editors_change_only_what_they_created(
     told = await eve.run(f"return {refusals(kind)}")
     assert len(told) == 10
     assert all("somebody else's" in reason for reason in told)
-    await agree(board.session, ada, ben, eve)
+    await agree(board.live, ada, ben, eve)
     await board.nothing_was_seen()
 
 
-@each_kind
-async def test_rul_8_a_pause_holds_on_open_sockets(board: RuledSession, kind: str) -> None:
+@each_kind("session")
+async def test_rul_8_a_pause_holds_on_open_sockets(board: RuledPlace, kind: str) -> None:
     ada = await board.furnished()
     eve = await board.enter("eve", kind=kind)
-    await agree(board.session, ada, eve)
-    await board.request("POST", "/pause")
+    await agree(board.live, ada, eve)
+    await board.live.request("POST", "/pause")
     before = await board.watch(ada)
     for name in ("moves it", "types in it", "deletes it", "replaces it"):
         await eve.run(BREAK_ONE, deeds="BREAKS", name=name, key="o1")
@@ -320,60 +316,38 @@ async def test_rul_8_a_pause_holds_on_open_sockets(board: RuledSession, kind: st
     assert all("paused" in reason for reason in told)
     await ada.run("doc.getMap('objects').get('o2').set('layer', 2)")
     await eve.until("doc.getMap('objects').get('o2').get('layer') === 2")
-    await board.request("POST", "/resume")
+    await board.live.request("POST", "/resume")
     await eve.run("doc.getMap('objects').get('o1').set('layer', 3)")
     await ada.until("doc.getMap('objects').get('o1').get('layer') === 3")
-    await agree(board.session, ada, eve)
+    await agree(board.live, ada, eve)
     assert before
     await board.nothing_was_seen()
     sockets = "client.shared.sockets" if kind.startswith("hocuspocus") else "client.sockets"
     assert await eve.run(f"return {sockets}") == 1
 
 
-@pytest.mark.timeout(180)
-async def test_rul_5_history_says_nothing_of_it_and_all_of_it_outlives_a_crash(
-    board: RuledSession,
-) -> None:
-    server, session = board.session.server, board.session
-    ada, culprit = await board.furnished(), uuid4()
-    eve = await board.enter("eve", user_id=culprit)
-    await agree(session, ada, eve)
-    [before] = (await board.watch(ada)).values()
-
-    async def misbehave(seed: int) -> None:
-        await eve.run(
-            "return tools.ruled.misbehave(client, args)",
-            name="eve",
-            seed=seed,
-            rounds=few_or_many(8, 50),
-            before=before,
-        )
-
-    async def is_clean() -> None:
-        await agree(session, ada, eve)
-        await board.nothing_was_seen()
-        for key in LOCKED:
-            versions = await board.request("GET", f"/objects/{key}/history")
-            people = [
-                {version["changed_by"], version["relayed_by"], *version["contributors"]}
-                for version in versions["items"]
-            ]
-            assert people
-            assert not any(str(culprit) in each for each in people), key
-        assert await findings(server.database_dsn(), session.id) == []
-
-    await misbehave(1)
-    await is_clean()
-    busy = asyncio.create_task(misbehave(2))
-    await asyncio.sleep(0.1)
-    server.worker().kill()
-    await busy
-    await is_clean()
-    await asyncio.to_thread(server.kill, everything=True)
-    told = await Command(server.data_dir).run("rebuild", session.id, "--whole-log")
-    assert "0 of them rebuilt" in told
-    await asyncio.to_thread(server.start)
-    await eve.until("provider.synced")
-    await is_clean()
-    await misbehave(3)
-    await is_clean()
+@each_kind("room")
+async def test_acc_1_a_viewer_of_a_room_changes_nothing(board: RuledPlace, kind: str) -> None:
+    """There are no annotations in rooms, so none are a viewer's own (ACC-6)."""
+    ada = await board.furnished()
+    await ada.run("tools.ruled.annotate(doc, 'theirs')")
+    ben, user = await board.enter("ben"), uuid4()
+    vera = await board.enter("vera", "viewer", kind, user_id=user)
+    await agree(board.live, ada, ben, vera)
+    everything = [*LOCKED, "o1", "o2", "o3", "forged"]
+    notes = ["theirs", "hers", "hers again"]
+    await board.watch(ada, ben, places=[["objects", everything], ["annotations", notes]])
+    for note in ("hers", "hers again"):
+        await vera.run("tools.ruled.vandalize(doc, args.note)", note=note)
+        await vera.run("await tools.ruled.offline(client); await tools.ruled.online(client)")
+    await ada.run(LEGAL, key="afterwards", type=board.kind_of_object)
+    for person in (ben, vera):
+        await person.until("doc.getMap('objects').has('afterwards')")
+    told = await vera.run(f"return {refusals(kind)}")
+    assert told
+    assert all("edit" in reason for reason in told)
+    await agree(board.live, ada, ben)
+    await board.nothing_was_seen()
+    again = await board.enter("vera again", "viewer", kind, user_id=user)
+    await agree(board.live, ada, ben, again)
+    assert await again.run(f"return {refusals(kind)}") == []

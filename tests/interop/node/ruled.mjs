@@ -44,9 +44,26 @@ const plain = (value) => {
 export const shown = (doc, root, keys) =>
   JSON.stringify(keys.map((key) => plain(doc.getMap(root).get(key)) ?? null))
 
-export const sticky = (words, fields = {}) => new Y.Map(Object.entries({
-  object_type: 'sticky',
-  position: { x: 1, y: 2 },
+// Where objects stand: those of a session on its canvas, those of a room in space.
+const WHERE = {
+  session: { field: 'position', at: (x, y) => ({ x, y }), type: 'sticky' },
+  room: {
+    field: 'transform',
+    at: (x, y) => ({ position: { x, y, z: 0 }, rotation: { x: 0, y: 0, z: 0, w: 1 } }),
+    type: 'model'
+  }
+}
+
+const whereIs = (object) => object.has('transform') ? WHERE.room : WHERE.session
+
+const move = (object, x, y) => {
+  const { field, at } = whereIs(object)
+  object.set(field, at(x, y))
+}
+
+export const sticky = (words, fields = {}, place = 'session') => new Y.Map(Object.entries({
+  object_type: WHERE[place].type,
+  [WHERE[place].field]: WHERE[place].at(1, 2),
   properties: new Y.Map([
     ['text', new Y.Text(words)],
     ['points', new Y.Array()],
@@ -60,11 +77,13 @@ export const sticky = (words, fields = {}) => new Y.Map(Object.entries({
 }))
 
 // Everything that the rules are tried on; made by a host.
-export const furnish = (doc) => {
+export const furnish = (doc, place) => {
   const objects = doc.getMap('objects')
   doc.transact(() => {
-    for (const key of LOCKED) objects.set(key, sticky(`${key} says hello`, { is_locked: true }))
-    for (const key of OPEN) objects.set(key, sticky(`${key} says hello`))
+    for (const key of LOCKED) {
+      objects.set(key, sticky(`${key} says hello`, { is_locked: true }, place))
+    }
+    for (const key of OPEN) objects.set(key, sticky(`${key} says hello`, {}, place))
   })
   for (const key of [...LOCKED, ...OPEN]) {
     const properties = objects.get(key).get('properties')
@@ -101,7 +120,7 @@ const within = (text) => (hasEmoji(text) ? text.toString().indexOf('😀') + 2 :
 
 // What may not be done with a locked object, by name.
 export const BREAKS = {
-  'moves it': (o, key) => o.get(key).set('position', { x: 9, y: 9 }),
+  'moves it': (o, key) => move(o.get(key), 9, 9),
   'types in it': (o, key) => words(o, key).insert(2, 'SECRET'),
   'types emoji in it': (o, key) =>
     words(o, key).insert(0, hasEmoji(words(o, key)) ? 'SECRET' : '😀SECRET'),
@@ -120,7 +139,7 @@ export const BREAKS = {
     parts.insert(0, [new Y.Map([['a', 'SECRET']])])
   },
   'adds a field': (o, key) => o.get(key).set('more', 'SECRET'),
-  'removes a field': (o, key) => o.get(key).delete('position'),
+  'removes a field': (o, key) => o.get(key).delete(whereIs(o.get(key)).field),
   'removes its properties': (o, key) => o.get(key).delete('properties'),
   'unlocks it': (o, key) => o.get(key).set('is_locked', false),
   'removes the lock': (o, key) => o.get(key).delete('is_locked'),
@@ -138,8 +157,8 @@ export const BREAKS = {
 export const FAULTS = {
   'an unknown type': (o, key) => o.get(key).set('object_type', 'SECRET'),
   'no type': (o, key) => o.get(key).delete('object_type'),
-  'a wrong position': (o, key) => o.get(key).set('position', { x: 'SECRET' }),
-  'no number': (o, key) => o.get(key).set('rotation', NaN),
+  'a wrong position': (o, key) => move(o.get(key), 'SECRET', 0),
+  'no number': (o, key) => move(o.get(key), NaN, 0),
   'an infinite one': (o, key) => properties(o, key).set('deep', { list: [1, Infinity] }),
   'an unknown field': (o, key) => o.get(key).set('SECRET', 1),
   'too long a text': (o, key) => words(o, key).insert(0, 'SECRET'.repeat(10000)),
@@ -213,7 +232,7 @@ export const chat = async (client, seed, pause) => {
   while (client.chats) {
     const key = pick(random, OPEN)
     if (random() < 0.5) words(objects, key).insert(below(random, 5), '~')
-    else objects.get(key).set('position', { x: below(random, 99), y: client.said })
+    else move(objects.get(key), below(random, 99), client.said)
     client.said++
     await new Promise((resolve) => setTimeout(resolve, pause))
   }
