@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 
-SERVER_CORE = 0
 OPEN_FILES = 65_536
 
 
@@ -24,7 +23,7 @@ def usable_cores() -> list[int]:
 
 
 def generator_cores(cores: Sequence[int]) -> list[int]:
-    """Those of them that the server does not have; empty where there is one only."""
+    """Those of them that the server, which has the first, does not have; empty: there is one."""
     return list(cores[1:])
 
 
@@ -66,6 +65,11 @@ def resident(pids: Sequence[int]) -> int:
             memory = psutil.Process(pid).memory_info()
             total += memory.rss - getattr(memory, "shared", 0)
     return total
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is a process of this number."""
+    return psutil.pid_exists(pid)
 
 
 def below(pid: int) -> list[psutil.Process]:

@@ -41,13 +41,16 @@ class ServerWatch:
     """Reads what the processes of a server and of the generator have used.
 
     Args:
-        pids: asked each time: a server may replace its worker.
-        generator: processes of the generator besides this one.
+        pids: asked again when one is gone: a server may replace its worker.
+
+    Attributes:
+        generators: processes of the generator besides this one.
     """
 
-    def __init__(self, pids: Callable[[], ServerPids], generator: Sequence[int] = ()) -> None:
-        self._pids = pids
-        self._generator = (*generator, os.getpid())
+    def __init__(self, pids: Callable[[], ServerPids]) -> None:
+        self.generators: Sequence[int] = ()
+        self._ask = pids
+        self._pids = ServerPids()
         self._readings: list[Reading] = []
         self._measured: list[Reading] = []
         self._empty = 0
@@ -58,15 +61,21 @@ class ServerWatch:
         Args:
             at: seconds of any clock.
         """
-        pids = self._pids()
+        pids = self._known()
         return Reading(
             at,
             processes.cpu_seconds(pids.server),
             processes.cpu_seconds(pids.beside),
-            processes.cpu_seconds(self._generator),
+            processes.cpu_seconds((*self.generators, os.getpid())),
             processes.busy_seconds(),
             processes.resident(pids.server),
         )
+
+    def _known(self) -> ServerPids:
+        """Who the server is: asked only when one of its processes is gone, for that is slow."""
+        if not self._pids.server or not all(map(processes.is_there, self._pids.server)):
+            self._pids = self._ask()
+        return self._pids
 
     def begin(self, at: float) -> None:
         """Nobody is there yet: what it uses now is its own."""

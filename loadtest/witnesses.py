@@ -1,0 +1,226 @@
+"""`python -m loadtest.witnesses`: who looks after the rooms of a run, in a process of its own.
+
+Told `job`, it prepares the rooms, lets witnesses in and says `ready`; told `go`, it counts what
+they are sent. Told `check`, with what everybody wrote, it says in `checks` whether the documents
+are right; told `leave`, it says `done`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from time import monotonic_ns
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from loadtest import processes
+from loadtest.lines import Lines, run, told
+from loadtest.measures import Count, Measures
+from loadtest.plan import Plan
+from loadtest.result import Checks
+from loadtest.scenarios import SCENARIOS
+from loadtest.seat import Seat
+from loadtest.timeline import SECOND
+from loadtest.witness import Copy, Lost, Witness
+
+SETTLE_SECONDS: Final = 10.0
+"""So long after the end all copies may still differ: what was written is on its way."""
+
+DELIVERED: Final = Count.MARKS_SEEN.name.lower()
+AT_A_TIME: Final = 16
+MOST_NOTES: Final = 20
+
+Writing: TypeAlias = tuple[int, int, int, int]
+"""Room, client, and the clocks up to which it sent, and was told that it is stored."""
+
+
+class Verdict(NamedTuple):
+    """What is wrong in one room.
+
+    Attributes:
+        differs: copies are not the same.
+        missing: clocks that nobody has.
+    """
+
+    differs: bool
+    missing: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Nothing."""
+        return not self.differs and not self.missing
+
+
+class Wardens:
+    """Those who look after the rooms.
+
+    Args:
+        witnesses: of all rooms.
+        keepers: one place in each room, by room.
+        acknowledges: what counts is what the server called stored; else what was sent.
+    """
+
+    def __init__(
+        self,
+        witnesses: Sequence[Seat],
+        keepers: Sequence[Seat],
+        measures: Measures,
+        *,
+        acknowledges: bool,
+    ) -> None:
+        self._witnesses = [Witness(seat, measures) for seat in witnesses]
+        self._keepers = keepers
+        self._acknowledges = acknowledges
+        self._gate = asyncio.Semaphore(AT_A_TIME)
+
+    async def open(self, prepared: Sequence[bytes]) -> None:
+        """Prepare the rooms, and let the witnesses in.
+
+        Raises:
+            Lost: somebody was not let in.
+        """
+        await self._all(self._prepare(seat, prepared) for seat in self._keepers if prepared)
+        await self._all(each.join() for each in self._witnesses)
+
+    async def check(self, written: Iterable[Writing]) -> Checks:
+        """Hold every room's copies against each other, and against what everybody wrote."""
+        by_room: dict[int, dict[int, int]] = {}
+        for room, client, sent, acknowledged in written:
+            clock = acknowledged if self._acknowledges else sent
+            by_room.setdefault(room, {})[client] = clock
+        found = await self._all(
+            self._settled(seat, by_room.get(seat.room, {})) for seat in self._keepers
+        )
+        return self._summed(found)
+
+    async def leave(self) -> None:
+        """Say goodbye."""
+        await self._all(each.leave() for each in self._witnesses)
+
+    async def _all(self, works: Iterable[Any]) -> list[Any]:
+        async def one(work: Any) -> Any:
+            async with self._gate:
+                return await work
+
+        return await asyncio.gather(*map(one, works))
+
+    async def _prepare(self, seat: Seat, prepared: Sequence[bytes]) -> None:
+        keeper = Witness(seat, Measures())
+        await keeper.join()
+        for update in prepared:
+            await keeper.write(update)
+        await keeper.leave()
+
+    async def _settled(self, keeper: Seat, clocks: dict[int, int]) -> Verdict:
+        """What is wrong in a room and stays wrong."""
+        deadline = monotonic_ns() + int(SETTLE_SECONDS * SECOND)
+        while True:
+            verdict = await self._look(keeper, clocks)
+            if verdict.is_well or monotonic_ns() > deadline:
+                return verdict
+            await asyncio.sleep(0.5)
+
+    async def _look(self, keeper: Seat, clocks: dict[int, int]) -> Verdict:
+        newcomer = Witness(keeper, Measures())
+        try:
+            await newcomer.join()
+            given = newcomer.copy()
+        except Lost as error:
+            return Verdict(
+                differs=True, missing=0, notes=(f"room {keeper.room}: a newcomer: {error}",)
+            )
+        finally:
+            await newcomer.leave()
+        copies = [each for each in self._witnesses if each.seat.room == keeper.room]
+        wrong = tuple(note for each in copies if (note := _difference(each, given)))
+        return Verdict(bool(wrong), *_missing(keeper.room, given, clocks, wrong))
+
+    def _summed(self, found: Sequence[Verdict]) -> Checks:
+        missing = sum(each.missing for each in found)
+        differs = any(each.differs for each in found)
+        return Checks(
+            witnesses=len(self._witnesses),
+            converged=not differs if self._witnesses or differs else None,
+            missing_acknowledged=missing if self._acknowledges else 0,
+            missing_sent=0 if self._acknowledges else missing,
+            notes=tuple(note for each in found for note in each.notes)[:MOST_NOTES],
+        )
+
+
+def _difference(witness: Witness, given: Copy) -> str:
+    """What a witness has that a newcomer is not given, or the other way round; empty: nothing."""
+    name = f"room {witness.seat.room}: a witness"
+    try:
+        copy = witness.copy()
+    except Lost as error:
+        return f"{name}: {error}"
+    if copy.clocks != given.clocks:
+        has, lacks = _ahead(copy, given), _ahead(given, copy)
+        return f"{name} has {has} clocks that a newcomer is not given, and lacks {lacks}"
+    return "" if copy.contents == given.contents else f"{name} reads something else"
+
+
+def _ahead(one: Copy, other: Copy) -> int:
+    """By how many clocks one copy is ahead of another."""
+    return sum(max(clock - other.clocks.get(client, 0), 0) for client, clock in one.clocks.items())
+
+
+def _missing(
+    room: int, given: Copy, clocks: dict[int, int], notes: tuple[str, ...]
+) -> tuple[int, tuple[str, ...]]:
+    """How many clocks of what was written a newcomer is not given."""
+    lacking = {
+        client: clock - given.clocks.get(client, 0)
+        for client, clock in clocks.items()
+        if clock > given.clocks.get(client, 0)
+    }
+    if not lacking:
+        return 0, notes
+    missing = sum(lacking.values())
+    return missing, (*notes, f"room {room}: {missing} clocks of {len(lacking)} people are missing")
+
+
+async def _count(plan: Plan, start: int, measures: Measures) -> None:
+    """Count in the measured part of the run only."""
+    begin = start + int(plan.ramp * SECOND)
+    await _until(begin)
+    measures.begin(begin)
+    await _until(begin + int(plan.seconds * SECOND))
+    measures.end()
+
+
+async def _until(at: int) -> None:
+    await asyncio.sleep(max(at - monotonic_ns(), 0) / SECOND)
+
+
+async def work() -> None:
+    """The process, from its job to the end."""
+    lines = await Lines.open()
+    processes.allow_many_files()
+    job = await told(lines, "job")
+    plan, measures = Plan.from_json(job["plan"]), Measures()
+    seats = [Seat.from_json(each) for each in job["seats"]]
+    split = plan.witnesses * plan.rooms
+    wardens = Wardens(
+        seats[:split], seats[split:], measures, acknowledges=bool(job["acknowledges"])
+    )
+    try:
+        await wardens.open(tuple(SCENARIOS[plan.scenario]().prepared()))
+    except Lost as error:
+        lines.say(failed=f"a room could not be prepared: {error}")
+        return
+    lines.say(ready=True)
+    counting = asyncio.create_task(_count(plan, await told(lines, "go"), measures))
+    checks = await wardens.check(map(tuple, await told(lines, "check")))
+    counting.cancel()
+    lines.say(
+        checks=asdict(checks), delivered=measures.dump()["counts"][Count.MARKS_SEEN.name.lower()]
+    )
+    await told(lines, "leave")
+    await wardens.leave()
+    lines.say(done={})
+
+
+if __name__ == "__main__":
+    run(work())
