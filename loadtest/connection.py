@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._frames = FrameStream(self._hear, Dialect.of(seat).prefix, sees_all=sees_all)
         self._marks = marks.MarkStream(seat.number)
         self._counts_from: int | None = None
-        self._uncounted = 0
+        self._behind: int | None = None
         self._is_slow = False
         self._handshake: bytes | None = b""
         self._fragments: list[bytes] = []
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
     def count_marks(self) -> None:
         """From behind the message that is just heard marks count: those before are of the past."""
         if self._counts_from is None:
-            self._uncounted = self._frames.behind
+            self._behind = self._frames.behind
             self._counts_from = monotonic_ns()
 
     # Sending
@@ -186,8 +186,8 @@ class Connection(asyncio.Protocol):
         self.cut()
 
     def _count(self, data: bytes, since: int) -> None:
-        if self._uncounted:
-            data, self._uncounted = data[len(data) - self._uncounted :], 0
+        if self._behind is not None:
+            data, self._behind = data[len(data) - self._behind :], None
         whole, found = self._marks.take(data)
         if found:
             self._measures.count(Count.MARKS_SEEN, found)

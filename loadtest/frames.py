@@ -65,6 +65,7 @@ class FrameStream:
         return self._walk(self._rest + data if self._rest else data)
 
     def _walk(self, data: bytes) -> int:
+        """One loop over all that is there: a call for each frame would take as long again."""
         position, size, kind_at = 0, len(data), self._kind_at
         frames = 0
         while position + 2 <= size:
@@ -76,17 +77,19 @@ class FrameStream:
                     break
                 start, length = header
             end = start + length
+            if length >= STREAMED_FROM:
+                if start + kind_at + 2 > size:
+                    break
+                self._begin(data[position], data[start : start + kind_at + 2], length)
+                return frames + self._continue(data[start:])
             if end > size:
-                if length >= STREAMED_FROM and start + kind_at + 2 <= size:
-                    self._begin(data, position, start, end)
-                    return frames
                 break
             first = data[position]
             if (
                 first != wire.BINARY
                 or self.sees_all
                 or length < kind_at + 2
-                or not (  # `_is_quiet`, without the call
+                or not (
                     data[start + kind_at] == _AWARENESS or data.startswith(_UPDATE, start + kind_at)
                 )
             ):
@@ -97,21 +100,17 @@ class FrameStream:
         self._rest = data[position:]
         return frames
 
-    def _begin(self, data: bytes, position: int, start: int, end: int) -> None:
-        """A large frame has begun."""
-        self._first = data[position]
-        self._parts = [data[start:]]
-        self._is_kept = self.sees_all or self._first != wire.BINARY
+    def _begin(self, first: int, head: bytes, length: int) -> None:
+        """A large frame begins with this; all of it is still to come."""
+        at = self._kind_at
+        self._first, self._left, self._rest = first, length, b""
+        self._parts = []
+        self._is_kept = self.sees_all or first != wire.BINARY
+        if self._is_kept or head[at] == _AWARENESS or head.startswith(_UPDATE, at):
+            return
+        self._is_kept = head[at + 1] != _STEP2
         if not self._is_kept:
-            at = start + self._kind_at
-            if self._is_quiet(data, at):
-                self._parts = []
-            elif data[at + 1] == _STEP2:
-                self._parts = [data[start : at + 2], b"\0"]
-            else:
-                self._is_kept = True
-        self._left = end - len(data)
-        self._rest = b""
+            self._parts = [head, b"\0"]
 
     def _continue(self, data: bytes) -> int:
         left, size = self._left, len(data)
@@ -128,8 +127,3 @@ class FrameStream:
             self.behind = size - left
             self._hear(self._first, b"".join(parts))
         return (self._first >= wire.LAST_PART) + self._walk(data[left:])
-
-    @staticmethod
-    def _is_quiet(data: bytes, at: int) -> bool:
-        """Whether the message whose kind is at a position is an update or presence."""
-        return data[at] == _AWARENESS or data.startswith(_UPDATE, at)
