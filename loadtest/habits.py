@@ -60,11 +60,17 @@ async def draw(me: Person) -> None:
         me.point(x + points[until - 1][0], y + points[until - 1][1])
 
 
+async def build(me: Person) -> None:
+    """Put a shape on the board, and bring it to where it belongs."""
+    put(me)
+    await drag(me)
+
+
 async def drag(me: Person) -> None:
-    """Drag something of one's own, pause in between, and drag on."""
+    """Drag one of the last things that one made, pause in between, and drag on."""
     if not me.board.objects:
         put(me)
-    dragged, (x, y) = me.random.choice(me.board.objects), spot(me)
+    dragged, (x, y) = me.random.choice(me.board.objects[-3:]), spot(me)
     for _ in range(2):
         to_x, to_y = spot(me)
         async for part in steps(me, me.random.uniform(0.4, 1.2)):
@@ -94,7 +100,7 @@ async def work(me: Person, calm: float = 1.0) -> None:
     """
     while me.is_running:
         await look(me, calm)
-        (habit,) = me.random.choices((drag, wander, draw, write), weights=(3, 3, 2, 2))
+        (habit,) = me.random.choices((drag, wander, draw, write, build), weights=(3, 3, 2, 2, 1))
         await habit(me)
         if len(me.board.objects) > KEPT:
             me.edit(me.board.delete(me.board.objects[0]))

@@ -37,13 +37,18 @@ class AnnotationReview(Scenario):
     async def person(self, me: Person) -> None:
         """A reviewer, or the one who wrote it."""
         await me.join()
-        if place_of(me) == 0:
+        if place_of(me):
+            await self._review(me)
+        else:
             await habits.work(me)
+
+    async def _review(self, me: Person) -> None:
         while me.is_running:
             await habits.look(me)
             await self._comment(me)
 
     async def _comment(self, me: Person) -> None:
+        """Say something about one of the stickies, and resolve it when it was read."""
         sticky = prepared_id(me.random.randrange(STICKIES))
         remark, update = me.board.annotate(sticky, *habits.spot(me), me.random.choice(REMARKS))
         me.edit(update)

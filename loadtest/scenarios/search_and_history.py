@@ -37,6 +37,10 @@ class SearchAndHistory(Scenario):
         await me.join()
         if place_of(me) % READERS_IN:
             await habits.work(me)
+        else:
+            await self._inquire(me)
+
+    async def _inquire(self, me: Person) -> None:
         note = await me.rest.create(_note("as it was"))
         while me.is_running and note is not None:
             await me.pause(me.random.uniform(0.5, 1.5))

@@ -24,6 +24,10 @@ class SlowReaders(Scenario):
         await me.join()
         if place_of(me) % ONE_IN:
             await habits.work(me)
+        else:
+            await self._read_slowly(me)
+
+    async def _read_slowly(self, me: Person) -> None:
         while me.is_running:
             await me.pause(me.random.uniform(2.0, 5.0))
             me.stop_reading()
