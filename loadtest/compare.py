@@ -58,6 +58,10 @@ WATCHED = (
 )
 
 
+class NotComparable(Exception):  # noqa: N818 - says what is the case
+    """The results are of two scenarios."""
+
+
 class Trend(Enum):
     """What became of a number."""
 
@@ -100,10 +104,10 @@ class Comparison:
 def compare(before: Result, after: Result, tolerance: float = TOLERANCE) -> Comparison:
     """
     Raises:
-        ValueError: they are of two scenarios.
+        NotComparable: they are of two scenarios.
     """
     if before.plan.scenario != after.plan.scenario:
-        raise ValueError(f"{before.plan.scenario} and {after.plan.scenario} are two scenarios")
+        raise NotComparable(f"{before.plan.scenario} and {after.plan.scenario} are two scenarios")
     numbers = before.numbers(), after.numbers()
     changes = tuple(
         _change(each, *numbers, tolerance) for each in WATCHED if each.name in numbers[0]

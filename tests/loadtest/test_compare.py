@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.compare import Change, Comparison, Trend, compare, shown
+from loadtest.compare import Change, Comparison, NotComparable, Trend, compare, shown
 from tests.loadtest.runs import PLAN, as_text, failed_run, measured_run
 
 
@@ -86,7 +86,7 @@ def test_what_else_differs_is_said() -> None:
 
 
 def test_two_scenarios_are_not_compared() -> None:
-    with pytest.raises(ValueError, match="two scenarios"):
+    with pytest.raises(NotComparable, match="two scenarios"):
         compare(measured_run(), measured_run(plan=replace(PLAN, scenario="crowd")))
 
 
