@@ -18,6 +18,7 @@ from loadtest.timeline import Timeline
 from loadtest.walker import UPRIGHT, Walker
 
 HERTZ: Final = 30.0
+WELCOME_SECONDS: Final = 10.0
 CLAIM_SECONDS: Final = 5.0
 """Who is not told whether it may hold something goes on without."""
 
@@ -30,6 +31,7 @@ class Wearer(Protocol):
     client: int
     random: Random
     measures: Measures
+    timeline: Timeline
 
     @property
     def unsent(self) -> int:
@@ -79,13 +81,18 @@ class Headset:
         """Say hello, and move about from the welcome on, until the connection ends.
 
         Raises:
+            TimeoutError: there is no welcome.
             Exception: what `ended` was told, when the connection ends before.
         """
+        if self._walk is not None:
+            self._walk.cancel()
         self._walker = self._walker or Walker(self._wearer.random, self.device)
         self._sightings = Sightings(self._walker.spot)
         self._welcome = asyncio.get_running_loop().create_future()
         self._wearer.say(pose_client.hello(Hello(VERSION, self.device, self._wearer.client)))
-        await self._welcome
+        async with asyncio.timeout(WELCOME_SECONDS):
+            await self._welcome
+        self._wearer.timeline.waited()
         self._walk = asyncio.create_task(self._move_about(self._walker))
         self._walk.add_done_callback(self._note_failure)
 
@@ -139,6 +146,7 @@ class Headset:
         decided = self._claims[object_id] = asyncio.get_running_loop().create_future()
         self._wearer.say(pose_client.claim(Claim(self._known.get(object_id, 0), object_id)))
         await asyncio.wait((decided,), timeout=CLAIM_SECONDS)
+        self._wearer.timeline.waited()
         self._claims.pop(object_id, None)
         return decided.done() and decided.result()
 

@@ -148,8 +148,7 @@ class Participant:
         await self.rejoin()
 
     async def rejoin(self) -> None:
-        """Come back, in as many attempts as it takes; in a room of headsets, say hello, too. What
-        the server has not got is sent again.
+        """Come back, in as many attempts as it takes. What the server has not got is sent again.
 
         Raises:
             Gone: the server does not let it in.
@@ -158,16 +157,13 @@ class Participant:
         try:
             async with asyncio.timeout(JOIN_SECONDS):
                 await self._try_to_join()
-                now = monotonic_ns()
-                self.measures.delay(Delay.JOIN, now, now - due)
-                if self.seat.is_xr:
-                    await self.headset.hello()
         except TimeoutError:
             self.measures.error(f"somebody was not let in for {JOIN_SECONDS:.0f} s")
             self.cut()
             raise Gone(NO_CLOSE_FRAME, "not let in in time") from None
-        finally:
-            self.timeline.waited()
+        now = monotonic_ns()
+        self.measures.delay(Delay.JOIN, now, now - due)
+        self.timeline.waited()
 
     async def leave(self) -> None:
         """Say goodbye."""

@@ -29,7 +29,8 @@ class Timeline:
 
     Attributes:
         due: by the plan, in nanoseconds of the monotonic clock.
-        at: the time that marks carry: `due`, or now when that is the same to a timer.
+        at: the time that marks carry: `due`, or when its person was free if that was later; now,
+            if that is the same to a timer.
     """
 
     __slots__ = ("_clock", "_free", "_note_late", "_sleep", "at", "due")
@@ -63,12 +64,13 @@ class Timeline:
         await self._until_due()
 
     def waited(self) -> None:
-        """Its person has waited for the server: to be late because of that is not the
-        generator's fault. What is due stays due."""
-        self._free = self._clock()
+        """Its person has waited for the server, and is free now. That took part of the time in
+        which other things were due; it was measured itself, and is not in their delays again."""
+        self._free = self.at = self._clock()
 
     async def _until_due(self) -> None:
         await self._sleep(max(self.due - self._clock(), 0) / SECOND)
         now = self._clock()
-        self.at = now if abs(now - self.due) <= RESOLUTION else self.due
-        self._note_late(now, max(now - max(self.due, self._free), 0))
+        possible = max(self.due, self._free)
+        self.at = now if abs(now - possible) <= RESOLUTION else possible
+        self._note_late(now, max(now - possible, 0))

@@ -22,6 +22,7 @@ class SmallServer:
     Attributes:
         heard: all messages, of all people.
         sockets: who is there, in the order in which they came.
+        document: what is said to have been missed; None: nothing is said.
         joined: how many have come so far.
         refusals: so many connections are closed at once, with this code.
         stores: whether edits are called stored.
@@ -33,7 +34,7 @@ class SmallServer:
         self.sockets: list[ServerConnection] = []
         self.joined = 0
         self.refusals: list[int] = []
-        self.document = b"\x00\x00"
+        self.document: bytes | None = b"\x00\x00"
         self.stores = True
         self.asks = b"\x00"
         self.port = 0
@@ -84,7 +85,8 @@ class SmallServer:
             assert isinstance(message, bytes)
             self.heard.append(message)
             if messages.is_step1(message):
-                await socket.send(messages.sync_step2(self.document))
+                if self.document is not None:
+                    await socket.send(messages.sync_step2(self.document))
                 continue
             for other in self.sockets:
                 if other is not socket:

@@ -51,15 +51,19 @@ async def test_who_is_late_does_not_wait_but_lets_others_go_on() -> None:
     assert clock.slept == [0.0] * 3
 
 
-async def test_waiting_for_the_server_is_not_the_generators_lateness() -> None:
+async def test_waiting_for_the_server_is_measured_once() -> None:
+    """It is neither the generator's lateness nor part of the delays of what comes after it; and
+    what is due later is due when it was."""
     clock, late = Clock(), list[int]()
     time = timeline(clock, late)
+    begin = clock.now
     clock.turn(3.0)
     time.waited()
+    assert time.at == clock.now
     await time.pause(1.0)
-    assert late == [0]
-    assert clock.now - time.at == 2 * SECOND
+    assert (time.due, time.at) == (begin + SECOND, clock.now)
     await time.pause(2.5)
+    assert clock.now == time.at == begin + 3.5 * SECOND
     assert late == [0, 0]
 
 

@@ -1,0 +1,226 @@
+"""One person at a small server: what the story can do, and what is measured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from time import monotonic_ns
+from typing import Any
+
+import httpx
+import pytest
+from pycrdt import Doc, Map
+
+from crdt_docs import messages
+from crdt_docs.state_vector import encode_state_vector
+from loadtest import marks
+from loadtest.measures import Measures, Totals
+from loadtest.participant import FIRST_BACKOFF, Gone, Participant, Shared
+from loadtest.plan import Plan
+from loadtest.timeline import SECOND
+from tests.loadtest.small_server import SmallServer
+
+PLAN = Plan("none", people=4, rooms=1, seconds=60, ramp=0, seed=1, processes=1, witnesses=0)
+
+
+class Hall:
+    """A server and who is there."""
+
+    def __init__(self, server: SmallServer, api: httpx.AsyncClient) -> None:
+        self.server = server
+        self.measures = Measures()
+        self.people: list[Participant] = []
+        self._shared = Shared(PLAN, self.measures, monotonic_ns(), api)
+        self.measures.begin(0)
+
+    def person(self, *, acknowledges: bool = True) -> Participant:
+        """One more, who has not come yet."""
+        seat = self.server.seat(len(self.people), acknowledges=acknowledges)
+        self.people.append(Participant(seat, self._shared))
+        return self.people[-1]
+
+    async def joined(self, *, acknowledges: bool = True) -> Participant:
+        """One more, who has."""
+        person = self.person(acknowledges=acknowledges)
+        await person.join()
+        return person
+
+    @property
+    def totals(self) -> Totals:
+        """What was measured until now."""
+        return Totals.merge([self.measures.dump()])
+
+    def counted(self, name: str) -> int:
+        """How many of these."""
+        return self.totals.counts[name]
+
+    def document(self) -> Doc[Any]:
+        """What the server was told, in the order in which it was."""
+        doc: Doc[Any] = Doc()
+        for message in self.server.heard:
+            if message[0] == 0 and message[1] in (1, 2):
+                parsed = messages.parse(message)
+                assert isinstance(parsed, messages.SyncStep2 | messages.SyncUpdate)
+                doc.apply_update(parsed.update)
+        return doc
+
+
+@pytest.fixture
+async def hall() -> AsyncIterator[Hall]:
+    """An empty one."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(SmallServer())
+        made = Hall(server, await stack.enter_async_context(httpx.AsyncClient()))
+        yield made
+        for person in made.people:
+            await person.leave()
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Returns when something is the case."""
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - others' doing, about which nobody is told
+            await asyncio.sleep(0)
+
+
+async def test_somebody_comes_and_goes(hall: Hall) -> None:
+    person = await hall.joined()
+    assert person.is_joined
+    assert hall.totals.delays["join"].count == 1
+    await person.leave()
+    assert not person.is_joined
+    assert (hall.counted("joined"), hall.counted("left")) == (1, 1)
+    assert hall.totals.closes == {}
+
+
+async def test_joining_is_measured_from_when_it_was_due(hall: Hall) -> None:
+    person = hall.person()
+    person.timeline.due -= 5 * SECOND
+    await person.join()
+    assert 5_000 < hall.totals.delays["join"].summary()["max"] < 15_000
+
+
+async def test_what_one_writes_the_others_see_and_the_author_is_told(hall: Hall) -> None:
+    author, _ = await hall.joined(), await hall.joined()
+    author.timeline.waited()
+    sticky, update = author.board.sticky(1, 2)
+    author.edit(update)
+    author.point(3, 4)
+    author.edit(author.board.type_word(sticky))
+    await until(lambda: hall.counted("marks_seen") == 3)
+    await until(lambda: not author.unanswered)
+    assert author.written.sent == author.written.acknowledged == author.board.clock
+    counts = hall.totals.counts
+    assert (counts["edits_sent"], counts["presence_sent"], counts["edits_stored"]) == (2, 1, 2)
+    assert hall.totals.delays["seen"].count == 3
+    assert hall.totals.delays["stored"].count == 2
+
+
+async def test_delays_begin_when_something_was_due(hall: Hall) -> None:
+    author = await hall.joined()
+    author.timeline.at -= 3 * SECOND
+    author.edit(author.board.sticky(1, 2)[1])
+    await until(lambda: not author.unanswered)
+    assert 3_000 < hall.totals.delays["stored"].summary()["min"] < 13_000
+
+
+async def test_marks_are_of_their_writer_and_numbered(hall: Hall) -> None:
+    person = hall.person()
+    first, second = person.next_mark().encode(), person.next_mark().encode()
+    assert marks.newest(first + second) == {0: 2}
+
+
+async def test_pauses_end_with_the_connection(hall: Hall) -> None:
+    person = await hall.joined()
+    await person.pause(0)
+    await hall.server.sockets[0].close(4404, "no such room")
+    await until(lambda: not person.is_joined)
+    with pytest.raises(Gone, match="no such room") as gone:
+        await person.pause(0)
+    assert gone.value.is_final
+    assert hall.totals.closes == {"4404": 1}
+
+
+async def test_who_is_turned_away_comes_again(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtest.participant.FIRST_BACKOFF", FIRST_BACKOFF / 100)
+    hall.server.refusals = [4503, 1012]
+    await hall.joined()
+    assert hall.server.joined == 3
+    assert hall.totals.closes == {"4503": 1, "1012": 1}
+    assert hall.totals.delays["join"].count == 1
+
+
+async def test_who_is_told_never_does_not(hall: Hall) -> None:
+    hall.server.refusals = [4403]
+    with pytest.raises(Gone, match="4403"):
+        await hall.joined()
+    assert hall.server.joined == 1
+
+
+async def test_who_is_not_let_in_gives_up(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtest.participant.JOIN_SECONDS", 0.05)
+    hall.server.document = None
+    with pytest.raises(Gone, match="in time"):
+        await hall.joined()
+    assert any("not let in" in text for text in hall.totals.errors)
+
+
+async def test_what_was_written_before_a_cut_is_there_after_it(hall: Hall) -> None:
+    """The server has the first edit only: the others are sent again, also those written while
+    there was no connection."""
+    person = await hall.joined()
+    hall.server.stores = False
+    sticky, update = person.board.sticky(1, 2)
+    person.edit(update)
+    known = person.board.clock
+    await until(lambda: messages.sync_update(update) in hall.server.heard)
+    person.cut()
+    person.edit(person.board.move(sticky, 5, 6))
+    person.edit(person.board.move(sticky, 7, 8))
+    await person.pause(0)
+    hall.server.asks, hall.server.stores = encode_state_vector({person.client: known}), True
+    await person.rejoin()
+    await until(lambda: person.written.acknowledged == person.board.clock)
+    objects: Map[Any] = hall.document().get("objects", type=Map)
+    position = objects[sticky]["position"]
+    assert (position["x"], position["y"]) == (7, 8)
+    assert hall.totals.closes == {}
+    assert hall.totals.delays["join"].count == 2
+
+
+async def test_what_is_refused_is_not_said_to_be_stored(hall: Hall) -> None:
+    person = await hall.joined()
+    hall.server.stores = False
+    person.edit(person.board.sticky(1, 2)[1])
+    await until(lambda: len(hall.server.heard) == 3)
+    for message in (messages.denied("you may not"), messages.stored(2)):
+        await hall.server.sockets[0].send(message)
+    await until(lambda: not person.unanswered)
+    assert hall.counted("refusals") == 1
+    assert person.written.acknowledged == 0
+
+
+async def test_who_does_not_read_sees_it_later(hall: Hall) -> None:
+    author, reader = await hall.joined(), await hall.joined()
+    reader.stop_reading()
+    author.edit(author.board.sticky(1, 2)[1])
+    await until(lambda: not author.unanswered)
+    assert hall.counted("marks_seen") == 0
+    reader.read_again()
+    await until(lambda: hall.counted("marks_seen") == 1)
+    assert hall.totals.delays["seen"].count == 0
+
+
+async def test_the_same_seed_throws_the_same_dice(hall: Hall) -> None:
+    one, other = hall.person(), hall.person()
+    again = Participant(one.seat, hall._shared)
+    assert one.random.random() == again.random.random() != other.random.random()
+    assert one.client == again.client != other.client
+
+
+async def test_what_cannot_be_read_is_counted(hall: Hall) -> None:
+    person = await hall.joined()
+    await hall.server.sockets[0].send(b"\x00\x00\x05cut")
+    await until(lambda: hall.totals.errors)
+    assert person.is_joined
