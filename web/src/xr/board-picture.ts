@@ -1,6 +1,8 @@
 /** What is to be seen on a whiteboard, drawn and in words. */
 
+import type { BoardObject } from '../board/objects.ts'
 import type { Farewell } from '../session/close-codes.ts'
+import type { Participant } from '../session/presence.ts'
 import { drawCursor, drawHeld, drawObject } from '../view/picture.ts'
 import { rendererOf } from '../view/renderers/index.ts'
 import type { Area } from './board-area.ts'
@@ -10,13 +12,20 @@ import type { Names } from './room-objects.ts'
 type Context = CanvasRenderingContext2D
 
 export type Contents =
-  | { readonly kind: 'board'; readonly session: JoinedSession }
+  | {
+      readonly kind: 'board'
+      readonly objects: readonly BoardObject[]
+      readonly others: readonly Participant[]
+      /** What is wrong; empty: nothing. */
+      readonly trouble: string
+    }
   | { readonly kind: 'notice'; readonly notice: Farewell }
 
 const GROUND = '#fdfdfb'
 const INK = '#22252b'
 const INK_SOFT = '#667085'
-const MOST_WORDS = 1000
+const MOST_TOLD = 50
+const MOST_CHARACTERS = 2000
 
 const NO_NAME: Farewell = {
   title: 'This board names no session',
@@ -26,15 +35,17 @@ const TOO_MANY: Farewell = {
   title: 'Too many boards for one page',
   advice: 'This one is shown when another one goes.'
 }
-const JOINING: Farewell = { title: 'Joining…', advice: '' }
 
 export function contentsOf(names: Names, session: JoinedSession | null): Contents {
   if (session === null) return noticed(names.session === null ? NO_NAME : TOO_MANY)
-  const { standing } = session
-  if (standing.kind === 'joining') return noticed(JOINING)
-  if (standing.kind !== 'over') return { kind: 'board', session }
-  const { title, advice } = standing.farewell
-  return noticed({ title, advice: `${advice} Click to try again.` })
+  const { board, presence, standing } = session
+  if (standing.kind === 'joining') return noticed({ title: 'Joining…', advice: standing.trouble })
+  if (standing.kind === 'over') {
+    const { title, advice } = standing.farewell
+    return noticed({ title, advice: `${advice} Click to try again.` })
+  }
+  const trouble = standing.kind === 'away' ? standing.trouble || 'Reconnecting…' : ''
+  return { kind: 'board', objects: board.all(), others: presence.others, trouble }
 }
 
 function noticed(notice: Farewell): Contents {
@@ -44,29 +55,34 @@ function noticed(notice: Farewell): Contents {
 /** The same for those who cannot see it. */
 export function inWords(contents: Contents): string {
   if (contents.kind === 'notice') return contents.notice.title
-  const objects = contents.session.board.all()
+  const { objects } = contents
   if (objects.length === 0) return 'empty'
-  const words = objects.map((object) => rendererOf(object).describe(object)).join('; ')
-  return words.slice(0, MOST_WORDS)
+  const told = objects.slice(0, MOST_TOLD).map((object) => rendererOf(object).describe(object))
+  const untold = objects.length - told.length
+  const words = told.join('; ').slice(0, MOST_CHARACTERS)
+  return untold === 0 ? words : `${words}; and ${untold} more`
 }
 
-export function drawBoard(context: Context, session: JoinedSession, area: Area): void {
-  const { left, top, scale } = area
-  const { board, presence, standing } = session
+export function drawBoard(
+  context: Context,
+  { objects, others, trouble }: Extract<Contents, { kind: 'board' }>,
+  { left, top, scale }: Area
+): void {
   clear(context)
   context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale)
-  for (const object of board.all()) drawObject(context, object)
-  for (const { selected, color } of presence.others) {
-    const held = selected === null ? null : board.get(selected)
-    if (held !== null) drawHeld(context, held, color)
+  for (const object of objects) drawObject(context, object)
+  const held = new Map(others.map(({ selected, color }) => [selected, color]))
+  for (const object of objects) {
+    const color = held.get(object.id)
+    if (color !== undefined) drawHeld(context, object, color)
   }
   context.resetTransform()
-  for (const other of presence.others) {
+  for (const other of others) {
     const { cursor } = other
     if (cursor === null) continue
     drawCursor(context, { x: (cursor.x - left) * scale, y: (cursor.y - top) * scale }, other)
   }
-  if (standing.kind === 'away') write(context, 'Reconnecting…', 'bold', 36)
+  write(context, trouble, '600', 36)
 }
 
 export function drawNotice(context: Context, { title, advice }: Farewell): void {

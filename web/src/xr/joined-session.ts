@@ -18,9 +18,10 @@ export interface Joining {
   readonly number: number
 }
 
-/** Whether its contents are here: not yet, all, all but what is new, or never again. */
+/** Whether its contents are here: all, not yet, all but what is new, or never again. */
 export type Standing =
-  | { readonly kind: 'joining' | 'there' | 'away' }
+  | { readonly kind: 'there' }
+  | { readonly kind: 'joining' | 'away'; readonly trouble: string }
   | { readonly kind: 'over'; readonly farewell: Farewell }
 
 export class JoinedSession {
@@ -31,6 +32,7 @@ export class JoinedSession {
   readonly #connection: Connection
   #farewell: Farewell | null = null
   #wasThere = false
+  #trouble = ''
   #version = 0
 
   /** @param onDenied what was written here was refused: this copy is not the server's any more. */
@@ -38,11 +40,12 @@ export class JoinedSession {
     this.id = id
     const invitation: Invitation = { session: id, token: joining.token }
     const changed = (): void => void (this.#version += 1)
-    const nothing = (): void => undefined
     this.#connection = new Connection(this.#doc, invitation, joining.sockets, {
-      onStatus: nothing, // asked for each picture: see `standing`
+      onStatus: () => {
+        if (this.#connection.isSynced) this.#trouble = ''
+      },
       onDenied,
-      onTrouble: nothing,
+      onTrouble: (words) => void (this.#trouble = words),
       onClosed: (code) => void (this.#farewell = farewell(code))
     })
     this.board = new Board(this.#doc, joining.claims.userId)
@@ -61,7 +64,7 @@ export class JoinedSession {
   get standing(): Standing {
     if (this.#farewell !== null) return { kind: 'over', farewell: this.#farewell }
     if (this.#connection.isSynced) return { kind: 'there' }
-    return { kind: this.#wasThere ? 'away' : 'joining' }
+    return { kind: this.#wasThere ? 'away' : 'joining', trouble: this.#trouble }
   }
 
   get hasUnstored(): boolean {

@@ -20,9 +20,12 @@ const LONGEST_SIDE = 1600
 const SHORTEST_SIDE = 100
 /** A picture is several megabytes on their way to the graphics card. */
 const BETWEEN_PICTURES_MS = 80
+/** Drawing takes no more of the time than one part in so many: a board may hold anything. */
+const SHARE = 10
 /** Of the frame around it, and before it, in metres. */
 const FRAME = 0.02
 const BEFORE = 0.003
+
 const PLANE = new PlaneGeometry(1, 1)
 
 export class Whiteboard {
@@ -33,7 +36,7 @@ export class Whiteboard {
   #area: Area = { left: 0, top: 0, scale: 1 }
   #session: JoinedSession | null = null
   #shown = ''
-  #drawnAt = -Infinity
+  #restsUntil = -Infinity
 
   /** @param body what it is the front of: a box of length 1 that is scaled. */
   constructor(body: Object3D) {
@@ -55,14 +58,15 @@ export class Whiteboard {
     this.face.scale.set(Math.max(0.5, 1 - FRAME / x), Math.max(0.5, 1 - FRAME / y), 1)
     this.face.position.z = 0.5 + BEFORE / z
     const isOther = session !== this.#session
-    const kind = session?.standing.kind ?? names.session
-    const wanted = `${kind} ${session?.version} ${x / y}`
-    if (!isOther && (wanted === this.#shown || now - this.#drawnAt < BETWEEN_PICTURES_MS)) return
+    const standing = session === null ? names.session : JSON.stringify(session.standing)
+    const wanted = `${standing} ${session?.version} ${x / y}`
+    if (!isOther && (wanted === this.#shown || now < this.#restsUntil)) return
     this.#session = session
     this.#shown = wanted
-    this.#drawnAt = now
     this.#fit(x / y)
+    const began = performance.now()
     this.#draw(names)
+    this.#restsUntil = now + Math.max(BETWEEN_PICTURES_MS, SHARE * (performance.now() - began))
   }
 
   /** Which point of the board is there. */
@@ -90,8 +94,8 @@ export class Whiteboard {
     if (context === null) return
     const shown = contentsOf(names, this.#session)
     if (shown.kind === 'board') {
-      this.#area = areaOf(shown.session.board.all(), this.canvas)
-      drawBoard(context, shown.session, this.#area)
+      this.#area = areaOf(shown.objects, this.canvas)
+      drawBoard(context, shown, this.#area)
     } else drawNotice(context, shown.notice)
     this.canvas.setAttribute('aria-label', `Whiteboard: ${inWords(shown)}`)
     this.#texture.needsUpdate = true

@@ -14,6 +14,9 @@ import type { Furniture, Names, RoomObject } from './room-objects.ts'
 import type { Stage } from './stage.ts'
 import { Whiteboard } from './whiteboard.ts'
 
+/** Each is a picture of several megabytes; further ones are boards with nothing on them. */
+const MOST = 12
+
 /** A place on a board: which session's, and where on it. */
 interface Spot {
   readonly session: JoinedSession
@@ -44,12 +47,11 @@ export class Whiteboards {
 
   show(now: number): void {
     const { furniture, sessions } = this.#around
-    const boards = [...furniture.all.values()].filter(isWhiteboard)
+    const boards = [...furniture.all.values()].filter(isWhiteboard).slice(0, MOST)
     sessions.keep(new Set(boards.map(({ whiteboard }) => whiteboard.session).filter(isGiven)))
     for (const board of boards) this.#show(board, now)
-    for (const id of this.#shown.keys()) {
-      if (furniture.all.get(id)?.whiteboard == null) this.#remove(id)
-    }
+    const ids = new Set(boards.map(({ id }) => id))
+    for (const id of this.#shown.keys()) if (!ids.has(id)) this.#remove(id)
     this.#field.check((session) => sessions.has(session))
   }
 
