@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -115,14 +116,12 @@ def _legend(axes: Axes) -> None:
 
 
 def _unmeasured(series: Sequence[Second]) -> Iterator[tuple[float, float]]:
-    """Beginning and end of each stretch in which people arrived or left."""
-    start: float | None = None
-    for each in series:
-        if each.is_measured and start is not None:
-            yield start, each.second
-        start = None if each.is_measured else each.second if start is None else start
-    if start is not None:
-        yield start, series[-1].second
+    """Beginning and end of each stretch in which people arrived or left; a second ends when it
+    is told of."""
+    for is_measured, stretch in groupby(series, key=lambda each: each.is_measured):
+        seconds = [each.second for each in stretch]
+        if not is_measured:
+            yield max(seconds[0] - 1, 0), seconds[-1]
 
 
 def _over_time(

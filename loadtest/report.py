@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from loadtest.doubts import doubts
 from loadtest.labels import (
     SUMMARY,
     check_rows,
@@ -40,6 +41,7 @@ def _content(result: Result) -> dict[str, Any]:
         "passed": result.passed,
         "checks": list(check_rows(result)),
         "notes": result.checks.notes,
+        "doubts": list(doubts(result)),
         "heads_of_delays": ("", "count", *SUMMARY.values()),
         "delays": list(delay_rows(result)),
         "throughput": list(throughput_rows(result)),

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from loadtest.doubts import doubts
 from loadtest.labels import (
     SUMMARY,
     check_rows,
@@ -35,6 +36,7 @@ def summary(result: Result) -> RenderableType:
     if checks := list(check_rows(result)):
         parts.append(_checks(checks))
     parts.extend(Text(each, style="red") for each in result.checks.notes)
+    parts.extend(Text(each, style="yellow") for each in doubts(result))
     parts.append(PASSED if result.passed else FAILED)
     return Group(*parts)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from loadtest.measures import Totals
-from loadtest.plots import COLOURS, Plot, plots
+from loadtest.plots import COLOURS, Plot, _unmeasured, plots
 from loadtest.report import render
 from loadtest.result import Checks, Result, ServerUse
 from loadtest.thresholds import Threshold
@@ -110,8 +110,9 @@ def test_what_was_not_measured_is_not_drawn() -> None:
         replace(each, server_cpu=None, server_memory=None, generator_cpu=None)
         for each in run.series
     ]
-    assert {each.title for each in plots(run)}.isdisjoint({"CPU", "Memory of the server"})
-    assert "The server" not in render(run)
+    page = render(run)
+    for title in ("CPU", "Memory of the server", "The server"):
+        assert f">{title}<" not in page
 
 
 def test_a_run_that_was_over_at_once_has_a_page() -> None:
@@ -119,3 +120,11 @@ def test_a_run_that_was_over_at_once_has_a_page() -> None:
     run.totals, run.series = Totals.merge([]), []
     run.checks = Checks()
     assert "<figure" not in render(run)
+
+
+def test_what_was_not_measured_is_shaded_from_where_it_began(run: Result) -> None:
+    assert list(_unmeasured(run.series)) == [(0, 1)]
+    later = [replace(each, second=each.second + 1) for each in run.series]
+    assert list(_unmeasured(later)) == [(0, 2)]
+    ends = [replace(each, is_measured=each.second not in (0, 8, 9)) for each in run.series]
+    assert list(_unmeasured(ends)) == [(0, 0), (7, 9)]
