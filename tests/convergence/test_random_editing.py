@@ -1,4 +1,5 @@
-"""Seeded random editing: whatever people do and however the wire delays it, all end up equal.
+"""Seeded random editing: whatever people do and however the wire delays it, all end up equal, in
+sessions and in rooms of headsets, where people have objects in their hands meanwhile.
 
 The room is pure and the wire is pumped by hand, so a seed says exactly what happens. A seed that
 ever failed is kept as a named case.
@@ -13,14 +14,21 @@ import pytest
 from pycrdt import Array, Map, Text
 
 from crdt_docs.access import Role
+from crdt_docs.hold_permits import RoomPermits
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.messages import MessageType, SyncType
 from crdt_docs.pacing import Pacing
 from crdt_docs.update_guard import walk_state_vector
-from tests.helpers.people import Gathering, Person
+from tests.helpers.people import Person
 from tests.helpers.proving import few_or_many
+from tests.helpers.ruled import Ruled
 
 UPDATE = bytes((MessageType.SYNC, SyncType.UPDATE))
 SEEDS = range(few_or_many(8, 300))
+
+in_each_place = pytest.mark.parametrize(
+    "kind", [DocumentKind.OCW, DocumentKind.XR], ids=["session", "room"]
+)
 
 
 def random_edit(person: Person, chance: random.Random) -> None:
@@ -34,6 +42,7 @@ def random_edit(person: Person, chance: random.Random) -> None:
                 objects[key] = Map(
                     {
                         "position": {"x": chance.random(), "y": 1},
+                        "transform": {"position": {"x": chance.random(), "y": 1, "z": 0}},
                         "text": Text("new"),
                         "list": Array(),
                     }
@@ -66,18 +75,26 @@ def edit_inside(held: Map[Any], chance: random.Random) -> None:
         else:
             items.insert(chance.randrange(len(items) + 1), chance.random())
     else:
-        held["position"] = {"x": chance.random(), "y": chance.random()}
+        place = {"x": chance.random(), "y": chance.random()}
+        if chance.random() < 0.5:
+            held["position"] = place
+        else:
+            held["transform"] = {"position": {**place, "z": 0}}
 
 
 class Party:
     """People who edit, lag, fall behind, leave, come back and try what they may not."""
 
-    def __init__(self, seed: int, *, editors: int, readers: int, pacing: Pacing) -> None:
+    def __init__(
+        self, seed: int, kind: DocumentKind, *, editors: int, readers: int, pacing: Pacing
+    ) -> None:
         self.chance = random.Random(seed)
         self.editors = [Person(number + 1) for number in range(editors)]
         self.readers = [Person(100 + number, Role.VIEWER) for number in range(readers)]
-        self.room = Gathering(*self.editors, *self.readers, pacing=pacing)
+        self.room = Ruled(*self.editors, *self.readers, kind=kind, pacing=pacing)
         self.away: list[Person] = []
+        self.in_hands: set[str] = set()
+        self._has_hands = kind is DocumentKind.XR
 
     def step(self) -> None:
         chance = self.chance
@@ -86,10 +103,22 @@ class Party:
             random_edit(person, chance)
         if person not in self.away:
             self.exchange(person)
+        if self._has_hands and chance.random() < 0.2:
+            self.take_or_let_go(f"o{chance.randrange(12)}")
         if chance.random() < 0.08:
             self.come_or_go(chance.choice(self.editors + self.readers))
         if chance.random() < 0.5:
             self.room.turn(after=chance.choice([0.0, 0.001, 0.02]))
+
+    def take_or_let_go(self, key: str) -> None:
+        """Somebody has an object in their hand, or no longer (RUL-9)."""
+        room, holder = self.room.room, self.chance.choice(self.editors)
+        if key in self.in_hands:
+            room.let_go(key)
+            self.in_hands.remove(key)
+        elif RoomPermits(room).refusal(holder.member, key) is None:
+            room.hold(key, holder.identity.user_id)
+            self.in_hands.add(key)
 
     def exchange(self, person: Person) -> None:
         """Some of what a person has to say, some of what it has to hear."""
@@ -131,9 +160,10 @@ class Party:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("paced", [False, True])
-def test_everybody_ends_up_with_the_same(seed: int, *, paced: bool) -> None:
+@in_each_place
+def test_everybody_ends_up_with_the_same(kind: DocumentKind, seed: int, *, paced: bool) -> None:
     pacing = Pacing(threshold=0) if paced else Pacing()
-    party = Party(seed, editors=4, readers=0, pacing=pacing)
+    party = Party(seed, kind, editors=4, readers=0, pacing=pacing)
     for _ in range(150):
         party.step()
     party.finish()
@@ -149,8 +179,9 @@ def test_everybody_ends_up_with_the_same(seed: int, *, paced: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_readers_who_try_everything_change_nothing(seed: int) -> None:
-    party = Party(seed, editors=3, readers=2, pacing=Pacing())
+@in_each_place
+def test_readers_who_try_everything_change_nothing(kind: DocumentKind, seed: int) -> None:
+    party = Party(seed, kind, editors=3, readers=2, pacing=Pacing())
     readers = {reader.client_id for reader in party.readers}
     for _ in range(150):
         party.step()

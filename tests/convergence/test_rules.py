@@ -1,8 +1,9 @@
 """Rules hold whatever people do, in whatever order (RUL): seeded random editing.
 
 A host, two who keep to the rules, one who breaks them, and one who only watches. All of what is
-legal survives, nothing else is ever seen by anybody but its author, and all end up the same. (Undo
-is tried with Yjs itself, in `tests/interop`: what yrs undoes it may show without encoding it.)
+legal survives, nothing else is ever seen by anybody but its author, and all end up the same. In a
+room of headsets somebody besides has an object in their hand. (Undo is tried with Yjs itself, in
+`tests/interop`: what yrs undoes it may show without encoding it.)
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pycrdt import Array, Map, Text
 
 from crdt_docs.access import Role
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.rules import SessionRules
 from tests.helpers.people import Person
@@ -23,6 +26,9 @@ from tests.helpers.ruled import Ruled, Witness, as_value, host, sticky
 
 LOCKED = ("l1", "l2", "l3")
 OPEN = ("o1", "o2", "o3")
+*FREE, IN_HAND = OPEN
+SOMEBODY = UUID(int=5)
+HERE = {"position": {"x": 1, "y": 2, "z": 3}}
 ROUNDS = 40
 
 Act = Callable[[random.Random, Map[Any], str], object]
@@ -41,7 +47,11 @@ def _erase(rng: random.Random, objects: Map[Any], key: str) -> None:
 
 
 def _move(rng: random.Random, objects: Map[Any], key: str) -> None:
-    objects[key]["position"] = {"x": rng.randint(0, 99), "y": 1}
+    place = {"x": rng.randint(0, 99), "y": 1}
+    if "transform" in objects[key]:
+        objects[key]["transform"] = {"position": {**place, "z": 0}}
+    else:
+        objects[key]["position"] = place
 
 
 def _grow(rng: random.Random, objects: Map[Any], key: str) -> None:
@@ -83,20 +93,21 @@ BREAKS: tuple[Act, ...] = (*ACTS, _swap, _replace, _remove, _unlock)
 class _Evening:
     """One seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, kind: DocumentKind) -> None:
         self.rng = random.Random(seed)
         self.ada, self.ben = host(1), Person(2)
         self.eve, self.sam = Person(3), Person(4, Role.SPECTATOR)
-        self.room = Ruled(self.ada, self.ben, self.eve, self.sam, rules=SessionRules())
-        self.ada.set_many({key: sticky(key, is_locked=True) for key in LOCKED})
-        self.ada.set_many({key: sticky(key) for key in OPEN})
+        people = (self.ada, self.ben, self.eve, self.sam)
+        self.room = Ruled(*people, rules=SessionRules(), kind=kind)
+        placed = {"transform": HERE} if kind is DocumentKind.XR else {}
+        self.ada.set_many({key: sticky(key, is_locked=True, **placed) for key in LOCKED})
+        self.ada.set_many({key: sticky(key, **placed) for key in OPEN})
         self.room.settle()
-        self.protected = self._look(self.ada)
-        self.witnesses = [Witness(person, _locked) for person in (self.ada, self.sam)]
+        if placed:
+            self.room.room.hold(IN_HAND, SOMEBODY)
+        self.protected = _protected(self.ada.doc)
+        self.witnesses = [Witness(person, _protected) for person in (self.ada, self.sam)]
         self.expected: dict[str, int] = {}
-
-    def _look(self, person: Person) -> Any:
-        return _locked(person.doc)
 
     def break_rules(self) -> None:
         """Eve does what she may not, and in the same transaction what she may."""
@@ -115,8 +126,8 @@ class _Evening:
         self.eve.edit(change)
 
     def keep_rules(self, person: Person) -> None:
-        """Somebody does what they may."""
-        key = self.rng.choice(OPEN)
+        """Somebody does what they may. What is in a hand others move, but no witness."""
+        key = self.rng.choice(OPEN if person is not self.ada else FREE)
         person.edit(lambda objects: self.rng.choice(ACTS)(self.rng, objects, key))
 
     def play(self) -> None:
@@ -135,7 +146,7 @@ class _Evening:
                 self.keep_rules(self.rng.choice([self.ada, self.ben]))
         if self.rng.random() < 0.4:
             self.room.settle()
-            assert _locked(self.room.room.document._doc) == self.protected
+            assert _protected(self.room.room.document._doc) == self.protected
 
     def end(self) -> None:
         """Everybody is there, and all is quiet."""
@@ -144,14 +155,19 @@ class _Evening:
         self.room.settle()
 
 
-def _locked(doc: Any) -> Any:
+def _protected(doc: Any) -> Any:
+    """What is locked, and where it is what somebody holds."""
     objects = doc.get("objects", type=Map)
-    return {key: as_value(objects.get(key)) for key in LOCKED}
+    held = as_value(objects.get(IN_HAND)) or {}
+    return {IN_HAND: held.get("transform"), **{key: as_value(objects.get(key)) for key in LOCKED}}
 
 
 @pytest.mark.parametrize("seed", range(few_or_many(25, 1000)))
-def test_rul_5_what_is_locked_stays_and_what_is_legal_survives(seed: int) -> None:
-    evening = _Evening(seed)
+@pytest.mark.parametrize("kind", [DocumentKind.OCW, DocumentKind.XR], ids=["session", "room"])
+def test_rul_5_what_is_locked_stays_and_what_is_legal_survives(
+    kind: DocumentKind, seed: int
+) -> None:
+    evening = _Evening(seed, kind)
     for _ in range(ROUNDS):
         evening.play()
     evening.end()
