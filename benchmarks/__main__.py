@@ -20,7 +20,6 @@ from benchmarks import (
     headsets,
     joins,
     loading,
-    machine,
     memory,
     outbound,
     past,
@@ -35,6 +34,7 @@ from benchmarks import (
 )
 from benchmarks.report import Report, Row
 from benchmarks.scale import Scale
+from loadtest import machine
 
 Section = Callable[[Scale], Iterator[Row]]
 
@@ -71,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("bench-results"), metavar="DIRECTORY")
     options = parser.parse_args(arguments)
     chosen = options.sections or [name for name in SECTIONS if name not in ON_REQUEST]
-    report = Report({**machine.describe(), "is_quick": options.quick})
+    where = machine.describe()
+    packages = where.pop("packages")
+    report = Report({**where, **packages, "is_quick": options.quick})
     print(", ".join(f"{key} {value}" for key, value in report.machine.items()), flush=True)
     for name in chosen:
         report.add(name, SECTIONS[name](Scale(options.quick)))
