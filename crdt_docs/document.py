@@ -16,8 +16,9 @@ from crdt_docs.object_kinds import KINDS
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.outline import Outline
 from crdt_docs.ownership import Ownership
+from crdt_docs.update_guard import UpdateFacts
 from crdt_docs.update_pieces import Pieces
-from crdt_docs.update_surgery import read_delete_set
+from crdt_docs.update_surgery import brings_news, read_delete_set
 from crdt_docs.varint import read_var_bytes, var_bytes
 
 T = TypeVar("T")
@@ -389,6 +390,10 @@ class Document:
             without_structs = self._doc.get_update(self._doc.get_state())
             self._deletes = (self.version, read_delete_set(without_structs))
         return self._deletes[1]
+
+    def lacks(self, facts: UpdateFacts) -> bool:
+        """Whether an update would change anything."""
+        return brings_news(facts, self.outline.clocks, self.delete_set)
 
     def to_json(self, kind: DocumentKind) -> dict[str, Any]:
         """The known root maps as JSON values; non-finite numbers are null, integral ones ints."""

@@ -107,6 +107,12 @@ class Member:
                 named.append(start - 1)
         return any(start <= clock < end for start, end in self.filled for clock in named)
 
+    def put_by(self, heard: bytes | Role) -> None:
+        """Keep what comes while it is busy, in its place."""
+        if self.inbox is None:
+            self.inbox = deque()
+        self.inbox.append(heard)
+
     @property
     def is_busy(self) -> bool:
         """Its socket must not be read until it turns up in `Turn.resumed`."""

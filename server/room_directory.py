@@ -22,7 +22,8 @@ from crdt_docs.pacing import Pacing
 from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed
 from crdt_docs.projector import Projector
-from crdt_docs.room import Room, RoomLimits
+from crdt_docs.room import Room
+from crdt_docs.room_limits import RoomLimits
 from persistence.archive_ports import Archive
 from persistence.ports import (
     DocumentStore,

@@ -535,7 +535,7 @@ class RoomHost:
 
     def _lose_changes(self) -> None:
         """From now on what changes is not known; nor whether it keeps to the rules (RUL-7)."""
-        self.room.projector = self.room.document.ownership = None
+        self.room.lose_objects()
         self.has_lost_changes = True
 
     def _send(self, turn: Turn, now: float) -> None:

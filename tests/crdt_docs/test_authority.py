@@ -9,7 +9,7 @@ import pytest
 from pycrdt import Array, Map, Text
 
 from crdt_docs.outline import DocumentLimits
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.update_guard import UpdateFacts
 from tests.helpers.people import Person
 from tests.helpers.ruled import Ruled, host, sticky
@@ -130,7 +130,7 @@ def test_rul_1_whose_a_short_update_is_agrees_with_reading_it(seed: int) -> None
         if not answer:
             passed += 1
             if rng.random() < 0.3:  # the others go on what was believed of those before
-                room.room._apply_pending()
+                room.room._edited.apply_pending()
                 projector.catch_up()
                 foreseen = ownership.foresee(update)
                 assert not {entry.key for entry in foreseen.written | foreseen.deleted} & {*LOCKED}

@@ -18,7 +18,7 @@ from crdt_docs.landings import Landings
 from crdt_docs.member import Member
 from crdt_docs.pose_messages import TransformUp
 from crdt_docs.poses import Transform, encode_transform
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from tests.helpers.holding import UPRIGHT
 from tests.helpers.people import Person
 from tests.helpers.proving import few_or_many

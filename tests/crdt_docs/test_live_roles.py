@@ -5,7 +5,7 @@ from __future__ import annotations
 from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.identifiers import Identity
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.varint import var_string
 from tests.helpers.people import Gathering, Person
 

@@ -12,9 +12,11 @@ from pycrdt import Doc, Map, Text
 from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.document import Document, NoFence, StoredState
+from crdt_docs.long_edits import APPLYING_SECONDS
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.room import APPLYING_SECONDS, Room, RoomLimits
+from crdt_docs.room import Room
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.update_guard import walk_update
 from tests.helpers.people import Gathering, Person
 from tests.helpers.raw_updates import NULL, collected, item, section, update, values

@@ -11,11 +11,13 @@ from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs import messages
 from crdt_docs.access import Role
+from crdt_docs.answers import ANSWERED_AT_ONCE
 from crdt_docs.document import DocumentBroken, NoFence, StoredState
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
-from crdt_docs.room import ANSWERED_AT_ONCE, Room, RoomLimits
+from crdt_docs.room import Room
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.update_guard import walk_state_vector
 from tests.helpers import raw_updates as raw
 from tests.helpers.people import Gathering, Person

@@ -13,7 +13,7 @@ from crdt_docs.document import DocumentBroken
 from crdt_docs.errors import LimitExceeded, NotNow
 from crdt_docs.identifiers import Identity
 from crdt_docs.messages import CloseCode
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from tests.helpers.people import Gathering, Person
 
 CLERK = Identity(UUID(int=77), "Clerk")

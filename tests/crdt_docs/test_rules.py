@@ -14,7 +14,7 @@ from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import project_xr_object
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.rules import Rule, SessionRules, session_rules
 from tests.helpers.people import Person
 from tests.helpers.ruled import Ruled, Witness, host, shown, sticky

@@ -16,7 +16,8 @@ from crdt_docs.document import StoredState
 from crdt_docs.identifiers import Identity
 from crdt_docs.member import Member
 from crdt_docs.messages import AwarenessEntry, MessageType
-from crdt_docs.room import Room, RoomLimits
+from crdt_docs.room import Room
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.turn import Turn
 from crdt_docs.varint import read_var_bytes, read_var_uint
 

@@ -12,7 +12,7 @@ from crdt_docs.document import Document
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.projector import Projector
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from crdt_docs.rules import SessionRules
 from tests.helpers.people import Gathering, Person
 

@@ -14,7 +14,7 @@ from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from crdt_docs.messages import CloseCode, MessageType
 from crdt_docs.pacing import Pacing
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
 from server.authentication import Credentials

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crdt_docs.access import Role
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from tests.server.open_board import OpenBoard, OpenRoom, data, open_board, opened
 from tests.server.rest_client import refusal
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from pycrdt import Doc, Map
 
-from crdt_docs import room
+from crdt_docs import long_edits
 from crdt_docs.document import Document, DocumentBroken, NoFence, StoredState
 from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode
@@ -165,7 +165,7 @@ async def test_rom_16_a_room_stays_until_what_was_accepted_is_applied(
         ada = Person(1)
         seat = await house.sit(ada)
         await house.settle()
-        monkeypatch.setattr(room, "APPLYING_SECONDS", 0.0)  # nothing is applied
+        monkeypatch.setattr(long_edits, "APPLYING_SECONDS", 0.0)  # nothing is applied
         ada.set_many({f"k{n}": n for n in range(3000)})
         seat.pump()
         await _until(lambda: house.host().room.is_applying)
@@ -176,7 +176,7 @@ async def test_rom_16_a_room_stays_until_what_was_accepted_is_applied(
         assert host in house.directory._busy
         await _until(lambda: host not in house.directory._busy)
         assert house.directory.find(NAME) is host
-        monkeypatch.setattr(room, "APPLYING_SECONDS", 0.01)
+        monkeypatch.setattr(long_edits, "APPLYING_SECONDS", 0.01)
         await _until(lambda: not host.room.is_applying)
         house.directory._look_after(host)
         await _until(lambda: house.directory.rooms == 0)

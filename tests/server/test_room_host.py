@@ -11,7 +11,7 @@ import pytest
 from crdt_docs import messages
 from crdt_docs.member import Member
 from crdt_docs.messages import KEEPALIVE, CloseCode
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from server.leases import Lease
 from server.room_host import HostSettings
 from tests.server.rooms import NAME, House, Person, viewer

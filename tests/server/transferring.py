@@ -15,7 +15,7 @@ from pycrdt import Doc, Map, Text
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentName, Identity
 from crdt_docs.pacing import Pacing
-from crdt_docs.room import RoomLimits
+from crdt_docs.room_limits import RoomLimits
 from persistence.archive import PostgresArchive
 from persistence.journal import WriteBehindJournal
 from persistence.pool import DatabasePool
