@@ -109,10 +109,8 @@ def compare(before: Result, after: Result, tolerance: float = TOLERANCE) -> Comp
     if before.plan.scenario != after.plan.scenario:
         raise NotComparable(f"{before.plan.scenario} and {after.plan.scenario} are two scenarios")
     numbers = before.numbers(), after.numbers()
-    changes = tuple(
-        _change(each, *numbers, tolerance) for each in WATCHED if each.name in numbers[0]
-    )
-    return Comparison(changes, tuple(_differences(before, after)))
+    changes = (_change(each, *numbers, tolerance) for each in WATCHED if each.name in numbers[0])
+    return Comparison(tuple(changes), tuple(_differences(before, after)))
 
 
 def _change(
@@ -158,6 +156,8 @@ def shown(before: Result, comparison: Comparison) -> RenderableType:
     for head in ("before", "after", "change", ""):
         table.add_column(head, justify="right")
     for each in comparison.changes:
+        if each.name.startswith("rates.") and not each.before and not each.after:
+            continue  # this scenario has none
         values = (_written(each.name, each.before), _written(each.name, each.after))
         trend = Text(each.trend.value, style=_STYLES[each.trend])
         table.add_row(each.name, *values, each.by, trend)
@@ -166,5 +166,4 @@ def shown(before: Result, comparison: Comparison) -> RenderableType:
 
 
 def _written(name: str, value: float | None) -> str:
-    is_memory = name == "server.memory_bytes"
-    return memory(value) if is_memory else amount_of(name, value)
+    return memory(value) if name.startswith("server.memory") else amount_of(name, value)

@@ -97,3 +97,5 @@ def test_it_is_shown_as_a_table() -> None:
     assert text.count(" ms") > 10
     assert "90.0 MiB" in text
     assert "worse" in text
+    assert "rates.marks_seen" in text
+    assert "rates.poses_seen" not in text
