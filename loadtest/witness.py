@@ -19,7 +19,7 @@ from loadtest.seat import Seat
 from loadtest.wire import NotAWebSocket
 
 ROOTS: Final = ("objects", "annotations", "meta", "environment")
-ANSWER_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 10.0
 KEPT_BYTES: Final = 1 << 20
 """Of updates that are applied together, since that costs less than one by one as they come."""
 
@@ -63,9 +63,10 @@ class Witness:
         """
         self._connection = Connection(self.seat, self, self._measures, sees_all=True)
         try:
-            await self._connection.connect()
-        except (OSError, NotAWebSocket) as error:
-            raise Lost(f"no connection: {error}") from error
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._connection.connect()
+        except (OSError, NotAWebSocket) as error:  # a timeout, too, is an OSError
+            raise Lost(f"no connection: {error!r}") from error
         await self._answered(self._dialect.opening())
         self._connection.count_marks()
 

@@ -8,7 +8,7 @@ are right; told `leave`, it says `done`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from time import monotonic_ns
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -40,16 +40,13 @@ class Verdict(NamedTuple):
     Attributes:
         differs: copies are not the same.
         missing: clocks that nobody has.
+        is_final: it will not pass: a connection is gone.
     """
 
     differs: bool
     missing: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def is_well(self) -> bool:
-        """Nothing."""
-        return not self.differs and not self.missing
+    is_final: bool
+    notes: tuple[str, ...]
 
 
 class Wardens:
@@ -117,7 +114,7 @@ class Wardens:
         deadline = monotonic_ns() + int(SETTLE_SECONDS * SECOND)
         while True:
             verdict = await self._look(keeper, clocks)
-            if verdict.is_well or monotonic_ns() > deadline:
+            if verdict.is_final or monotonic_ns() > deadline:
                 return verdict
             await asyncio.sleep(0.5)
 
@@ -126,15 +123,16 @@ class Wardens:
         try:
             await newcomer.join()
             given = newcomer.copy()
+            here = [each for each in self._witnesses if each.seat.room == keeper.room]
+            differences = [note for each in here if (note := _difference(each.copy(), given))]
         except Lost as error:
-            return Verdict(
-                differs=True, missing=0, notes=(f"room {keeper.room}: a newcomer: {error}",)
-            )
+            return Verdict(differs=True, missing=0, is_final=True, notes=(str(error),))
         finally:
             await newcomer.leave()
-        copies = [each for each in self._witnesses if each.seat.room == keeper.room]
-        wrong = tuple(note for each in copies if (note := _difference(each, given)))
-        return Verdict(bool(wrong), *_missing(keeper.room, given, clocks, wrong))
+        missing = _ahead(clocks, given.clocks)
+        notes = [f"{missing} clocks of what was written are missing"] if missing else []
+        is_well = not differences and not missing
+        return Verdict(bool(differences), missing, is_well, (*differences, *notes))
 
     def _summed(self, found: Sequence[Verdict]) -> Checks:
         missing = sum(each.missing for each in found)
@@ -144,41 +142,26 @@ class Wardens:
             converged=not differs if self._witnesses or differs else None,
             missing_acknowledged=missing if self._acknowledges else 0,
             missing_sent=0 if self._acknowledges else missing,
-            notes=tuple(note for each in found for note in each.notes)[:MOST_NOTES],
+            notes=tuple(_notes(found))[:MOST_NOTES],
         )
 
 
-def _difference(witness: Witness, given: Copy) -> str:
+def _notes(found: Sequence[Verdict]) -> Iterator[str]:
+    for room, verdict in enumerate(found):
+        yield from (f"room {room}: {note}" for note in verdict.notes)
+
+
+def _difference(copy: Copy, given: Copy) -> str:
     """What a witness has that a newcomer is not given, or the other way round; empty: nothing."""
-    name = f"room {witness.seat.room}: a witness"
-    try:
-        copy = witness.copy()
-    except Lost as error:
-        return f"{name}: {error}"
     if copy.clocks != given.clocks:
-        has, lacks = _ahead(copy, given), _ahead(given, copy)
-        return f"{name} has {has} clocks that a newcomer is not given, and lacks {lacks}"
-    return "" if copy.contents == given.contents else f"{name} reads something else"
+        has, lacks = _ahead(copy.clocks, given.clocks), _ahead(given.clocks, copy.clocks)
+        return f"a witness has {has} clocks that a newcomer is not given, and lacks {lacks}"
+    return "" if copy.contents == given.contents else "a witness reads something else"
 
 
-def _ahead(one: Copy, other: Copy) -> int:
-    """By how many clocks one copy is ahead of another."""
-    return sum(max(clock - other.clocks.get(client, 0), 0) for client, clock in one.clocks.items())
-
-
-def _missing(
-    room: int, given: Copy, clocks: dict[int, int], notes: tuple[str, ...]
-) -> tuple[int, tuple[str, ...]]:
-    """How many clocks of what was written a newcomer is not given."""
-    lacking = {
-        client: clock - given.clocks.get(client, 0)
-        for client, clock in clocks.items()
-        if clock > given.clocks.get(client, 0)
-    }
-    if not lacking:
-        return 0, notes
-    missing = sum(lacking.values())
-    return missing, (*notes, f"room {room}: {missing} clocks of {len(lacking)} people are missing")
+def _ahead(one: Mapping[int, int], other: Mapping[int, int]) -> int:
+    """By how many clocks one is ahead of another."""
+    return sum(max(clock - other.get(client, 0), 0) for client, clock in one.items())
 
 
 async def _count(plan: Plan, start: int, measures: Measures) -> None:

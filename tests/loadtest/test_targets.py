@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -82,20 +81,14 @@ def test_a_target_starts_by_one_command_and_answers(name: str) -> None:
         asyncio.run(first_message(seats[0]))
 
 
-@pytest.fixture(scope="module")
-def target() -> Iterator[Collab]:
-    with Collab() as running:
-        yield running
+def test_this_server_says_what_it_is_and_which_its_processes_are(server: Collab) -> None:
+    assert len(server.pids.server) == 1
+    assert len(server.pids.beside) >= 2
+    assert server.version
 
 
-def test_this_server_says_what_it_is_and_which_its_processes_are(target: Collab) -> None:
-    assert len(target.pids.server) == 1
-    assert len(target.pids.beside) >= 2
-    assert target.version
-
-
-def test_seats_are_of_different_users_who_may_what_the_scenario_says(target: Collab) -> None:
-    seats = target.seats(PLAN, Cast())
+def test_seats_are_of_different_users_who_may_what_the_scenario_says(server: Collab) -> None:
+    seats = server.seats(PLAN, Cast())
     tokens = [jwt.decode(each.token, options={"verify_signature": False}) for each in seats]
     asyncio.run(first_message(seats[-1]))
     assert [each.number for each in seats] == list(range(8))
@@ -108,20 +101,20 @@ def test_seats_are_of_different_users_who_may_what_the_scenario_says(target: Col
     assert not seats[0].is_xr
 
 
-def test_rooms_of_headsets_have_a_session_too(target: Collab) -> None:
-    seats = target.seats(PLAN, Cast("xr"))
+def test_rooms_of_headsets_have_a_session_too(server: Collab) -> None:
+    seats = server.seats(PLAN, Cast("xr"))
     asyncio.run(first_message(seats[0]))
     assert seats[0].is_xr
     assert f"/api/xr/sessions/{seats[0].session}/ws" in seats[0].path
 
 
-def test_a_service_whose_tokens_end_before_the_run_is_told_so(target: Collab) -> None:
+def test_a_service_whose_tokens_end_before_the_run_is_told_so(server: Collab) -> None:
     long = Plan("soak", 1, 1, 3600.0, 0.0, seed=1, processes=1, witnesses=0)
-    with CollabService(target.url, target.service_token) as service:
+    with CollabService(server.url, server.service_token) as service:
         with pytest.raises(CannotRun, match="COLLAB_ACCESS_TOKEN_MINUTES"):
             service.seats(long, Cast())
         with pytest.raises(CannotRun, match="401"):
-            CollabService(target.url, "no token").seats(PLAN, Cast())
+            CollabService(server.url, "no token").seats(PLAN, Cast())
 
 
 def test_settings_of_the_started_server_are_known_and_users_keep_their_limits() -> None:
