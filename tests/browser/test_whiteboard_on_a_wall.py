@@ -258,4 +258,6 @@ async def test_a_session_is_joined_once_and_left_when_no_board_names_it(
     await expect(bob.people).to_have_count(2)
     await take_down(room, second)
     await expect(bob.people).to_have_count(1)
+    if not opened[-1].is_closed():
+        await opened[-1].wait_for_event("close")
     assert [socket.is_closed() for socket in opened] == [False, True, True]
