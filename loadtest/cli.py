@@ -20,6 +20,7 @@ from loadtest.compare import TOLERANCE, NotComparable, compare, shown
 from loadtest.plan import Plan
 from loadtest.progress import Progress
 from loadtest.result import NotAResult, Result
+from loadtest.runner import fair
 from loadtest.runner import run as run_scenario
 from loadtest.scenarios import SCENARIOS
 from loadtest.scenarios.scenario import Scenario
@@ -133,18 +134,11 @@ def _measured(
         CannotRun: the server is not there.
         Misuse: it has no such documents.
     """
-    with chosen(*where) as target, Progress(plan, Console(stderr=True)) as progress:
+    started = chosen(*where, keeps_limits=scenario.keeps_limits)
+    with started as target, Progress(plan, Console(stderr=True)) as progress:
         result = run_scenario(scenario, target, plan, progress.show)
-        result.judge((*_fair(scenario, says_stored=target.acknowledges), *thresholds))
+        result.judge((*fair(scenario, target), *thresholds))
     return result
-
-
-def _fair(scenario: Scenario, *, says_stored: bool) -> tuple[Threshold, ...]:
-    """The scenario's thresholds, without those that a server cannot keep which never says what
-    is stored."""
-    return tuple(
-        each for each in scenario.thresholds if says_stored or not each.name.startswith("stored.")
-    )
 
 
 def _plan(scenario: Scenario, *, seed: int, duration: float | None, **given: Any) -> Plan:
