@@ -1,4 +1,4 @@
-"""Everything that is stored of a session, as records: what is exported and imported.
+"""Everything that is stored of a session or room, as records: what is exported and imported.
 
 One list says which tables and columns there are. A test compares it with the database, so that a
 migration that adds a column cannot be forgotten here.
@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import parse_uuid
+from crdt_docs.identifiers import DocumentKind, parse_uuid
 
 
 class RecordKind(StrEnum):
@@ -23,6 +23,8 @@ class RecordKind(StrEnum):
 
     SESSION = "session"
     PARTICIPANT = "participant"
+    ROOM = "room"
+    MEMBER = "member"
     DOCUMENT = "document"
     AUTHOR = "author"
     CHECKPOINT = "checkpoint"
@@ -32,6 +34,8 @@ class RecordKind(StrEnum):
     OBJECT_VERSION = "object_version"
     ANNOTATION = "annotation"
     ANNOTATION_VERSION = "annotation_version"
+    ROOM_OBJECT = "room_object"
+    ROOM_OBJECT_VERSION = "room_object_version"
 
 
 class ColumnType(NamedTuple):
@@ -110,10 +114,10 @@ class Records(NamedTuple):
 
     Attributes:
         owner: the column that says whose rows they are; not in the records.
-        of_document: the owner is a document, else a session.
+        of_document: the owner is a document, else a session or a room.
         order: SQL; histories get new numbers in this order.
         made: columns that are made again: numbers, and what follows from other columns.
-        ids: columns that are unique in the whole database, not within a session.
+        ids: columns that are unique in the whole database, not within a session or room.
     """
 
     table: str
@@ -185,6 +189,34 @@ RECORDS: Final[Mapping[RecordKind, Records]] = {
         },
         "joined_at, id",
         ids=frozenset({"id"}),
+    ),
+    RecordKind.ROOM: Records(
+        "xr_rooms",
+        "id",
+        {
+            "workspace_id": ID,
+            "name": TEXT,
+            "room_type": TEXT,
+            "room_template": TEXT,
+            "dimensions": JSON_OBJECT,
+            "environment_config": JSON_OBJECT,
+            "config": JSON_OBJECT,
+            "dataspace_id": ID,
+            "meeting_id": ID,
+            "is_persistent": FLAG,
+            "is_public": FLAG,
+            "max_participants": INTEGER,
+            "created_by": ID,
+            "created_at": TIME,
+        },
+        "id",
+        made=frozenset({"deleted_at"}),  # a deleted one is not exported
+    ),
+    RecordKind.MEMBER: Records(
+        "xr_room_members",
+        "room_id",
+        {"user_id": ID, "role": TEXT, "added_at": TIME, "removed_at": TIME},
+        "added_at, user_id",
     ),
     RecordKind.DOCUMENT: Records(
         "documents",
@@ -281,10 +313,56 @@ RECORDS: Final[Mapping[RecordKind, Records]] = {
     RecordKind.ANNOTATION_VERSION: Records(
         "ocw_annotation_history", "session_id", _VERSION, "id", made=frozenset({"id"})
     ),
+    RecordKind.ROOM_OBJECT: Records(
+        "xr_objects",
+        "room_id",
+        {
+            "id": TEXT,
+            "object_type": TEXT,
+            "position": JSON,
+            "rotation": JSON,
+            "scale": JSON,
+            "parent_id": TEXT,
+            "asset_url": TEXT,
+            "properties": JSON_OBJECT,
+            "is_interactive": FLAG,
+            "is_locked": FLAG,
+            "lifetime": TEXT,
+            **_ROW,
+        },
+        "id",
+    ),
+    RecordKind.ROOM_OBJECT_VERSION: Records(
+        "xr_object_history", "room_id", _VERSION, "id", made=frozenset({"id"})
+    ),
 }
 """By kind, in the order in which they stand in a file: what is referred to comes first."""
 
-LEFT_OUT: Final = frozenset({"document_views", "audit_log", "user_sessions", "xr_participants"})
+_OF_DOCUMENTS: Final = tuple(kind for kind in RecordKind if RECORDS[kind].of_document)
+
+KINDS_OF: Final[Mapping[DocumentKind, tuple[RecordKind, ...]]] = {
+    DocumentKind.OCW: (
+        RecordKind.SESSION,
+        RecordKind.PARTICIPANT,
+        *_OF_DOCUMENTS,
+        RecordKind.OBJECT,
+        RecordKind.OBJECT_VERSION,
+        RecordKind.ANNOTATION,
+        RecordKind.ANNOTATION_VERSION,
+    ),
+    DocumentKind.XR: (
+        RecordKind.ROOM,
+        RecordKind.MEMBER,
+        *_OF_DOCUMENTS,
+        RecordKind.ROOM_OBJECT,
+        RecordKind.ROOM_OBJECT_VERSION,
+    ),
+}
+"""What belongs to a session, and to a room, in that order; the first is it itself."""
+
+LEFT_OUT: Final = frozenset(
+    {"document_views", "audit_log", "user_sessions", "xr_participants", "xr_sessions"}
+)
 """Tables of what is made again when somebody asks for it, and of what this server has seen of
 people: that stays where it was seen."""
 

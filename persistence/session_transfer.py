@@ -1,4 +1,4 @@
-"""A whole session read out of PostgreSQL, or put into it, a few rows at a time."""
+"""A whole session or room read out of PostgreSQL, or put into it, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-from crdt_docs.identifiers import DocumentKind, document_name
+from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from persistence.database_lock import SERVER_LOCK
 from persistence.errors import DatabaseInUse
 from persistence.pool import BorrowedConnection, DatabasePool, describe
 from persistence.ports import Snapshot
 from persistence.refusals import is_refusal
-from persistence.session_records import RECORDS, RecordKind
+from persistence.session_records import KINDS_OF, RECORDS, RecordKind
 
 PATIENCE = 600.0
 """Seconds for a command: an operator waits for it, and it may be large."""
@@ -26,38 +26,39 @@ _TRY_SERVER_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
 _SLOW = f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE:.0f}s'"
 
 
-class SessionExists(Exception):  # noqa: N818 - says what is the case
-    """There is a session of this id already."""
+class PlaceExists(Exception):  # noqa: N818 - says what is the case
+    """There is a session, or room, of this id already."""
 
 
 class ContentRefused(Exception):  # noqa: N818 - an outcome, as in crdt_docs.errors
     """The database does not take what was to be put into it; nothing of it was stored."""
 
 
-class SessionReader:
-    """Reads one session as it is at one moment. Made by `reading`."""
+class PlaceReader:
+    """Reads one session or room as it is at one moment. Made by `reading`."""
 
-    def __init__(self, connection: BorrowedConnection, session_id: UUID) -> None:
+    def __init__(self, connection: BorrowedConnection, place_id: UUID) -> None:
         self._connection = connection
-        self._session_id = session_id
+        self._place_id = place_id
         self._document_id: int | None = None
 
-    async def find(self) -> bool:
-        """Whether there is such a session. To be asked first."""
-        connection = self._connection
-        found = await connection.fetchval(
-            "SELECT true FROM ocw_sessions WHERE id = $1 AND deleted_at IS NULL", self._session_id
-        )
-        name = document_name(DocumentKind.OCW, self._session_id)
-        self._document_id = await connection.fetchval(
-            "SELECT id FROM documents WHERE name = $1", name
-        )
-        return found is not None
+    async def find(self) -> DocumentKind | None:
+        """Of what kind it is; None: there is none of this id. To be asked first."""
+        for kind in KINDS_OF:
+            if await self._is_there(kind):
+                name = document_name(kind, self._place_id)
+                self._document_id = await _document_id(self._connection, name)
+                return kind
+        return None
+
+    async def _is_there(self, kind: DocumentKind) -> bool:
+        query = f"SELECT true FROM {_table(kind)} WHERE id = $1 AND deleted_at IS NULL"  # noqa: S608 - constants
+        return await self._connection.fetchval(query, self._place_id) is not None
 
     async def rows(self, kind: RecordKind) -> AsyncIterator[Mapping[str, Any]]:
         """The rows of one kind, in order."""
         records = RECORDS[kind]
-        owner = self._document_id if records.of_document else self._session_id
+        owner = self._document_id if records.of_document else self._place_id
         if owner is None:
             return
         columns = ", ".join(records.columns)
@@ -71,8 +72,8 @@ class SessionReader:
 
 
 @asynccontextmanager
-async def reading(pool: DatabasePool, session_id: UUID) -> AsyncIterator[SessionReader]:
-    """A session as it is at this moment, whoever writes meanwhile.
+async def reading(pool: DatabasePool, place_id: UUID) -> AsyncIterator[PlaceReader]:
+    """A session or room as it is at this moment, whoever writes meanwhile.
 
     Raises:
         StorageUnavailable: it could not be read to the end.
@@ -82,37 +83,47 @@ async def reading(pool: DatabasePool, session_id: UUID) -> AsyncIterator[Session
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         await connection.execute(_SLOW)
-        yield SessionReader(connection, session_id)
+        yield PlaceReader(connection, place_id)
 
 
-class SessionWriter:
-    """Puts one session into the database. Made by `writing`; all of it is one transaction."""
+class PlaceWriter:
+    """Puts one session or room into the database. Made by `writing`; all of it is one transaction.
 
-    def __init__(self, connection: BorrowedConnection, session_id: UUID, *, new_ids: bool) -> None:
+    Attributes:
+        kind: which of the two.
+    """
+
+    def __init__(
+        self,
+        connection: BorrowedConnection,
+        kind: DocumentKind,
+        place_id: UUID,
+        *,
+        new_ids: bool,
+    ) -> None:
+        self.kind = kind
         self._connection = connection
-        self._session_id = session_id
+        self._place_id = place_id
         self._document_id: int | None = None
         self._new_ids = new_ids
+        self._name = document_name(kind, place_id)
 
     async def exists(self) -> bool:
-        """Whether anything of this session is there, deleted or not."""
-        name = document_name(DocumentKind.OCW, self._session_id)
+        """Whether anything of it is there, deleted or not."""
         found: bool = await self._connection.fetchval(
-            "SELECT EXISTS (SELECT FROM ocw_sessions WHERE id = $1)"
+            f"SELECT EXISTS (SELECT FROM {_table(self.kind)} WHERE id = $1)"  # noqa: S608 - constants
             " OR EXISTS (SELECT FROM documents WHERE name = $2)",
-            self._session_id,
-            name,
+            self._place_id,
+            self._name,
         )
         return found
 
     async def remove(self) -> None:
-        """Remove all of the session that is there."""
-        name = document_name(DocumentKind.OCW, self._session_id)
-        document_id = await self._connection.fetchval(
-            "SELECT id FROM documents WHERE name = $1", name
-        )
-        for records in reversed([*RECORDS.values()]):
-            owner = document_id if records.of_document else self._session_id
+        """Remove all of it that is there."""
+        document_id = await _document_id(self._connection, self._name)
+        for kind in reversed(KINDS_OF[self.kind]):
+            records = RECORDS[kind]
+            owner = document_id if records.of_document else self._place_id
             if owner is not None:
                 statement = f"DELETE FROM {records.table} WHERE {records.owner} = $1"  # noqa: S608
                 await self._connection.execute(statement, owner, timeout=PATIENCE)
@@ -128,7 +139,7 @@ class SessionWriter:
             if kind is RecordKind.DOCUMENT:
                 await self._put_document(rows)
                 return
-            owner = self._document_id if records.of_document else self._session_id
+            owner = self._document_id if records.of_document else self._place_id
             if owner is None:
                 raise ContentRefused(f"{kind}: it belongs to a document, and there is none")
             await self._connection.copy_records_to_table(
@@ -149,7 +160,7 @@ class SessionWriter:
             self._document_id = await self._connection.fetchval(
                 "INSERT INTO documents (name, last_seq, created_at, updated_at)"
                 " VALUES ($1, $2, $3, $4) RETURNING id",
-                document_name(DocumentKind.OCW, self._session_id),
+                self._name,
                 row["last_seq"],
                 row["created_at"],
                 row["updated_at"],
@@ -187,31 +198,42 @@ class SessionWriter:
         )
 
 
+def _table(kind: DocumentKind) -> str:
+    """Where those are that documents of this kind belong to."""
+    return RECORDS[KINDS_OF[kind][0]].table
+
+
+async def _document_id(connection: BorrowedConnection, name: DocumentName) -> int | None:
+    found: int | None = await connection.fetchval("SELECT id FROM documents WHERE name = $1", name)
+    return found
+
+
 @asynccontextmanager
 async def writing(
-    pool: DatabasePool, session_id: UUID, *, replace: bool, new_ids: bool
-) -> AsyncIterator[SessionWriter]:
-    """A transaction in which a session is stored, or nothing of it.
+    pool: DatabasePool, kind: DocumentKind, place_id: UUID, *, replace: bool, new_ids: bool
+) -> AsyncIterator[PlaceWriter]:
+    """A transaction in which a session or room is stored, or nothing of it.
 
     Args:
-        replace: remove what is there of a session of this id; otherwise there must be nothing.
+        replace: remove what is there of this id; otherwise there must be nothing.
         new_ids: give participations and named snapshots ids of their own, because those in the
-            records belong to another session that may be in this database.
+            records belong to another session or room that may be in this database.
 
     Raises:
         DatabaseInUse: a server might have what is to be replaced in memory.
-        SessionExists: something of it is there.
+        PlaceExists: something of it is there.
         ContentRefused: the database does not take the content.
         StorageUnavailable: it is not known whether it was stored.
     """
+    what = KINDS_OF[kind][0].value
     async with pool.borrow() as connection, connection.transaction():
         await connection.execute(_SLOW)
         if replace and not await connection.fetchval(_TRY_SERVER_LOCK, SERVER_LOCK):
-            raise DatabaseInUse("a server works on this database: stop it to replace a session")
-        writer = SessionWriter(connection, session_id, new_ids=new_ids)
+            raise DatabaseInUse(f"a server works on this database: stop it to replace a {what}")
+        writer = PlaceWriter(connection, kind, place_id, new_ids=new_ids)
         if await writer.exists():
             if not replace:
-                raise SessionExists(f"there is a session {session_id} already")
+                raise PlaceExists(f"there is a {what} {place_id} already")
             await writer.remove()
         yield writer
 

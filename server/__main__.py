@@ -287,23 +287,26 @@ def rebuild(sessions: tuple[UUID, ...], *, whole_log: bool, **flags: Any) -> int
 @_data_dir
 @_database_url
 def export_command(session: UUID, output: Path, **flags: Any) -> None:
-    """Write a whole SESSION to a file: document, log, history, people. A server may run."""
+    """Write a whole SESSION, or XR room, to a file: document, log, history, people.
+
+    A server may run.
+    """
     from server import transfer  # noqa: PLC0415 - see migrate
 
     settings = _settings(**flags)
     configure_logging(settings)
-    faults = (*_database_faults(), transfer.NoSuchSession)
+    faults = (*_database_faults(), transfer.NoSuchPlace)
     with _reported(settings, *faults), _database_beside(settings) as dsn:
-        done = asyncio.run(transfer.export_session(dsn, session, output, now=utc_now()))
+        done = asyncio.run(transfer.export_place(dsn, session, output, now=utc_now()))
     click.echo(f"exported {_transferred(done)}")
 
 
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--id", "session", type=_UuidType(), help="Id of the new session.  [that in FILE]")
 @click.option(
-    "--replace", is_flag=True, help="Remove the session that has this id. No server may run."
+    "--id", "session", type=_UuidType(), help="Id of the new session or room.  [that in FILE]"
 )
+@click.option("--replace", is_flag=True, help="Remove what has this id. No server may run.")
 @click.option(
     "--trusted",
     is_flag=True,
@@ -314,20 +317,20 @@ def export_command(session: UUID, output: Path, **flags: Any) -> None:
 def import_command(
     file: Path, session: UUID | None, *, replace: bool, trusted: bool, **flags: Any
 ) -> None:
-    """Make a session of a FILE that `collab export` wrote; all of it or nothing."""
-    from persistence.session_transfer import ContentRefused, SessionExists  # noqa: PLC0415 - same
+    """Make a session, or XR room, of a FILE that `collab export` wrote; all of it or nothing."""
+    from persistence.session_transfer import ContentRefused, PlaceExists  # noqa: PLC0415 - same
     from server import transfer  # noqa: PLC0415 - same
     from server.app import document_limits  # noqa: PLC0415 - same
 
     settings = _settings(**flags)
     configure_logging(settings)
-    faults = (*_database_faults(), Malformed, ContentRefused, SessionExists)
+    faults = (*_database_faults(), Malformed, ContentRefused, PlaceExists)
     with _reported(settings, *faults), _database_to_fill(settings) as dsn:
         done = asyncio.run(
-            transfer.import_session(
+            transfer.import_place(
                 dsn,
                 file,
-                session_id=session,
+                place_id=session,
                 replace=replace,
                 is_trusted=trusted,
                 limits=document_limits(settings),
@@ -338,7 +341,7 @@ def import_command(
 
 def _transferred(done: Transferred) -> str:
     numbers = ", ".join(f"{kind} {count}" for kind, count in done.counts.items() if count)
-    return f"session {done.session_id} ({numbers})"
+    return f"{done.what} {done.place_id} ({numbers})"
 
 
 _person = click.argument("user", type=_UuidType())

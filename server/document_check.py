@@ -12,6 +12,7 @@ from typing import Final
 from crdt_docs.content_guard import UNENDING, ContentLimits
 from crdt_docs.document import Document, DocumentBroken
 from crdt_docs.errors import Malformed, Refusal
+from crdt_docs.identifiers import DocumentKind
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.update_guard import GuardLimits, walk_update
 from persistence.ports import Snapshot
@@ -36,9 +37,17 @@ class DocumentCheck:
         seq: the position up to which it is known.
     """
 
-    def __init__(self, last_seq: int, limits: DocumentLimits, *, is_trusted: bool = False) -> None:
+    def __init__(
+        self,
+        last_seq: int,
+        limits: DocumentLimits,
+        *,
+        is_trusted: bool = False,
+        kind: DocumentKind = DocumentKind.OCW,
+    ) -> None:
         """
         Args:
+            kind: of the document.
             last_seq: how long the log says it is.
             limits: what a document may be.
             is_trusted: the content is not held against the rules for clients.
@@ -48,7 +57,7 @@ class DocumentCheck:
         self._limits = limits
         self._is_trusted = is_trusted
         self._base: Snapshot | None = None
-        self._document = Document(clock=time.thread_time, with_owners=True)
+        self._document = Document(clock=time.thread_time, kind=kind, with_owners=True)
 
     def begin(self, seq: int, state: bytes) -> None:
         """Where the log does not begin at 1: the state that its first entry follows on.

@@ -1,10 +1,14 @@
-"""The file that a session is exported to: JSON lines, compressed with gzip. docs/backup.md has it.
+"""The file that a session or room is exported to: JSON lines, compressed with gzip.
+
+docs/backup.md has it.
 
     {"format": "chenu-collab session", "version": 1, "session_id": "…", "exported_at": "…", …}
     {"kind": "session", …}
     {"kind": "participant", …}
     …
     {"kind": "end", "counts": {"session": 1, "participant": 3, …}}
+
+That of a room says "chenu-collab room", and "room_id".
 
 Reading and writing block: call them in a thread.
 """
@@ -25,11 +29,11 @@ from uuid import UUID
 import orjson
 
 from crdt_docs.errors import Malformed
-from crdt_docs.identifiers import parse_uuid
-from persistence.session_records import RecordKind, decode_record, encode_record
+from crdt_docs.identifiers import DocumentKind, parse_uuid
+from persistence.session_records import KINDS_OF, RecordKind, decode_record, encode_record
 from server.data_directory import private_file
 
-FORMAT: Final = "chenu-collab session"
+FORMATS: Final = {kind: f"chenu-collab {kinds[0]}" for kind, kinds in KINDS_OF.items()}
 VERSION: Final = 1
 
 LONGEST_LINE: Final = 512 * 1024 * 1024
@@ -39,6 +43,7 @@ ROWS_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 
 _ORDER: Final = {kind.value: place for place, kind in enumerate(RecordKind)}
+_NOTHING: Final = "this is no exported session or room"
 _END: Final = "end"
 _LEVEL: Final = 6
 
@@ -47,12 +52,14 @@ class Header(NamedTuple):
     """The first line.
 
     Attributes:
-        session_id: of the session that was exported.
+        place_id: of the session or room that was exported.
         exported_at: UTC.
+        kind: which of the two.
     """
 
-    session_id: UUID
+    place_id: UUID
     exported_at: datetime
+    kind: DocumentKind = DocumentKind.OCW
 
 
 class Batch(NamedTuple):
@@ -74,9 +81,9 @@ class SessionFileWriter:
         self._file = file
         self._write(
             {
-                "format": FORMAT,
+                "format": FORMATS[header.kind],
                 "version": VERSION,
-                "session_id": str(header.session_id),
+                _id_name(header.kind): str(header.place_id),
                 "exported_at": header.exported_at.isoformat(),
             }
         )
@@ -96,14 +103,20 @@ class SessionFileWriter:
         self._file.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
 
 
+def _id_name(kind: DocumentKind) -> str:
+    return f"{KINDS_OF[kind][0]}_id"
+
+
 @contextmanager
-def new_session_file(path: Path, session_id: UUID, now: datetime) -> Iterator[SessionFileWriter]:
+def new_session_file(path: Path, header: Header) -> Iterator[SessionFileWriter]:
     """A file that only we may read, in its place when all is written, and otherwise not at all."""
     draft = path.with_name(path.name + ".new")
     try:
         with open(draft, "wb", opener=private_file) as file:
-            with gzip.GzipFile("", "wb", _LEVEL, file, mtime=int(now.timestamp())) as packed:
-                writer = SessionFileWriter(packed, Header(session_id, now))
+            with gzip.GzipFile(
+                "", "wb", _LEVEL, file, mtime=int(header.exported_at.timestamp())
+            ) as packed:
+                writer = SessionFileWriter(packed, header)
                 yield writer
                 writer.end()
             file.flush()
@@ -125,7 +138,7 @@ class SessionFileReader:
     def __init__(self, file: gzip.GzipFile) -> None:
         """
         Raises:
-            Malformed: this is no exported session, or one of a version that is not known here.
+            Malformed: this is no exported session or room, or one of a version that is not known.
         """
         self.counts: Counter[str] = Counter()
         self._file = file
@@ -161,20 +174,21 @@ class SessionFileReader:
         try:
             values = self._line()
         except Malformed:
-            raise Malformed("this is no exported session") from None
-        if values is None or values[0].get("format") != FORMAT:
-            raise Malformed("this is no exported session")
-        head = values[0]
+            raise Malformed(_NOTHING) from None
+        head = {} if values is None else values[0]
+        kind = next((each for each, name in FORMATS.items() if head.get("format") == name), None)
+        if kind is None:
+            raise Malformed(_NOTHING)
         if head.get("version") != VERSION:
             raise Malformed(
-                f"this program reads version {VERSION} of exported sessions, this is another: "
+                f"this program reads version {VERSION} of such files, this is another: "
                 "import it with the version of collab that wrote it, or a newer one"
             )
         try:
             exported_at = datetime.fromisoformat(str(head.get("exported_at"))).astimezone(UTC)
         except (ValueError, OverflowError):
             raise Malformed("line 1: exported_at must be a time") from None
-        return Header(parse_uuid(str(head.get("session_id"))), exported_at)
+        return Header(parse_uuid(str(head.get(_id_name(kind)))), exported_at, kind)
 
     def _record(self) -> tuple[RecordKind, Mapping[str, Any], int] | None:
         """The next record with its size in the file; None after the last."""
@@ -188,7 +202,7 @@ class SessionFileReader:
         if kind == _END:
             self._end(values.get("counts"))
             return None
-        if not isinstance(kind, str) or kind not in _ORDER:
+        if not isinstance(kind, str) or kind not in KINDS_OF[self.header.kind]:
             raise Malformed(f"line {self._number}: there are no records of this kind")
         if self.counts and _ORDER[kind] < max(_ORDER[each] for each in self.counts):
             raise Malformed(f"line {self._number}: a {kind} comes too late")
@@ -228,7 +242,7 @@ class SessionFileReader:
 
 @contextmanager
 def session_file(path: Path) -> Iterator[SessionFileReader]:
-    """An exported session.
+    """An exported session or room.
 
     Raises:
         Malformed: it is none.

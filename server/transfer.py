@@ -1,4 +1,4 @@
-"""A session as a file, and a file as a session: `collab export` and `collab import`.
+"""A session or room as a file, and a file as one: `collab export` and `collab import`.
 
 Exporting reads one moment, beside a server that runs or without one. Importing is one transaction:
 all of the file is there, or nothing. What a file says is checked before anything trusts it
@@ -18,13 +18,14 @@ from uuid import UUID
 from crdt_docs.errors import Malformed
 from crdt_docs.outline import DocumentLimits
 from persistence.command_pool import command_pool
-from persistence.session_records import RecordKind
-from persistence.session_transfer import PATIENCE, SessionWriter, reading, writing
+from persistence.session_records import KINDS_OF, RecordKind
+from persistence.session_transfer import PATIENCE, PlaceWriter, reading, writing
 from server.document_check import DocumentCheck
 from server.session_file import (
     BYTES_AT_ONCE,
     ROWS_AT_ONCE,
     Batch,
+    Header,
     SessionFileReader,
     new_session_file,
     session_file,
@@ -33,34 +34,42 @@ from server.session_file import (
 T = TypeVar("T")
 
 
-class NoSuchSession(Exception):  # noqa: N818 - says what is the case
-    """There is no session of this id, or it was deleted."""
+class NoSuchPlace(Exception):  # noqa: N818 - says what is the case
+    """There is no session or room of this id, or it was deleted."""
 
 
 class Transferred(NamedTuple):
-    """What was exported or imported: the session, and records by their kind."""
+    """What was exported or imported.
 
-    session_id: UUID
+    Attributes:
+        what: "session" or "room".
+        counts: of records, by their kind.
+    """
+
+    what: str
+    place_id: UUID
     counts: Mapping[str, int]
 
 
-async def export_session(dsn: str, session_id: UUID, path: Path, *, now: datetime) -> Transferred:
-    """Write all of a session to a file, as it is at this moment.
+async def export_place(dsn: str, place_id: UUID, path: Path, *, now: datetime) -> Transferred:
+    """Write all of a session or room to a file, as it is at this moment.
 
     Raises:
-        NoSuchSession: there is none.
+        NoSuchPlace: there is none.
         DatabaseUnusable: the database has other tables than this program.
         StorageUnavailable: the database cannot be reached, or broke off.
         OSError: the file cannot be written.
     """
     async with (
         command_pool(dsn, size=1, within=PATIENCE) as pool,
-        reading(pool, session_id) as reader,
+        reading(pool, place_id) as reader,
     ):
-        if not await reader.find():
-            raise NoSuchSession(f"there is no session {session_id}")
-        async with _in_thread(new_session_file(path, session_id, now)) as file:
-            for kind in RecordKind:
+        found = await reader.find()
+        if found is None:
+            raise NoSuchPlace(f"there is no session or room {place_id}")
+        kinds = KINDS_OF[found]
+        async with _in_thread(new_session_file(path, Header(place_id, now, found))) as file:
+            for kind in kinds:
                 rows: list[Mapping[str, Any]] = []
                 async for row in reader.rows(kind):
                     rows.append(row)
@@ -68,33 +77,33 @@ async def export_session(dsn: str, session_id: UUID, path: Path, *, now: datetim
                         await asyncio.to_thread(file.write, kind, rows)
                         rows = []
                 await asyncio.to_thread(file.write, kind, rows)
-    return Transferred(session_id, dict(file.counts))
+    return Transferred(kinds[0].value, place_id, dict(file.counts))
 
 
 def _size(row: Mapping[str, Any]) -> int:
     return sum(len(value) for value in row.values() if isinstance(value, bytes | str))
 
 
-async def import_session(
+async def import_place(
     dsn: str,
     path: Path,
     *,
-    session_id: UUID | None = None,
+    place_id: UUID | None = None,
     replace: bool = False,
     is_trusted: bool = False,
     limits: DocumentLimits | None = None,
 ) -> Transferred:
-    """Make a session of a file, all of it or nothing.
+    """Make a session or room of a file, all of it or nothing.
 
     Args:
-        session_id: under this id; None: under its own.
-        replace: remove what is there of a session of this id. No server may work on the database.
+        place_id: under this id; None: under its own.
+        replace: remove what is there of this id. No server may work on the database.
         is_trusted: the content of the document is not held against the rules for clients.
         limits: what a document may be.
 
     Raises:
-        Malformed: the file is damaged, or no exported session, or one that breaks a rule.
-        SessionExists: a session of this id is there.
+        Malformed: the file is damaged, or no exported session or room, or one that breaks a rule.
+        PlaceExists: one of this id is there.
         ContentRefused: the database does not take what is in the file.
         DatabaseUnusable: the database has other tables than this program.
         StorageUnavailable: the database cannot be reached; whether anything was stored is not
@@ -105,18 +114,19 @@ async def import_session(
         _in_thread(session_file(path)) as file,
         command_pool(dsn, size=1, within=PATIENCE) as pool,
     ):
-        target = session_id or file.header.session_id
-        new_ids = target != file.header.session_id
-        async with writing(pool, target, replace=replace, new_ids=new_ids) as writer:
+        head = file.header
+        target = place_id or head.place_id
+        new_ids = target != head.place_id
+        async with writing(pool, head.kind, target, replace=replace, new_ids=new_ids) as writer:
             check = is_trusted, limits or DocumentLimits()
             await _Import(writer, *check).run(file)
-    return Transferred(target, dict(file.counts))
+    return Transferred(KINDS_OF[head.kind][0].value, target, dict(file.counts))
 
 
 class _Import:
     """One file on its way into the database."""
 
-    def __init__(self, writer: SessionWriter, is_trusted: bool, limits: DocumentLimits) -> None:  # noqa: FBT001
+    def __init__(self, writer: PlaceWriter, is_trusted: bool, limits: DocumentLimits) -> None:  # noqa: FBT001
         self._writer = writer
         self._is_trusted = is_trusted
         self._limits = limits
@@ -137,8 +147,9 @@ class _Import:
         try:
             while (batch := await asyncio.to_thread(file.read)) is not None:
                 await self._take(batch)
-            if file.counts[RecordKind.SESSION] != 1:
-                raise Malformed("the file holds no session, or several")
+            first = KINDS_OF[self._writer.kind][0]
+            if file.counts[first] != 1:
+                raise Malformed(f"the file holds no {first}, or several")
             await self._finish()
         finally:
             if self._check is not None:
@@ -166,7 +177,9 @@ class _Import:
         last_seq = batch.rows[0]["last_seq"]
         if not last_seq:
             raise Malformed("the document has no log")
-        self._check = DocumentCheck(last_seq, self._limits, is_trusted=self._is_trusted)
+        self._check = DocumentCheck(
+            last_seq, self._limits, is_trusted=self._is_trusted, kind=self._writer.kind
+        )
 
     async def _take_updates(self, batch: Batch) -> None:
         check = self._known_check()

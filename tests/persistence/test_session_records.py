@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from crdt_docs.errors import Malformed
 from persistence.pool import DatabasePool
-from persistence.session_records import LEFT_OUT, RECORDS, RecordKind, decode_record, encode_record
+from persistence.session_records import (
+    KINDS_OF,
+    LEFT_OUT,
+    RECORDS,
+    RecordKind,
+    decode_record,
+    encode_record,
+)
 
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -29,8 +36,17 @@ _COLUMNS = """
 _TABLES = """
     SELECT DISTINCT table_name FROM information_schema.columns
     JOIN pg_class ON pg_class.oid = table_name::regclass AND NOT relispartition
-    WHERE table_schema = 'public' AND column_name IN ('session_id', 'document_id')
+    WHERE table_schema = 'public' AND column_name IN ('session_id', 'room_id', 'document_id')
 """
+
+
+def test_each_kind_belongs_to_a_session_or_a_room() -> None:
+    """In the order of all kinds, which is that of the list of tables."""
+    assert list(RECORDS) == list(RecordKind)
+    order = [*RecordKind]
+    for kinds in KINDS_OF.values():
+        assert [*kinds] == sorted(kinds, key=order.index)
+    assert {kind for kinds in KINDS_OF.values() for kind in kinds} == {*RecordKind}
 
 
 async def test_every_column_of_a_session_is_exported_or_made_again(pool: DatabasePool) -> None:

@@ -12,9 +12,10 @@ import orjson
 import pytest
 
 from crdt_docs.errors import Malformed
+from crdt_docs.identifiers import DocumentKind
 from persistence.session_records import RecordKind
 from server import session_file as format_of
-from server.session_file import Batch, new_session_file, session_file
+from server.session_file import Batch, Header, new_session_file, session_file
 
 SESSION = UUID(int=5)
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ AUTHOR: dict[str, Any] = {"client_id": 7, "user_id": None, "seq": 1}
 
 
 def written(path: Path, updates: int = 3) -> Path:
-    with new_session_file(path, SESSION, NOW) as file:
+    with new_session_file(path, Header(SESSION, NOW)) as file:
         file.write(RecordKind.AUTHOR, [AUTHOR])
         file.write(RecordKind.CHECKPOINT, [])
         file.write(RecordKind.UPDATE, [UPDATE] * updates)
@@ -38,7 +39,7 @@ def written(path: Path, updates: int = 3) -> Path:
 
 
 def give_up(path: Path) -> None:
-    with new_session_file(path, SESSION, NOW) as file:
+    with new_session_file(path, Header(SESSION, NOW)) as file:
         file.write(RecordKind.AUTHOR, [AUTHOR])
         raise ZeroDivisionError
 
@@ -90,7 +91,18 @@ def test_the_first_line_says_what_it_is(tmp_path: Path) -> None:
             "exported_at": "2026-05-17T12:00:00+00:00",
         }
     with session_file(tmp_path / "s") as reader:
-        assert reader.header == (SESSION, NOW)
+        assert reader.header == Header(SESSION, NOW)
+
+
+def test_that_of_a_room_says_so(tmp_path: Path) -> None:
+    head = Header(SESSION, NOW, DocumentKind.XR)
+    with new_session_file(tmp_path / "r", head) as file:
+        file.write(RecordKind.AUTHOR, [AUTHOR])
+    with gzip.open(tmp_path / "r") as file:
+        line = orjson.loads(file.readline())
+    assert (line["format"], line["room_id"]) == ("chenu-collab room", str(SESSION))
+    with session_file(tmp_path / "r") as reader:
+        assert reader.header == head
 
 
 def test_a_file_that_could_not_be_finished_is_not_there(tmp_path: Path) -> None:
@@ -106,7 +118,7 @@ def test_a_file_that_is_nothing_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "s"
     for content in (b"", b"hello", gzip.compress(b""), gzip.compress(b'{"a": 1}\n')):
         path.write_bytes(content)
-        assert refusal(path) == "this is no exported session"
+        assert refusal(path) == "this is no exported session or room"
 
 
 def test_a_line_that_is_no_record(tmp_path: Path) -> None:

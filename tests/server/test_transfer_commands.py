@@ -91,7 +91,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     file = tmp_path / "board.collab"
     nobody = uuid4()
     said = complaint(capsys, "export", nobody, "--output", file, "--database-url", database)
-    assert said == f"Error: there is no session {nobody}"
+    assert said == f"Error: there is no session or room {nobody}"
     said = complaint(capsys, "export", nobody, "--output", file, "--data-dir", tmp_path / "none")
     assert "there is no database" in said
     elsewhere = database.replace("/test_", "/nowhere_")
