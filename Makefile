@@ -10,6 +10,9 @@ BIN := .venv/bin
 NODE_DIR := tests/interop/node
 JOBS ?= 2
 
+# Hundreds of servers are started by the tests: none shall compile all of the code for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install run web test prove lint format bench clean
 
 install: .venv/installed
