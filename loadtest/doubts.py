@@ -17,13 +17,18 @@ LEAST_LATE = 1.0  # milliseconds that are no matter
 
 def doubts(result: Result) -> Iterator[str]:
     """One sentence for each reason."""
-    others = result.machine.get("others_share")
-    if isinstance(others, int | float) and others > MOST_OTHERS:
-        yield f"Others on this machine took {percent(others)} of a core: part of it is theirs."
+    yield from _of_others(result)
     yield from _of_a_busy_generator(result)
     yield from _of_a_late_generator(result)
     if measured := sum(each.is_measured for each in result.series):
         yield from _of_a_short_run(result, measured)
+
+
+def _of_others(result: Result) -> Iterator[str]:
+    """Only where the server's processes are known: otherwise it would be one of the others."""
+    others: float = result.machine.get("others_share", 0.0)
+    if result.server.share is not None and others > MOST_OTHERS:
+        yield f"Others on this machine took {percent(others)} of a core: part of it is theirs."
 
 
 def _of_a_busy_generator(result: Result) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 from loadtest.doubts import doubts
 from loadtest.measures import Totals
 from loadtest.report import render
+from loadtest.result import ServerUse
 from loadtest.table import summary
 from tests.loadtest.runs import as_text, measured_run
 
@@ -28,6 +29,8 @@ def test_others_on_the_machine_are_a_doubt(share: float, doubted: int) -> None:
     run = measured_run()
     run.machine["others_share"] = share
     assert len(list(doubts(run))) == doubted
+    run.server = ServerUse()  # which is then one of the others
+    assert list(doubts(run)) == []
 
 
 def test_a_busy_generator_is_a_doubt() -> None:
