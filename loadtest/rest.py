@@ -60,18 +60,10 @@ class Rest:
         self._begun = 0
         self._due = -1
 
-    async def session(self) -> dict[str, Any]:
-        """What is known of the session; empty: no answer."""
-        return await self._call("GET", self._here) or {}
-
     async def search(self, words: str) -> list[dict[str, Any]]:
         """Objects and annotations of the session in which the words are."""
         query = {"q": words, "session_id": self._session}
         return _items(await self._call("GET", "/ocw/search", query=query))
-
-    async def objects(self) -> list[dict[str, Any]]:
-        """A page of the session's objects."""
-        return _items(await self._call("GET", f"{self._here}/objects"))
 
     async def versions(self, object_id: str) -> list[dict[str, Any]]:
         """A page of an object's history, newest first."""

@@ -79,17 +79,17 @@ async def test_a_call_is_measured_from_when_it_was_due(
 ) -> None:
     server.now += 3 * SECOND  # the story is late
 
-    await calls.session()
+    await calls.state()
 
     assert delays(measures) == [4]
     assert server.requests[0].headers["Authorization"] == "Bearer t"
-    assert str(server.requests[0].url) == "http://h/api/ocw/sessions/s"
+    assert str(server.requests[0].url) == "http://h/api/ocw/sessions/s/state"
 
 
 async def test_what_follows_without_a_pause_was_due_when_the_answer_came(
     calls: Rest, measures: Measures, time: OwnTime
 ) -> None:
-    await calls.session()
+    await calls.state()
     await calls.versions("a")
     time.due += SECOND  # should have been asked a second after the first one, which took as long
     await calls.versions("a")
@@ -168,7 +168,7 @@ async def test_no_answer_is_a_fault_whose_time_counts(
 
     server.answer = hang_up
 
-    assert await calls.session() == {}
+    assert await calls.state() == {}
 
     assert delays(measures) == [1]
     dump = measures.dump()

@@ -193,10 +193,10 @@ async def test_a_flood_that_nobody_stops_is_reported() -> None:
 
 
 async def test_a_service_that_is_told_to_slow_down_is_reported_and_a_person_is_not() -> None:
-    crawler = await played("limits", 2, answer=slow_down)
+    script = await played("limits", 2, answer=slow_down)
 
-    assert len(crawler.times("call")) > 500
-    assert crawler.measures.dump()["counts"]["throttled"] == len(crawler.times("call"))
+    assert len(script.times("call")) > 100
+    assert script.measures.dump()["counts"]["throttled"] == len(script.times("call"))
     with pytest.raises(Unlimited, match="service"):
         await played("limits", 1, answer=slow_down)
 
