@@ -27,15 +27,18 @@ class Stage:
     Attributes:
         broken: what goes wrong instead.
         acknowledges: whether the server says what is stored.
+        keeps_limits: whether a server with its ordinary limits was asked for.
     """
 
     def __init__(self) -> None:
         self.broken: BaseException | None = None
         self.acknowledges = True
+        self.keeps_limits = False
         self.asked: list[Any] = []
 
-    def chosen(self, name: str, url: str, token: str) -> Any:
+    def chosen(self, name: str, url: str, token: str, *, keeps_limits: bool) -> Any:
         self.asked = [name, url, token]
+        self.keeps_limits = keeps_limits
         return nullcontext(SimpleNamespace(name=name, acknowledges=self.acknowledges))
 
     def run(
@@ -101,6 +104,13 @@ def test_a_server_that_runs_has_an_address_and_a_token(stage: Stage) -> None:
     assert stage.asked[:3] == ["collab", "https://there", "of a service"]
     main(["run", "crowd", "--target", "hocuspocus", "--url", "ws://there", "--token", "plain"])
     assert stage.asked[:3] == ["hocuspocus", "ws://there", "plain"]
+
+
+def test_only_the_scenario_of_limits_has_a_server_with_its_ordinary_ones(stage: Stage) -> None:
+    main(["run", "whiteboard"])
+    assert not stage.keeps_limits
+    main(["run", "limits"])
+    assert stage.keeps_limits
 
 
 def test_a_run_shows_its_summary_and_writes_result_and_report(output: Callable[[], str]) -> None:
