@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from persistence.embedded_postgres import EmbeddedPostgres
-from tests.helpers.live_documents import stored_document
+from tests.helpers.live_documents import LiveDocument, stored_document
 from tests.helpers.node_clients import NodeClient, NodeClients, NodeProcess
 from tests.helpers.outages import database_stopped
+from tests.helpers.places import PLACES, Place, made_in
 from tests.helpers.proving import few_or_many
 from tests.helpers.server_process import LiveSession, ServerProcess, running_server
 from tests.helpers.verifying import findings
@@ -35,10 +36,8 @@ SEEN = 2.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """One for all tests of an embedded database; each leaves it as it was."""
-    with running_server(COLLAB_JOURNAL_BACKLOG_BYTES=str(BACKLOG)) as started:
-        yield started
+def settings() -> Mapping[str, str]:
+    return {"COLLAB_JOURNAL_BACKLOG_BYTES": str(BACKLOG)}
 
 
 class Conversation:
@@ -71,10 +70,10 @@ class Conversation:
 
 
 @contextlib.asynccontextmanager
-async def conversation(session: LiveSession) -> AsyncIterator[Conversation]:
+async def conversation(live: LiveDocument) -> AsyncIterator[Conversation]:
     async with (
-        await YjsPeer.join(session.invite().url_with(ack="1")) as ada,
-        await YjsPeer.join(session.invite().url_with(ack="1")) as bob,
+        await YjsPeer.join(live.invite().url_with(ack="1")) as ada,
+        await YjsPeer.join(live.invite().url_with(ack="1")) as bob,
     ):
         yield Conversation(ada, bob)
 
@@ -92,35 +91,37 @@ async def goes_on_without_receipts(talk: Conversation, seconds: float) -> None:
         assert len(peer.wires) == 1
 
 
-async def everything_is_stored(talk: Conversation, dsn: str, session: LiveSession) -> None:
+async def everything_is_stored(talk: Conversation, dsn: str, live: LiveDocument) -> None:
     """Receipts come again, for all of it; the log holds every edit, and the rows what it says."""
     await asyncio.gather(talk.ada.until_stored(), talk.bob.until_stored())
-    stored = contents(await stored_document(dsn, session.name))["objects"]
+    stored = contents(await stored_document(dsn, live.name))["objects"]
     assert set(stored) == {f"k{number}" for number in range(1, talk.edits + 1)}
-    assert await findings(dsn, session.id) == []
+    assert await findings(dsn, live.name) == []
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.timeout(180)
 async def test_a_database_that_hangs_stops_receipts_and_nothing_else(
-    server: ServerProcess,
+    server: ServerProcess, place: Place
 ) -> None:
-    session = await server.create_session()
-    async with conversation(session) as talk:
+    live = await made_in(server, place)
+    async with conversation(live) as talk:
         await talk.go_on(0.5)
         memory = server.memory()
         with database_stopped(server):
             await goes_on_without_receipts(talk, OUTAGE)
             assert server.memory() - memory < 16 * MIB
-        await everything_is_stored(talk, server.database_dsn(), session)
+        await everything_is_stored(talk, server.database_dsn(), live)
         assert server.memory() - memory < 16 * MIB
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.timeout(180)
 async def test_an_embedded_database_that_is_killed_is_started_again(
-    server: ServerProcess,
+    server: ServerProcess, place: Place
 ) -> None:
-    session = await server.create_session()
-    async with conversation(session) as talk:
+    live = await made_in(server, place)
+    async with conversation(live) as talk:
         await talk.go_on(0.3)
         killed = server.postmaster()
         await asyncio.to_thread(killed.kill)
@@ -129,7 +130,7 @@ async def test_an_embedded_database_that_is_killed_is_started_again(
         await asyncio.to_thread(server.wait_ready)
         await asyncio.gather(talk.ada.until_stored(), talk.bob.until_stored())
         assert server.postmaster().pid != killed.pid
-        await everything_is_stored(talk, server.database_dsn(), session)
+        await everything_is_stored(talk, server.database_dsn(), live)
         assert len(talk.ada.wires) == len(talk.bob.wires) == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.helpers.headset_peers import HeadsetPeer, place_in
 from tests.helpers.live_rooms import LiveRoom, live_room
 from tests.helpers.outages import database_stopped
 from tests.helpers.proving import few_or_many
-from tests.helpers.server_process import ServerProcess, running_server
+from tests.helpers.server_process import ServerProcess
 from tests.helpers.waiting import until
 
 RETURN_SECONDS = 60.0
@@ -37,10 +37,8 @@ QUIET_AFTER, GONE_AFTER, LEASE = 3.0, 10.0, 5.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """One for all of these tests, which break it and leave it running."""
-    with running_server(COLLAB_JOURNAL_BACKLOG_BYTES=str(BACKLOG)) as started:
-        yield started
+def settings() -> Mapping[str, str]:
+    return {"COLLAB_JOURNAL_BACKLOG_BYTES": str(BACKLOG)}
 
 
 @asynccontextmanager
@@ -58,11 +56,17 @@ async def two_in(room: LiveRoom, port: int | None = None) -> AsyncIterator[list[
             await peer.leave()
 
 
-async def furnished(ada: HeadsetPeer, ben: HeadsetPeer) -> None:
-    """There is a chair, which is stored."""
-    ada.furnish("chair")
-    await ada.until_stored()
-    await ben.until(lambda: "chair" in ben.objects)
+@asynccontextmanager
+async def chair_in_hand(
+    room: LiveRoom, port: int | None = None
+) -> AsyncIterator[tuple[HeadsetPeer, HeadsetPeer]]:
+    """The two of `two_in`; there is a chair, which is stored, and Ada has it in her hand."""
+    async with two_in(room, port) as (ada, ben):
+        ada.furnish("chair")
+        await ada.until_stored()
+        await ben.until(lambda: "chair" in ben.objects)
+        await ada.take("chair")
+        yield ada, ben
 
 
 async def stored_place(room: LiveRoom) -> float | None:
@@ -86,9 +90,7 @@ async def test_a_worker_that_is_killed_leaves_no_ghosts_and_nothing_in_hands(
     server: ServerProcess,
 ) -> None:
     room = await live_room(server)
-    async with two_in(room) as (ada, ben):
-        await furnished(ada, ben)
-        await ada.take("chair")
+    async with chair_in_hand(room) as (ada, ben):
         ada.carry("chair", 2.0)
         await ben.until(lambda: ben.place_of("chair") == 2.0)  # it has rested for a second
         await until_stored_at(room, 2.0)
@@ -130,9 +132,7 @@ async def test_what_is_put_down_while_the_database_is_away_is_written_when_it_is
     server: ServerProcess,
 ) -> None:
     room = await live_room(server)
-    async with two_in(room) as (ada, ben):
-        await furnished(ada, ben)
-        await ada.take("chair")
+    async with chair_in_hand(room) as (ada, ben):
         ada.carry("chair", 1.0)
         with database_stopped(server):
             ada.carry("chair", 3.0)
@@ -153,9 +153,7 @@ async def test_pos_41_what_is_put_down_when_nothing_more_can_wait_is_written_lat
     server: ServerProcess,
 ) -> None:
     room = await live_room(server)
-    async with two_in(room) as (ada, ben):
-        await furnished(ada, ben)
-        await ada.take("chair")
+    async with chair_in_hand(room) as (ada, ben):
         with database_stopped(server):
             while ben.is_connected:  # an editor is sent away when too much waits
                 ben.list.append("x" * 10_000)
@@ -174,10 +172,8 @@ async def test_pos_41_what_is_put_down_when_nothing_more_can_wait_is_written_lat
 async def test_who_hangs_on_a_dead_line_fades_out_and_lets_go(server: ServerProcess) -> None:
     """The socket stands, and nothing comes through it."""
     room = await live_room(server)
-    async with BreakingProxy(server.port) as proxy, two_in(room, proxy.port) as (ada, ben):
-        await furnished(ada, ben)
+    async with BreakingProxy(server.port) as proxy, chair_in_hand(room, proxy.port) as (ada, ben):
         slot = ada.welcomes[-1].slot
-        await ada.take("chair")
         ada.carry("chair", 4.0)
         await ben.until(lambda: ben.carried.get("chair") == 4.0)
         proxy.pause()

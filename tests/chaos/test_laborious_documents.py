@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
 from tests.helpers import raw_updates as raw
-from tests.helpers.server_process import LiveSession, ServerProcess, running_server
+from tests.helpers.server_process import LiveSession, ServerProcess
 from tests.helpers.yjs_peer import YjsPeer, sync_update
 
 FAR_APART = 5_500
@@ -18,9 +18,8 @@ VALUE = raw.values(raw.NULL)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server(COLLAB_ROOM_IDLE_SECONDS="0.5") as server:
-        yield server
+def settings() -> Mapping[str, str]:
+    return {"COLLAB_ROOM_IDLE_SECONDS": "0.5"}
 
 
 def _portions(sections: Sequence[bytes], size: int = 250) -> Iterator[bytes]:

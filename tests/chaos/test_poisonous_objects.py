@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -11,7 +10,7 @@ import pytest
 from pycrdt import Map, Text
 
 from tests.helpers import raw_updates as raw
-from tests.helpers.server_process import LiveSession, ServerProcess, running_server
+from tests.helpers.server_process import LiveSession, ServerProcess
 from tests.helpers.verifying import findings
 from tests.helpers.yjs_peer import YjsPeer, sync_update
 
@@ -21,12 +20,6 @@ MOST_SEARCHED = 64 * 1024
 DEEPEST = 64
 MAP, TEXT = 1, 2
 STRANGER = 77
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server() as started:
-        yield started
 
 
 def nested(levels: int) -> Any:

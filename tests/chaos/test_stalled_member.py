@@ -6,7 +6,7 @@ Ordinarily by volume, without a clock. With PROVE=1 also by the clock, as `make 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic_ns
 
@@ -18,7 +18,7 @@ from benchmarks.stalled import MOST_WAITING, contents, run
 from benchmarks.stalling import StallingMember
 from benchmarks.swarm import Connection, Seat, Swarm
 from benchmarks.writers import Writer
-from tests.helpers.server_process import LiveSession, ServerProcess, running_server
+from tests.helpers.server_process import LiveSession, ServerProcess
 
 MIB = 1024 * 1024
 READERS, EDITORS = 3, 6
@@ -29,10 +29,9 @@ PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
+def settings() -> Mapping[str, str]:
     """Nobody is sent away for being slow."""
-    with running_server(COLLAB_SLOW_MEMBER_SECONDS="600") as started:
-        yield started
+    return {"COLLAB_SLOW_MEMBER_SECONDS": "600"}
 
 
 class Room:
