@@ -16,6 +16,7 @@ from benchmarks import (
     comparison,
     echoes,
     fanout,
+    generator,
     guard,
     headsets,
     joins,
@@ -57,6 +58,7 @@ SECTIONS: dict[str, Section] = {
     "past": past.measure,
     "search": searching.measure,
     "attacks": attacks.measure,
+    "generator": generator.measure,
     "peers": comparison.measure,
 }
 ON_REQUEST = {"peers"}

@@ -14,7 +14,11 @@ from loadtest.measures import Count, Delay, Measures
 from loadtest.seat import Seat
 
 SAMPLED: Final = 8
-"""Marks of one read whose delay is looked at; each stands for its share of them."""
+ONE_IN: Final = 4
+"""Of the marks of one read the delays of one in four are looked at, of one at least and of eight
+at most; each stands for its share of them. Another place in the bytes begins it each time."""
+
+_STRIDE: Final = 997
 
 NO_CLOSE_FRAME: Final = 0
 """Close code of a connection that just broke."""
@@ -52,6 +56,8 @@ class Connection(asyncio.Protocol):
         self.code: int | None = None
         self.reason = ""
         self._seat = seat
+        self._number = seat.number
+        self._begin = 0
         self._listener = listener
         self._measures = measures
         self._frames = FrameStream(self._hear, Dialect.of(seat).prefix, sees_all=sees_all)
@@ -196,12 +202,17 @@ class Connection(asyncio.Protocol):
 
     def _sample(self, data: bytes, found: int, since: int) -> None:
         """Delays of some; of those only that were made since their receiver is there."""
-        now, own = monotonic_ns(), self._seat.number
-        sampled = [at for sender, at in marks.sample(data, SAMPLED, now) if sender != own]
-        for index, at in enumerate(sampled, 1):
+        now, own = monotonic_ns(), self._number
+        most = min(1 + found // ONE_IN, SAMPLED)
+        self._begin = (self._begin + _STRIDE) % len(data)
+        sampled = [at for who, at in marks.sample(data, most, now, self._begin) if who != own]
+        if not sampled:
+            return
+        weight, further = divmod(found, len(sampled))
+        for at in sampled:
             if at >= since:
-                weight = found * index // len(sampled) - found * (index - 1) // len(sampled)
-                self._measures.delay(Delay.SEEN, now, now - at, weight)
+                self._measures.delay(Delay.SEEN, now, now - at, weight + further)
+            further = 0
 
     def _hear(self, first: int, payload: bytes) -> None:
         match first:

@@ -22,6 +22,7 @@ _WRAP: Final = 36**7
 _SOON: Final = _WRAP - 36**5
 """Ages above are of times a little ahead: two clocks are never read at once."""
 
+_TILDE: Final = START[:1]
 _BEGINNINGS: Final = (START[:3], START[:2], START[:1])
 _PATTERN: Final = re.compile(rb"~ld~([0-9a-z]{3})([0-9a-z]{4})([0-9a-z]{7})")
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
@@ -60,18 +61,20 @@ def tagged(sender_tag: bytes, number: int, at_ns: int) -> bytes:
     )
 
 
-def sample(data: bytes, most: int, now_ns: int) -> Iterator[tuple[int, int]]:
+def sample(data: bytes, most: int, now_ns: int, begin: int = 0) -> Iterator[tuple[int, int]]:
     """(sender, when it was due) of about `most` of the marks in these bytes, evenly spread.
 
     Args:
         now_ns: tells which of the times that a mark may mean is meant: the last one before it.
+        begin: the first one behind this place is the first one taken, if there is one.
     """
     step = max(len(data) // most, LENGTH)
     now = now_ns // 1000
-    found = _PATTERN.search(data)
+    found = _PATTERN.search(data, begin) or _PATTERN.search(data)
     while found is not None:
-        age = (now - int(found[3], 36)) % _WRAP
-        yield int(found[1], 36), (now - (age if age < _SOON else 0)) * 1000
+        sender, _, time = found.groups()
+        age = (now - int(time, 36)) % _WRAP
+        yield int(sender, 36), (now - (age if age < _SOON else 0)) * 1000
         found = _PATTERN.search(data, found.start() + step)
 
 
@@ -114,10 +117,11 @@ class MarkStream:
 
 def _begun_at(data: bytes) -> int:
     """Where the last mark begins that is not all there; the end, if there is none."""
-    begun = data.find(START, max(len(data) - LENGTH + 1, 0))
+    size = len(data)
+    tail = max(size - LENGTH + 1, 0)
+    if data.find(_TILDE, tail) < 0:  # nearly always
+        return size
+    begun = data.find(START, tail)
     if begun >= 0:
         return begun
-    for beginning in _BEGINNINGS:
-        if data.endswith(beginning):
-            return len(data) - len(beginning)
-    return len(data)
+    return next((size - len(each) for each in _BEGINNINGS if data.endswith(each)), size)
