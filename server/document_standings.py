@@ -7,8 +7,9 @@ from typing import TypeAlias
 from uuid import UUID
 
 from crdt_docs.identifiers import DocumentKind, DocumentName
-from persistence.ports import SessionStatus, SessionStore, Standing
-from persistence.xr_ports import RoomStanding, XrRoomStore
+from crdt_docs.rules import SessionRules, session_rules
+from persistence.ports import Session, SessionStatus, SessionStore, Standing
+from persistence.xr_ports import RoomStanding, XrRoom, XrRoomStore
 from server.standings import StandingReader
 
 AnyStanding: TypeAlias = Standing | RoomStanding
@@ -75,8 +76,18 @@ def is_paused(standing: AnyStanding) -> bool:
 
 def most_participants(standing: AnyStanding) -> int:
     """How many may be there at once; 0 where there is nothing."""
-    place = standing.room if isinstance(standing, RoomStanding) else standing.session
+    place = _place(standing)
     return 0 if place is None else place.max_participants
+
+
+def rules_of(standing: AnyStanding) -> SessionRules | None:
+    """What is asked of edits there; None where there is nothing."""
+    place = _place(standing)
+    return None if place is None else session_rules(place.config)
+
+
+def _place(standing: AnyStanding) -> Session | XrRoom | None:
+    return standing.room if isinstance(standing, RoomStanding) else standing.session
 
 
 def place_of(name: DocumentName) -> str:

@@ -1,4 +1,5 @@
-"""Whether people who are connected may still be, and as what: read again now and then (ACC-12).
+"""Whether people who are connected may still be, and as what: read again now and then (ACC-12), and
+what is asked of their edits.
 
 Rows may be changed by the platform's backend, by SQL, and nobody tells us. After a change by REST
 they are read again as well: two changes that come together may be told in the wrong order.
@@ -27,6 +28,7 @@ from server.document_standings import (
     DocumentStandings,
     is_paused,
     place_of,
+    rules_of,
 )
 from server.room_directory import RoomDirectory
 from server.room_host import RoomHost
@@ -113,7 +115,7 @@ class PermissionWatch:
         """Read what decides about those in these documents, or in all, and carry it out.
 
         Raises:
-            StorageUnavailable: it could not be read; nothing was changed.
+            StorageUnavailable: it could not be read; nothing was changed, or only a part of it.
         """
         since = self._clock()
         wanted = None if names is None else set(names)
@@ -125,6 +127,7 @@ class PermissionWatch:
         found = await self._standings.read_all(pair for each in asked for pair in each.pairs())
         for each in asked:
             self._carry_out(each, found, since)
+            await self._renew_rules(each, found)
             await asyncio.sleep(0)  # a thousand rooms must not hold up one
 
     def _carry_out(self, asked: _Asked, found: Mapping[Asked, AnyStanding], since: float) -> None:
@@ -134,6 +137,15 @@ class PermissionWatch:
             if tokens.get(member) is credentials:  # else it has gone, or a new one was decided
                 standing = found[host.name, credentials.identity.user_id]
                 self._judge(host, member, credentials, standing, since)
+
+    async def _renew_rules(self, asked: _Asked, found: Mapping[Asked, AnyStanding]) -> None:
+        """RUL-1: the config may ask for something else by now. Whoever is there was told of the
+        same."""
+        pair = next(asked.pairs(), None)
+        wanted = None if pair is None else rules_of(found[pair])
+        authority = asked.host.room.authority
+        if wanted is not None and authority is not None and wanted != authority.rules:
+            await self._directory.renew_rules(asked.host.name)
 
     def _judge(
         self,

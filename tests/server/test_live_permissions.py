@@ -13,10 +13,11 @@ from uuid import UUID
 import pytest
 
 from crdt_docs.access import Role
-from crdt_docs.identifiers import ActorKind, DocumentKind, Identity
+from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, Identity
 from crdt_docs.messages import CloseCode
 from crdt_docs.varint import var_string
 from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_xr_rooms import MemoryXrRoomStore
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import (
@@ -34,6 +35,7 @@ from server.permission_watch import PermissionWatch
 from server.renewals import Renewals
 from server.revocations import Revocations
 from server.room_host import RoomHost
+from server.room_rules import StoredRules
 from server.signing_keys import KeysUnavailable
 from server.sockets.admission import Admitted, TurnedAway, open_room
 from tests.helpers.people import Person
@@ -54,14 +56,21 @@ class Place:
         self.forge = Forge()
         self.forge.clock.now = NOW
         self.authenticator = self.forge.authenticator()
-        self.standings = DocumentStandings(self.sessions, MemoryXrRoomStore(MemoryXrTables()))
+        rooms = MemoryXrRoomStore(MemoryXrTables())
+        self.standings = DocumentStandings(self.sessions, rooms)
         self.renewals = Renewals(
             self.authenticator,
             self.standings,
             rulings=lambda: self.house.directory.rulings,
             clock=self.forge.clock,
         )
-        self.house = House(renewing=self.renewals, revocations=self.authenticator.revocations)
+        self.documents = MemoryDocumentStore()
+        self.house = House(
+            store=self.documents,
+            rules=StoredRules(self.sessions, rooms, self.documents.objects),
+            renewing=self.renewals,
+            revocations=self.authenticator.revocations,
+        )
         self.watch = PermissionWatch(self.house.directory, self.standings, every=3600, soon=0)
         self.permissions = LiveRoomPermissions(self.house.directory, self.standings, self.watch)
 
@@ -294,6 +303,36 @@ async def test_acc_12_what_changed_about_a_document_is_looked_at_soon(place: Pla
     place.permissions.forget(NAME)
     await until(lambda: seat.member.role is Role.VIEWER)
     watching.cancel()
+
+
+async def test_acc_12_what_a_config_asks_for_by_sql_is_found(place: Place) -> None:
+    """And it is not read again where it is what it was."""
+    ada, ben = Person(1), Person(2)
+    await place.sit(ada)
+    await place.sit(ben)
+    ada.set("a", 1)
+    await place.house.settle()
+    renew = place.house.directory.renew_rules
+    renewed: list[str] = []
+
+    async def counted(name: DocumentName) -> None:
+        renewed.append(name)
+        await renew(name)
+
+    place.house.directory.renew_rules = counted  # type: ignore[method-assign] # it is counted
+    await place.watch.look(None)
+    assert renewed == []
+    session = await place.sessions.get(SESSION)
+    assert session is not None
+    config = {**session.config, "own_objects_only": True}
+    place.sessions._sessions[SESSION] = replace(session, config=config)
+    await place.watch.look(None)
+    await place.watch.look(None)
+    assert renewed == [NAME]
+    ben.set("a", 2)
+    await place.house.settle()
+    assert "a" in ben.objects.keys()  # noqa: SIM118 - a shared map
+    assert ben.objects["a"] == ada.objects["a"] == 1
 
 
 async def test_acc_12_removals_by_sql_are_found(place: Place) -> None:
