@@ -154,7 +154,6 @@ class Runner:
         self._on_second(self._series[-1])
 
     def _result(self, started: datetime, totals: Totals, checked: Mapping[str, Any]) -> Result:
-        _forgive(totals, self._scenario.expected_closes)
         counts = totals.counts
         delivered = counts["marks_seen"] + counts["poses_seen"] + checked["delivered"]
         checks = checked["checks"]
@@ -188,14 +187,6 @@ def fair(scenario: Scenario, target: Target) -> tuple[Threshold, ...]:
     return tuple(
         each for each in scenario.thresholds if says or not each.name.startswith("stored.")
     )
-
-
-def _forgive(totals: Totals, expected: frozenset[int]) -> None:
-    """Take out what the story expects: connections closed with some codes."""
-    for code in expected:
-        totals.closes.pop(str(code), None)
-        for text in [each for each in totals.errors if each.startswith(f"closed with {code}:")]:
-            del totals.errors[text]
 
 
 @contextlib.contextmanager

@@ -148,7 +148,9 @@ async def work() -> None:
     lines.say(ready=True)
     start = await told(lines, "go")
     async with rest.connect(seats[0]) as api:
-        crew = Crew(lines, scenario, seats, Shared(plan, measures, start, api))
+        closes = scenario.expected_closes
+        shared = Shared(plan, measures, start, api, expected_closes=closes)
+        crew = Crew(lines, scenario, seats, shared)
         await crew.play()
         await crew.leave()
     lines.say(done=measures.dump())
