@@ -13,7 +13,7 @@ JOBS ?= 2
 # Hundreds of servers are started by the tests: none shall compile all of the code for itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install run web test prove lint format bench clean
+.PHONY: install run web test prove lint format bench compare soak clean
 
 install: .venv/installed
 
@@ -67,6 +67,16 @@ format: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# This server beside three others, scenario by scenario, as one table. About ten minutes; Node.
+compare: install
+	$(BIN)/python -m loadtest.comparison --results bench-results/compare
+
+# An hour at half load: does memory grow? HOURS=8 for a night.
+HOURS ?= 1
+soak: install
+	$(BIN)/python -m loadtest run soak --duration $$(($(HOURS) * 3600)) \
+		--json bench-results/soak.json --html bench-results/soak.html
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(NODE_DIR)/node_modules web/node_modules web/dist web/build
