@@ -1,7 +1,8 @@
 """The command line: `collab-loadtest list`, `run`, `compare`, `report`.
 
 Exit status: 0 is passed; 1 a threshold or a check that failed, or a comparison that is worse;
-2 wrong input; 3 a run that could not be made. Results go to standard output, all else to standard
+2 wrong input; 3 a run that could not be made; 130 one that was interrupted (Ctrl-C), of which there
+is a result of what was measured until then. Results go to standard output, all else to standard
 error.
 """
 
@@ -122,6 +123,8 @@ def run(
         result.write(json_file)
     if html_file is not None:
         _write_report(result, html_file)
+    if result.plan.seconds < plan.seconds:
+        return INTERRUPTED
     return 0 if result.passed else FAILED
 
 

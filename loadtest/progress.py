@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -54,7 +55,8 @@ class Progress:
 
 def _panel(plan: Plan, second: Second) -> RenderableType:
     whole = plan.ramp + plan.seconds
-    bar = ProgressBar(total=whole, completed=min(second.second, whole), width=60)
+    # Padding, because a bar does not end its line.
+    bar = Padding(ProgressBar(total=whole, completed=min(second.second, whole), width=60), 0)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
     for name, value in _facts(plan, second):
         table.add_row(Text(name, style="dim"), value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,12 +29,14 @@ class Stage:
         broken: what goes wrong instead.
         acknowledges: whether the server says what is stored.
         keeps_limits: whether a server with its ordinary limits was asked for.
+        is_cut_short: as if somebody had pressed Ctrl-C.
     """
 
     def __init__(self) -> None:
         self.broken: BaseException | None = None
         self.acknowledges = True
         self.keeps_limits = False
+        self.is_cut_short = False
         self.asked: list[Any] = []
 
     def chosen(self, name: str, url: str, token: str, *, keeps_limits: bool) -> Any:
@@ -49,7 +52,7 @@ class Stage:
             raise self.broken
         self.asked += [scenario, plan]
         result = measured_run()
-        result.plan = plan
+        result.plan = replace(plan, seconds=2) if self.is_cut_short else plan
         for second in result.series:
             on_second(second)
         return result
@@ -171,6 +174,12 @@ def test_a_run_that_could_not_be_made_has_a_status_of_its_own(
 ) -> None:
     stage.broken = broken
     assert main(["run", "whiteboard"]) == status
+
+
+def test_an_interrupted_run_is_no_success_and_has_a_result(stage: Stage) -> None:
+    stage.is_cut_short = True
+    assert main(["run", "whiteboard", "--json", "run.json"]) == INTERRUPTED
+    assert Result.read(Path("run.json")).plan.seconds == 2
 
 
 def test_a_fault_of_ours_is_not_taken_for_wrong_input(stage: Stage) -> None:
