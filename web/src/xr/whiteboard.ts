@@ -19,9 +19,14 @@ import type { Names, RoomObject } from './room-objects.ts'
 const LONGEST_SIDE = 1600
 const SHORTEST_SIDE = 100
 /** A picture is several megabytes on their way to the graphics card. */
-const BETWEEN_PICTURES_MS = 80
-/** Drawing takes no more of the time than one part in so many: a board may hold anything. */
-const SHARE = 10
+const SHORTEST_REST_MS = 80
+/**
+ * And after one that took long, as many times as long: a board may hold anything, and the room is
+ * to go on. Most of the work is done after drawing, so it is the whole frame that counts.
+ */
+const REST = 5
+/** A page that was hidden had a long frame. */
+const LONGEST_REST_MS = 3000
 /** Of the frame around it, and before it, in metres. */
 const FRAME = 0.02
 const BEFORE = 0.003
@@ -36,7 +41,9 @@ export class Whiteboard {
   #area: Area = { left: 0, top: 0, scale: 1 }
   #session: JoinedSession | null = null
   #shown = ''
-  #restsUntil = -Infinity
+  #drawnAt = -Infinity
+  /** How long the frame took in which it was drawn; null: it is not over yet. */
+  #frame: number | null = 0
 
   /** @param body what it is the front of: a box of length 1 that is scaled. */
   constructor(body: Object3D) {
@@ -60,13 +67,15 @@ export class Whiteboard {
     const isOther = session !== this.#session
     const standing = session === null ? names.session : JSON.stringify(session.standing)
     const wanted = `${standing} ${session?.version} ${x / y}`
-    if (!isOther && (wanted === this.#shown || now < this.#restsUntil)) return
+    this.#frame ??= now - this.#drawnAt
+    const rest = clamp(REST * this.#frame, SHORTEST_REST_MS, LONGEST_REST_MS)
+    if (!isOther && (wanted === this.#shown || now - this.#drawnAt < rest)) return
     this.#session = session
     this.#shown = wanted
+    this.#drawnAt = now
+    this.#frame = null
     this.#fit(x / y)
-    const began = performance.now()
     this.#draw(names)
-    this.#restsUntil = now + Math.max(BETWEEN_PICTURES_MS, SHARE * (performance.now() - began))
   }
 
   /** Which point of the board is there. */
