@@ -90,9 +90,8 @@ class Witness:
         Raises:
             Lost: it is not, because the connection broke or what came is no document.
         """
-        if self._ended:
-            raise Lost(self._ended)
         self._apply()
+        self._check()
         contents = {name: self._doc.get(name, type=Map).to_py() or {} for name in ROOTS}
         return Copy(walk_state_vector(self._doc.get_state()), contents)
 
@@ -131,6 +130,7 @@ class Witness:
 
     async def _answered(self, question: list[bytes]) -> None:
         """Servers read what one connection sends in order: the answer says that all was read."""
+        self._check()
         self._answer = asyncio.get_running_loop().create_future()
         self._send(question)
         try:
@@ -138,6 +138,10 @@ class Witness:
                 await self._answer
         except TimeoutError:
             raise Lost(f"no answer within {ANSWER_SECONDS:.0f} s") from None
+
+    def _check(self) -> None:
+        if self._ended:
+            raise Lost(self._ended)
 
     def _send(self, sent: list[bytes]) -> None:
         if self._connection is not None:

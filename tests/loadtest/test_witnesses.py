@@ -1,0 +1,156 @@
+"""What witnesses find in a room: held against a newcomer, and against what people wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pycrdt import Doc, Map
+
+from loadtest import witnesses
+from loadtest.measures import Measures
+from loadtest.result import Checks
+from loadtest.witness import Lost, Witness
+from loadtest.witnesses import Wardens
+from tests.loadtest.small_server import SmallServer
+
+CLIENT = 7
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witnesses, "SETTLE_SECONDS", 0.0)
+
+
+def document(**entries: int) -> Doc[Any]:
+    """One that client 7 wrote."""
+    doc: Doc[Any] = Doc(client_id=CLIENT)
+    for key, value in entries.items():
+        doc.get("objects", type=Map)[key] = value
+    return doc
+
+
+async def wardens(server: SmallServer, *, acknowledges: bool = True) -> Wardens:
+    """One witness, and a keeper, in one room."""
+    seats = [server.seat(number) for number in range(2)]
+    found = Wardens(seats[:1], seats[1:], Measures(), acknowledges=acknowledges)
+    await found.open(())
+    return found
+
+
+async def checked(
+    server: SmallServer, *, sent: int = 0, stored: int = 0, acknowledges: bool = True
+) -> Checks:
+    """What is found at a server where client 7 wrote so much."""
+    room = await wardens(server, acknowledges=acknowledges)
+    try:
+        return await room.check([(0, CLIENT, sent, stored)])
+    finally:
+        await room.leave()
+
+
+async def test_a_room_where_all_is_well() -> None:
+    async with SmallServer() as server:
+        server.document = document(a=1, b=2).get_update()
+        assert await checked(server, sent=2, stored=2) == Checks(1, converged=True)
+
+
+async def test_a_witness_hears_what_others_write_and_counts_what_it_was_sent() -> None:
+    async with SmallServer() as server:
+        one, other = Witness(server.seat(0), Measures()), Witness(server.seat(1), Measures())
+        await one.join()
+        await other.join()
+        await other.write(document(a=1).get_update())
+        assert one.copy() == other.copy()
+        assert one.copy().contents["objects"] == {"a": 1}
+        await one.leave()
+        await other.leave()
+
+
+async def test_clocks_called_stored_that_nobody_has_are_missing() -> None:
+    async with SmallServer() as server:
+        server.document = document(a=1).get_update()
+        checks = await checked(server, sent=9, stored=4)
+    assert (checks.missing_acknowledged, checks.missing_sent) == (3, 0)
+    assert "3 clocks" in checks.notes[0]
+    assert not checks.passed
+
+
+async def test_where_nothing_is_called_stored_what_was_sent_has_to_be_there() -> None:
+    async with SmallServer() as server:
+        server.document = document(a=1).get_update()
+        checks = await checked(server, sent=9, acknowledges=False)
+    assert (checks.missing_acknowledged, checks.missing_sent) == (0, 8)
+
+
+async def test_a_witness_that_has_more_than_a_newcomer_is_given_is_noted() -> None:
+    async with SmallServer() as server:
+        server.document = document(a=1, b=2).get_update()
+        room = await wardens(server)
+        server.document = document(a=1).get_update()
+        checks = await room.check([])
+        await room.leave()
+    assert checks.converged is False
+    assert checks.notes == (
+        "room 0: a witness has 1 clocks that a newcomer is not given, and lacks 0",
+    )
+
+
+async def test_a_deletion_that_did_not_reach_a_witness_is_noted() -> None:
+    async with SmallServer() as server:
+        doc = document(a=1, b=2)
+        server.document = doc.get_update()
+        room = await wardens(server)
+        del doc.get("objects", type=Map)["b"]
+        server.document = doc.get_update()
+        checks = await room.check([])
+        await room.leave()
+    assert checks.notes == ("room 0: a witness reads something else",)
+
+
+async def test_a_witness_whose_connection_ended_is_noted() -> None:
+    async with SmallServer() as server:
+        room = await wardens(server)
+        await server.sockets[0].close(1011, "a fault")
+        checks = await room.check([])
+        await room.leave()
+    assert checks.converged is False
+    assert "1011: a fault" in checks.notes[0]
+
+
+async def test_a_newcomer_who_is_turned_away_is_noted() -> None:
+    async with SmallServer() as server:
+        room = await wardens(server)
+        server.refusals = [4503]
+        checks = await room.check([])
+        await room.leave()
+    assert checks.converged is False
+    assert "4503" in checks.notes[0]
+
+
+async def test_a_room_that_cannot_be_entered_is_lost() -> None:
+    async with SmallServer() as server:
+        server.refusals = [4404]
+        with pytest.raises(Lost, match="4404"):
+            await wardens(server)
+    with pytest.raises(Lost, match="no connection"):
+        await Witness(server.seat(), Measures()).join()
+
+
+@pytest.mark.parametrize("update", [b"\xff\xff\xff", b"\x01\x01\x07"], ids=["garbage", "short"])
+async def test_an_update_that_is_none_is_noted(update: bytes) -> None:
+    async with SmallServer() as server:
+        server.document = update
+        checks = await checked(server)
+    assert checks.converged is False
+    assert "cannot be applied" in checks.notes[0]
+
+
+async def test_rooms_are_prepared_before_anybody_comes() -> None:
+    async with SmallServer() as server:
+        update = document(a=1).get_update()
+        seats = [server.seat(number) for number in range(2)]
+        room = Wardens(seats[:1], seats[1:], Measures(), acknowledges=True)
+        await room.open([update])
+        assert any(update in message for message in server.heard)
+        await room.leave()
