@@ -35,6 +35,9 @@ FIRST_BACKOFF: Final = 0.1
 MOST_BACKOFF: Final = 2.5
 """Seconds between attempts, as y-websocket has them: doubled each time."""
 
+RENEWAL_SECONDS: Final = 15.0
+"""After which presence that has not changed is shown again, as y-protocols does."""
+
 _FIRST_CLIENT: Final = 1 << 28
 """Yjs client ids are random 32-bit numbers; from here on they take five bytes."""
 _APART: Final = 7919
@@ -113,6 +116,8 @@ class Participant:
         self._arrival: asyncio.Future[None] | None = None
         self._is_leaving = False
         self._gone: Gone | None = None
+        self._shown_at = 0
+        self._renewal: asyncio.TimerHandle | None = None
 
     # Time
 
@@ -200,6 +205,7 @@ class Participant:
 
     def show(self, payload: bytes) -> None:
         """Send what `presence` has just made."""
+        self._shown_at = monotonic_ns()
         self._send(self._dialect.awareness(payload), Count.PRESENCE_SENT)
 
     def say(self, message: bytes) -> None:
@@ -245,6 +251,8 @@ class Participant:
         if self.is_joined:
             self.measures.count(Count.LEFT)
         self.is_joined = False
+        if self._renewal is not None:
+            self._renewal.cancel()
         self.headset.ended(gone)
         if not self._is_leaving:
             if code not in self._expected_closes:
@@ -277,7 +285,20 @@ class Participant:
         self.is_joined = True
         self.measures.count(Count.JOINED)
         self._connection.count_marks()
+        self.show(self.presence.renew())
+        self._renew_later(RENEWAL_SECONDS)
         self._arrival.set_result(None)
+
+    def _renew_later(self, seconds: float) -> None:
+        self._renewal = asyncio.get_running_loop().call_later(seconds, self._renew)
+
+    def _renew(self) -> None:
+        """Show presence again, unless it has changed meanwhile."""
+        quiet = (monotonic_ns() - self._shown_at) / SECOND
+        if quiet >= RENEWAL_SECONDS:
+            self.show(self.presence.renew())
+            quiet = 0.0
+        self._renew_later(RENEWAL_SECONDS - quiet)
 
     def _note_stored(self, dues: list[int]) -> None:
         now = monotonic_ns()

@@ -30,8 +30,11 @@ class Presence:
         user: dict[str, Value] = {"name": name, "color": COLORS[client % len(COLORS)]}
         self._state: dict[str, Value] = {"user": user, "cursor": None}
 
-    def arrive(self) -> bytes:
-        """The first one: who is there."""
+    def renew(self) -> bytes:
+        """Who is there, and where, as before: also the first one. A mark is not shown again."""
+        cursor = self._state["cursor"]
+        if isinstance(cursor, Mapping):
+            self._state["cursor"] = {"x": cursor["x"], "y": cursor["y"]}
         return self._update(self._state)
 
     def point(self, x: float, y: float) -> bytes:

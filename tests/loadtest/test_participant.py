@@ -112,7 +112,7 @@ async def test_what_one_writes_the_others_see_and_the_author_is_told(hall: Hall)
     await until(lambda: not author.unanswered)
     assert author.written.sent == author.written.acknowledged == author.board.clock
     counts = hall.totals.counts
-    assert (counts["edits_sent"], counts["presence_sent"], counts["edits_stored"]) == (2, 1, 2)
+    assert (counts["edits_sent"], counts["presence_sent"], counts["edits_stored"]) == (2, 3, 2)
     assert hall.totals.delays["seen"].count == 3
     assert hall.totals.delays["stored"].count == 2
 
@@ -193,7 +193,7 @@ async def test_what_is_refused_is_not_said_to_be_stored(hall: Hall) -> None:
     person = await hall.joined()
     hall.server.stores = False
     person.edit(person.board.sticky(1, 2)[1])
-    await until(lambda: len(hall.server.heard) == 3)
+    await until(lambda: len(hall.server.heard) == 4)
     for message in (messages.denied("you may not"), messages.stored(2)):
         await hall.server.sockets[0].send(message)
     await until(lambda: not person.unanswered)
@@ -210,6 +210,17 @@ async def test_who_does_not_read_sees_it_later(hall: Hall) -> None:
     reader.read_again()
     await until(lambda: hall.counted("marks_seen") == 1)
     assert hall.totals.delays["seen"].count == 0
+
+
+async def test_presence_is_shown_on_coming_and_renewed_while_it_does_not_change(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadtest.participant.RENEWAL_SECONDS", 0.02)
+    person = await hall.joined()
+    person.point(1, 2)
+    await until(lambda: len([each for each in hall.server.heard if each[0] == 1]) > 3)
+    shown = b"".join(each for each in hall.server.heard if each[0] == 1)
+    assert marks.count(shown) == 1
 
 
 async def test_the_same_seed_throws_the_same_dice(hall: Hall) -> None:

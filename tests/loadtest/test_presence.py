@@ -16,7 +16,7 @@ def presence() -> Presence:
 
 
 def test_who_is_there_and_where_its_cursor_is(presence: Presence) -> None:
-    (first,) = read_awareness(presence.arrive())
+    (first,) = read_awareness(presence.renew())
     (second,) = read_awareness(presence.point(1.26, -3))
 
     assert (first.client_id, first.clock, second.clock) == (123_456, 1, 2)
@@ -28,8 +28,16 @@ def test_who_is_there_and_where_its_cursor_is(presence: Presence) -> None:
 
 
 def test_the_last_one_says_that_nobody_is_there(presence: Presence) -> None:
-    presence.arrive()
+    presence.renew()
 
     (last,) = read_awareness(presence.depart())
 
     assert (last.clock, last.state) == (2, b"null")
+
+
+def test_a_mark_is_not_shown_again(presence: Presence) -> None:
+    presence.point(1, 2)
+
+    (renewed,) = read_awareness(presence.renew())
+
+    assert json.loads(renewed.state)["cursor"] == {"x": 1, "y": 2}
