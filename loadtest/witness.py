@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic_ns
 from typing import Any, Final
 
 from pycrdt import Doc, Map
@@ -42,10 +43,15 @@ class Copy:
 
 
 class Witness:
-    """One of them, in one room."""
+    """One of them, in one room.
+
+    Attributes:
+        heard_at: when an update came last, in nanoseconds of the monotonic clock; 0: none did.
+    """
 
     def __init__(self, seat: Seat, measures: Measures) -> None:
         self.seat = seat
+        self.heard_at = 0
         self._measures = measures
         self._dialect = Dialect.of(seat)
         self._doc: Doc[Any] = Doc()
@@ -108,6 +114,7 @@ class Witness:
             case Asked():
                 self._send([self._dialect.answer()])
             case Updated(update):
+                self.heard_at = monotonic_ns()
                 self._keep(update)
             case Answered(update):
                 self._keep(update)

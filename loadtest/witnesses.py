@@ -27,6 +27,7 @@ SETTLE_SECONDS: Final = 10.0
 """So long after the end all copies may still differ: what was written is on its way."""
 
 DELIVERED: Final = Count.MARKS_SEEN.name.lower()
+QUIET_SECONDS: Final = 0.5
 AT_A_TIME: Final = 16
 MOST_NOTES: Final = 20
 
@@ -111,19 +112,20 @@ class Wardens:
 
     async def _settled(self, keeper: Seat, clocks: dict[int, int]) -> Verdict:
         """What is wrong in a room and stays wrong."""
+        here = [each for each in self._witnesses if each.seat.room == keeper.room]
+        await _quiet(here)
         deadline = monotonic_ns() + int(SETTLE_SECONDS * SECOND)
         while True:
-            verdict = await self._look(keeper, clocks)
+            verdict = await self._look(here, keeper, clocks)
             if verdict.is_final or monotonic_ns() > deadline:
                 return verdict
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(QUIET_SECONDS)
 
-    async def _look(self, keeper: Seat, clocks: dict[int, int]) -> Verdict:
+    async def _look(self, here: Sequence[Witness], keeper: Seat, clocks: dict[int, int]) -> Verdict:
         newcomer = Witness(keeper, Measures())
         try:
             await newcomer.join()
             given = newcomer.copy()
-            here = [each for each in self._witnesses if each.seat.room == keeper.room]
             differences = [note for each in here if (note := _difference(each.copy(), given))]
         except Lost as error:
             return Verdict(differs=True, missing=0, is_final=True, notes=(str(error),))
@@ -144,6 +146,15 @@ class Wardens:
             missing_sent=0 if self._acknowledges else missing,
             notes=tuple(_notes(found))[:MOST_NOTES],
         )
+
+
+async def _quiet(witnesses: Sequence[Witness]) -> None:
+    """Returns when nothing has come for a moment, or will not stop coming."""
+    for _ in range(int(SETTLE_SECONDS / QUIET_SECONDS)):
+        heard_at = max((each.heard_at for each in witnesses), default=0)
+        if monotonic_ns() - heard_at > QUIET_SECONDS * SECOND:
+            return
+        await asyncio.sleep(QUIET_SECONDS)
 
 
 def _notes(found: Sequence[Verdict]) -> Iterator[str]:
