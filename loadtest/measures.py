@@ -53,7 +53,7 @@ class Count(IntEnum):
     REST_CALLS = auto()
     REST_ERRORS = auto()  # answers of 500 and above, and none at all
     REFUSALS = auto()  # answers of 400 to 499, edits refused
-    THROTTLED = auto()  # of the refusals those for being too fast: 429, close code 4008
+    THROTTLED = auto()  # answers of 429: calls that came too fast
 
 
 DELAYS = tuple(each.name.lower() for each in Delay)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ _STYLE: dict[Any, Any] = {  # keys are 300 literal names to the type checker
     "legend.frameon": False,
     "legend.labelcolor": INK,
 }
+MOST_POINTS = 400  # of a line
 LEAST_DRAWN = 0.01  # milliseconds: nobody cares what is below, and it would take half the room
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
@@ -100,14 +102,25 @@ def _finish(axes: Axes, series: Sequence[Second], unit: str) -> bool:
     """Axes, legend and the shade of what was not measured; False if there is no line."""
     if not axes.lines:
         return False
-    axes.set_xlabel("seconds")
+    size = _block(series)
+    axes.set_xlabel("seconds" if size == 1 else f"seconds, each point the mean of {size}")
     axes.set_ylabel(unit)
     for start, end in _unmeasured(series):
         axes.axvspan(start, end, color=SHADE, linewidth=0)
     axes.set_xlim(0, max(series[-1].second, 1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     _legend(axes)
     return True
+
+
+def _plain(value: float, _position: int | None) -> str:
+    return f"{value:,g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def _block(series: Sequence[Second]) -> int:
+    """Seconds that share one point: of a run of hours single ones would be a solid band."""
+    return -(-len(series) // MOST_POINTS)
 
 
 def _legend(axes: Axes) -> None:
@@ -128,9 +141,17 @@ def _over_time(
     axes: Axes, result: Result, label: str, value: Callable[[Second], float | None]
 ) -> None:
     """A line of the seconds, if there is anything to see in them."""
-    values = [math.nan if (known := value(each)) is None else known for each in result.series]
+    size = _block(result.series)
+    blocks = [result.series[at : at + size] for at in range(0, len(result.series), size or 1)]
+    values = [_mean([value(each) for each in block]) for block in blocks]
     if any(known > 0 for known in values):
-        _line(axes, [each.second for each in result.series], values, label)
+        _line(axes, [block[-1].second for block in blocks], values, label)
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    """Of what is known; NaN if nothing is, which is no point."""
+    known = [each for each in values if each is not None]
+    return fmean(known) if known else math.nan
 
 
 def _delays_over_time(axes: Axes, result: Result) -> bool:
@@ -151,7 +172,7 @@ def _logarithmic(axes: Axes) -> None:
         axes.yaxis.set_major_locator(FixedLocator(_round_values(min(above), max(above))))
         axes.set_ylim(bottom=min(above) / 1.3)
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
 
 
 def _round_values(least: float, most: float) -> list[float]:
@@ -227,7 +248,7 @@ def _connections(axes: Axes, result: Result) -> bool:
 def _counting(axes: Axes, result: Result, unit: str) -> bool:
     is_drawn = _finish(axes, result.series, unit)
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
     return is_drawn
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from loadtest.measures import Totals
-from loadtest.plots import COLOURS, Plot, _unmeasured, plots
+from loadtest.plots import COLOURS, MOST_POINTS, Plot, _unmeasured, plots
 from loadtest.report import render
 from loadtest.result import Checks, Result, ServerUse
 from loadtest.thresholds import Threshold
@@ -113,6 +113,14 @@ def test_what_was_not_measured_is_not_drawn() -> None:
     page = render(run)
     for title in ("CPU", "Memory of the server", "The server"):
         assert f">{title}<" not in page
+
+
+def test_a_run_of_hours_is_drawn_in_few_points(run: Result) -> None:
+    seconds = [replace(run.series[-1], second=number) for number in range(3 * MOST_POINTS)]
+    long = replace(run, series=seconds)
+    drawn = next(plots(long)).svg
+    assert "seconds, each point the mean of 3" in drawn
+    assert len(render(long)) < 200_000
 
 
 def test_a_run_that_was_over_at_once_has_a_page() -> None:
