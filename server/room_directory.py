@@ -259,8 +259,7 @@ class RoomDirectory:
             )
             if _has_poses(name):
                 host.poses = PoseHost(host, self.counters, self._poses)
-            host.updates_since_snapshot = len(stored.tail)
-            host.bytes_since_snapshot = sum(map(len, stored.tail))
+            host.log.was_opened_with(stored.tail)
             return host
 
     async def _open_document(self, name: DocumentName, state: StoredState) -> Document:
@@ -304,7 +303,7 @@ class RoomDirectory:
     def _drop(self, host: RoomHost) -> None:
         """Forget a room whose document failed; the next to ask loads it again from storage."""
         if self._hosts.get(host.name) is host:
-            self._dropped[host.name] = host.position
+            self._dropped[host.name] = host.log.position
             self._journal.seal(host.name)
             self._forget(host)
             log.error("a document failed and is loaded again", document=host.name)
@@ -329,7 +328,7 @@ class RoomDirectory:
 
     def _forget(self, host: RoomHost) -> None:
         del self._hosts[host.name]
-        if host.has_lost_changes:
+        if host.log.has_lost_changes:
             self._unsound.add(host.name)
         host.shut()
 
@@ -340,7 +339,7 @@ class RoomDirectory:
         host = self._hosts.get(name)
         if host is not None:
             host.abandon()
-            host.has_lost_changes = True  # of what was stored before, with what is given up now
+            host.log.has_lost_changes = True  # of what was stored before, with what is given up now
             self._drop(host)
 
     def _committed(self, position: int) -> None:
@@ -374,9 +373,9 @@ class RoomDirectory:
             return
         if host.empty_since is not None and host.now - host.empty_since >= self._idle_seconds:
             self._begin(host, self._put_away)
-        elif _wants_snapshot(host) and (
-            host.updates_since_snapshot >= self._snapshot_every_updates
-            or host.bytes_since_snapshot >= self._snapshot_every_bytes
+        elif host.log.wants_snapshot and (
+            host.log.updates_since_snapshot >= self._snapshot_every_updates
+            or host.log.bytes_since_snapshot >= self._snapshot_every_bytes
         ):
             self._begin(host, self._compact)
 
@@ -398,33 +397,33 @@ class RoomDirectory:
             return  # what it holds may not be what was stored
         self._journal.seal(host.name)  # until then it is not known what belongs to which object
         snapshot = self._snapshot_of(host)
-        updates, size = host.updates_since_snapshot, host.bytes_since_snapshot
+        updates, size = host.log.updates_since_snapshot, host.log.bytes_since_snapshot
         await self._journal.flush()
         if self._hosts.get(host.name) is not host:
             return  # storage may have refused some of it: the log is not what the snapshot holds
         await self._store.save_snapshot(host.name, snapshot)
-        host.updates_since_snapshot -= updates
-        host.bytes_since_snapshot -= size
+        host.log.updates_since_snapshot -= updates
+        host.log.bytes_since_snapshot -= size
 
     def _snapshot_of(self, host: RoomHost) -> Snapshot:
         """The document as it is now, with everything up to the host's `last_seq`."""
         document = host.room.document
         with heavy_work(self._fence, f"storing {host.name}".encode(), host.room.size):
-            return Snapshot(host.last_seq, document.full_state(), document.structure())
+            return Snapshot(host.log.last_seq, document.full_state(), document.structure())
 
     async def _put_away(self, host: RoomHost) -> None:
         """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
-        if _wants_snapshot(host):
+        if host.log.wants_snapshot:
             await self._compact(host)
         await self._keep_view(host)
         await self._journal.flush()
-        stored = host.last_seq
+        stored = host.log.last_seq
         host.run_turn()  # somebody may have come and gone meanwhile
         is_needed = (
             host.connections
-            or _wants_snapshot(host)
-            or host.last_seq > stored
-            or host.position > self._journal.committed  # what came during the flush
+            or host.log.wants_snapshot
+            or host.log.last_seq > stored
+            or host.log.position > self._journal.committed  # what came during the flush
             or host.room.is_applying  # ROM-16: what was accepted is applied to the end
         )
         if not is_needed and self._hosts.get(host.name) is host:
@@ -439,9 +438,9 @@ class RoomDirectory:
         what = SHOWING + host.name.encode()
         if self._fence.is_poisoned(what):
             return
-        if await self._archive.viewed_seq(host.name) == host.last_seq:
+        if await self._archive.viewed_seq(host.name) == host.log.last_seq:
             return
-        seq = host.last_seq
+        seq = host.log.last_seq
         with heavy_work(self._fence, what, host.room.size):
             roots = host.room.document.to_json(DocumentKind(host.name.partition("/")[0]))
         await self._archive.keep_view(host.name, seq, orjson.dumps(roots))
@@ -531,7 +530,7 @@ class RoomDirectory:
             if host in self._busy:
                 await asyncio.wait([self._busy[host]])
             if self._hosts.get(name) is host:
-                self._dropped[name] = host.position
+                self._dropped[name] = host.log.position
                 self._journal.seal(name)
                 self._forget(host)
         await self._journal.flush()
@@ -548,7 +547,7 @@ class RoomDirectory:
         if self._busy:
             await asyncio.wait(self._busy.values())
         for host in list(self._hosts.values()):
-            if _wants_snapshot(host):
+            if host.log.wants_snapshot:
                 await self._guarded(host, self._compact)
             host.shut()
         self._hosts.clear()
@@ -571,11 +570,6 @@ def _has_rows(name: DocumentName) -> bool:
 def _has_poses(name: DocumentName) -> bool:
     """Whether there are headsets in this document's room."""
     return name.startswith(f"{DocumentKind.XR.value}/")
-
-
-def _wants_snapshot(host: RoomHost) -> bool:
-    """Whether there is news for a snapshot, and opening one would not be worse (ROM-18)."""
-    return host.updates_since_snapshot > 0 and not host.room.document.is_laborious
 
 
 def _look_at_failure(task: asyncio.Task[RoomHost]) -> None:

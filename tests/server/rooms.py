@@ -163,7 +163,7 @@ def break_with(
         raise ValueError("yrs failed")
 
     monkeypatch.setattr(host.room.document, "_transact", apply_and_fail)
-    monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
+    monkeypatch.setattr(host._timer, "_ended_at", math.inf)  # not quiet: the frame waits
     host.receive(seat.member, change)
     return host
 

@@ -207,7 +207,7 @@ async def test_what_is_put_down_is_in_the_document_once() -> None:
     async with room() as house:
         ada, ben = await headset(house, 1), await headset(house, 2)
         await furnish(house, ada)
-        before = house.host().last_seq
+        before = house.host().log.last_seq
         ada.claim("chair")
         hold = await ada.holding("chair")
         assert await ben.holding("chair") == hold
@@ -219,7 +219,7 @@ async def test_what_is_put_down_is_in_the_document_once() -> None:
         at = transform(house)
         assert at is not None
         assert at["position"] == {"x": 2.9, "y": 0.0, "z": 0.0}
-        assert house.host().last_seq == before + 1
+        assert house.host().log.last_seq == before + 1
         shared = ben.seat.person.doc.get("objects", type=Map)["chair"]["transform"]
         assert shared["position"]["x"] == 2.9
 

@@ -134,7 +134,7 @@ async def test_an_edit_by_the_server_has_its_author_and_a_restore_says_so(
             return lambda doc: doc.get("objects", type=Map)["a"].update(place(x))
 
         edited = await live.edit(name, CLERK, put(5))
-        assert (edited.is_stored, edited.seq) == (True, house.host().last_seq)
+        assert (edited.is_stored, edited.seq) == (True, house.host().log.last_seq)
         ada.set("b", sticky(1))
         restored = await live.edit(name, CLERK, put(1), is_restore=True)
         assert restored.is_stored
@@ -168,7 +168,7 @@ async def test_threads_have_no_rows() -> None:
     async with House() as house:
         host = await house.directory.open(thread)
         host.edit(CLERK, lambda doc: doc.get("objects", type=Map).update({"a": 1}))
-        assert host.take_changes() == ()
+        assert host.log.take_changes() == ()
         await house.journal.flush()
         assert (await house.store.load(thread)).last_seq == 1
         assert house.store.objects.tables == {}
@@ -279,7 +279,7 @@ async def test_hst_8_rows_are_repaired_when_storage_refused_a_part(
         await house.settle()
         host = house.host()
         house.directory.give_up(name, ValueError("refused"))
-        assert host.has_lost_changes
+        assert host.log.has_lost_changes
         await house.directory.open(name)
         assert house.repaired == [name]
 

@@ -281,7 +281,9 @@ async def test_rom_12_an_edit_in_the_last_moment_is_not_put_away_with_the_room(
             if flushes == 2:  # the one after the snapshot
                 visit = await house.sit(ada)
                 host.run_turn()
-                monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frame waits
+                monkeypatch.setattr(
+                    host._timer, "_ended_at", math.inf
+                )  # not quiet: the frame waits
                 ada.set("b", 2)
                 host.receive(visit.member, ada.outbox[-1])
                 house.stand_up(visit)
@@ -316,7 +318,7 @@ async def test_rom_12_nor_is_one_to_a_laborious_document_that_came_during_the_fl
             host.receive(visit.member, ada.outbox[-1])
             house.stand_up(visit)
             host.run_turn()
-            assert host.position > house.journal.committed
+            assert host.log.position > house.journal.committed
 
         monkeypatch.setattr(house.journal, "flush", flush_and_visit)
         await house.directory._put_away(host)
@@ -466,7 +468,7 @@ async def test_the_snapshot_is_renewed_while_people_edit() -> None:
         assert isinstance(stored.snapshot, Snapshot)
         assert stored.snapshot.seq == 60
         assert len(await house.store.read_log(NAME)) == 60, "the log stays whole"
-        assert host.updates_since_snapshot == 0
+        assert host.log.updates_since_snapshot == 0
 
 
 async def test_rom_9_after_a_fault_the_room_is_loaded_again(

@@ -267,7 +267,7 @@ async def test_rom_9_a_room_that_was_thrown_away_turns_no_more(
             transact(updates, sender)
 
         monkeypatch.setattr(document, "_transact", fail_for_ben)
-        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: frames wait for a round
+        monkeypatch.setattr(host._timer, "_ended_at", math.inf)  # not quiet: frames wait
         ada.set("a", 1)
         ben.set("b", 1)
         host.receive(seat.member, ada.outbox.popleft())
@@ -276,8 +276,8 @@ async def test_rom_9_a_room_that_was_thrown_away_turns_no_more(
         assert host.room.is_broken
         host.receive(seat.member, messages.KEEPALIVE)  # a closing socket may still deliver some
         assert not host._inbox
-        assert not host._scheduled
-        assert host._timer is None
+        assert not host._timer.is_scheduled
+        assert host._timer._timer is None
 
 
 async def test_rom_9_a_frame_that_fails_costs_nobody_another(
@@ -298,7 +298,7 @@ async def test_rom_9_a_frame_that_fails_costs_nobody_another(
             receive(member, frame)
 
         monkeypatch.setattr(host.room, "receive", fail)
-        monkeypatch.setattr(host, "_ended_at", math.inf)  # not quiet: the frames wait
+        monkeypatch.setattr(host._timer, "_ended_at", math.inf)  # not quiet: the frames wait
         host.receive(first.member, ada.set("a", 1))
         host.receive(second.member, ben.set("b", 2))
         host.run_turn()

@@ -1,0 +1,69 @@
+"""When turns are run. The clock is turned by hand; what is waited for is the loop's next round."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.turn_timer import QUIET_SECONDS, TurnTimer
+
+
+class Turns:
+    """Counts the turns that a timer runs."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.count = 0
+        self.timer = TurnTimer(self._run, lambda: self.now)
+
+    def _run(self) -> None:
+        self.timer.clear()
+        self.count += 1
+        self.timer.ended()
+
+
+@pytest.fixture
+async def turns() -> Turns:
+    return Turns()
+
+
+async def test_a_quiet_room_has_its_turn_at_once(turns: Turns) -> None:
+    turns.timer.ask_for(turns.now)
+    assert turns.count == 1
+    turns.now += 2 * QUIET_SECONDS
+    turns.timer.ask_for(turns.now)
+    assert turns.count == 2
+
+
+async def test_a_busy_room_has_its_turn_when_all_that_has_arrived_was_read(turns: Turns) -> None:
+    turns.timer.ask_for(turns.now)
+    turns.timer.ask_for(turns.now)
+    assert turns.timer.is_scheduled
+    turns.timer.schedule()
+    assert turns.count == 1
+    await asyncio.sleep(0)
+    assert turns.count == 2
+    assert not turns.timer.is_scheduled
+
+
+async def test_a_turn_that_was_run_meanwhile_is_not_run_again(turns: Turns) -> None:
+    turns.timer.schedule()
+    turns.timer.clear()
+    await asyncio.sleep(0)
+    assert turns.count == 0
+
+
+async def test_of_several_times_the_first_counts(turns: Turns) -> None:
+    turns.timer.wake_at(turns.now + 3600)
+    turns.timer.ask_for(turns.now + 7200)
+    assert turns.count == 0
+    turns.timer.ask_for(turns.now)
+    assert turns.count == 1, "what comes meanwhile is not kept for an hour"
+
+
+async def test_a_room_that_wants_a_turn_now_has_it_in_the_next_round(turns: Turns) -> None:
+    turns.timer.wake_at(turns.now)
+    assert turns.count == 0
+    await asyncio.sleep(0)
+    assert turns.count == 1
