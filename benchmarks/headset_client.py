@@ -117,8 +117,8 @@ class HeadsetClient:
         self.sent_at[self.sequence % KEPT] = monotonic()
         self._send(message)
 
-    def _send(self, message: bytes) -> None:
-        self._outbox += wire.frame(message)
+    def _send(self, message: bytes, first: int = wire.BINARY) -> None:
+        self._outbox += wire.frame(message, first)
         self.flush()
 
     def flush(self) -> bool:
@@ -180,6 +180,8 @@ class HeadsetClient:
     def _hear(self, kind: int, payload: bytes) -> None:
         if kind == wire.CLOSE:
             self.closed = f"{int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}"
+        elif kind == wire.PING:  # who does not answer is sent away after 40 s
+            self._send(payload, wire.PONG)
         elif payload[0] == MessageType.POSE:
             self._hear_lane(payload)
         elif Dialect().sync_type(payload) == 0:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import select
+import socket
 
-from benchmarks.headset_client import poses_in
+from benchmarks import wire
+from benchmarks.headset_client import Address, HeadsetClient, poses_in
 from benchmarks.headset_walk import Walker
 from benchmarks.headsets import Relay
 from benchmarks.scale import Scale
@@ -39,6 +42,22 @@ def test_the_poses_in_a_frame_are_found_whatever_parts_they_have() -> None:
     records[1] = head_only(records[1])
     assert list(poses_in(frame(5, 6, records))) == [(0, 7), (1, 8), (2, 9)]
     assert list(poses_in(walker.message(0, 4, 0, 5))) == [(4, 5)]
+
+
+def test_pings_are_answered() -> None:
+    """Whoever answers none is sent away, after 40 s: in the middle of a long run."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(listener.getsockname()[1], "/", is_relay=True)
+        client = HeadsetClient(0, address, Walker(random.Random(1)), lambda *_: None)
+        peer, _ = listener.accept()
+        with peer, client.sock:
+            client.flush()
+            assert peer.recv(4096).endswith(b"\r\n\r\n")
+            peer.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x89\x04ping")
+            select.select([client.sock], [], [], 10)
+            client.read()
+            assert client.is_there
+            assert peer.recv(4096) == wire.frame(b"ping", wire.PONG)
 
 
 def test_what_is_relayed_arrives_at_everybody() -> None:
