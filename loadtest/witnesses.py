@@ -78,8 +78,11 @@ class Wardens:
         Raises:
             Lost: somebody was not let in.
         """
-        await self._all(self._prepare(seat, prepared) for seat in self._keepers if prepared)
-        await self._all(each.join() for each in self._witnesses)
+        firsts = {each.seat.room: each for each in reversed(self._witnesses)}
+        await self._all(
+            self._prepare(firsts.get(keeper.room), keeper, prepared) for keeper in self._keepers
+        )
+        await self._all(each.join() for each in self._witnesses if each not in firsts.values())
 
     async def check(self, written: Iterable[Writing]) -> Checks:
         """Hold every room's copies against each other, and against what everybody wrote."""
@@ -103,12 +106,17 @@ class Wardens:
 
         return await asyncio.gather(*map(one, works))
 
-    async def _prepare(self, seat: Seat, prepared: Sequence[bytes]) -> None:
-        keeper = Witness(seat, Measures())
-        await keeper.join()
+    async def _prepare(
+        self, witness: Witness | None, keeper: Seat, prepared: Sequence[bytes]
+    ) -> None:
+        """Open a room. Somebody does it alone: pycrdt-websocket lets only one of two in who come
+        to a new room at once. And a witness stays: without a store, an empty room is forgotten."""
+        first = witness or Witness(keeper, Measures())
+        await first.join()
         for update in prepared:
-            await keeper.write(update)
-        await keeper.leave()
+            await first.write(update)
+        if witness is None:
+            await first.leave()
 
     async def _settled(self, keeper: Seat, clocks: dict[int, int]) -> Verdict:
         """What is wrong in a room and stays wrong."""

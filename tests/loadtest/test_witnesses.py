@@ -154,3 +154,29 @@ async def test_rooms_are_prepared_before_anybody_comes() -> None:
         await room.open([update])
         assert any(update in message for message in server.heard)
         await room.leave()
+
+
+async def test_a_room_is_opened_and_prepared_by_one_who_stays_and_then_others_come() -> None:
+    prepared = [document(a=1).get_update(), document(b=2).get_update()]
+    async with SmallServer() as server:
+        found = Wardens(
+            [server.seat(number) for number in range(3)],
+            [server.seat(3)],
+            Measures(),
+            acknowledges=True,
+        )
+        await found.open(prepared)
+
+        # By one: step 1, the answer to the server's, and each update with a step 1 behind it.
+        assert sorted(each[1] for each in server.heard[:6]) == [0, 0, 0, 1, 2, 2]
+        assert (server.joined, len(server.sockets)) == (3, 3)
+        await found.leave()
+
+
+async def test_without_witnesses_a_room_is_prepared_all_the_same() -> None:
+    async with SmallServer() as server:
+        found = Wardens([], [server.seat()], Measures(), acknowledges=True)
+        await found.open([document(a=1).get_update()])
+
+        assert server.joined == 1
+        assert sorted(each[1] for each in server.heard) == [0, 0, 1, 2]
