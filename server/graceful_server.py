@@ -35,6 +35,10 @@ _LOOK = 0.02  # seconds between looks at connections that are ending
 _SHARE_OF_REQUESTS = 0.25  # of the time to stop, at most so much for requests in progress
 _SHARE_OF_APPLICATION = 0.9  # of the time to stop, until when the application must have ended
 
+FAREWELL_SECONDS = 1.0
+"""How long last words may take to go out once the application has ended. Everything is stored and
+said by then, and who reads nothing would hold up the stop for all of its time."""
+
 
 class LifespanWitness:
     """The application, and why its lifespan failed: uvicorn logs that but does not hand it on."""
@@ -108,12 +112,14 @@ class GracefulServer(uvicorn.Server):
         stop_seconds: float,
         on_ready: Callable[[], None],
         guard: ConnectionGuard | None = None,
+        farewell_seconds: float = FAREWELL_SECONDS,
     ) -> None:
         """`guard`: of its connections; one with the usual limits if none is given."""
         super().__init__(config)
         self._guard = guard or ConnectionGuard(Counters())
         self.server_state = GuardedState(self._guard)
         self._stop_seconds = stop_seconds
+        self._farewell_seconds = farewell_seconds
         self._on_ready = on_ready
         self.is_clean = True
         """False once the application could not end in time or failed while ending."""
@@ -183,7 +189,8 @@ class GracefulServer(uvicorn.Server):
         rest = list(self.server_state.connections)
         for connection in rest:
             connection.shutdown()
-        await self._until_ended(rest, begun + self._stop_seconds)
+        farewell = time.monotonic() + self._farewell_seconds
+        await self._until_ended(rest, min(farewell, begun + self._stop_seconds))
 
     async def _until_ended(self, connections: Sequence[asyncio.Protocol], deadline: float) -> None:
         alive = self.server_state.connections

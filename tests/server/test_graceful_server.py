@@ -22,6 +22,10 @@ from websockets.exceptions import ConnectionClosed
 from server.graceful_server import GracefulServer, LifespanWitness, uvicorn_config
 from server.listener import open_listener, port_of
 from server.settings import Settings
+from tests.helpers.waiting import until
+
+UNREAD = 16 * 1024 * 1024
+"""Bytes: more than the system takes for somebody who does not read."""
 
 
 class Scene:
@@ -45,6 +49,7 @@ class Scene:
             uvicorn_config(Settings(), self.app, "websockets-sansio"),
             stop_seconds=2.0,
             on_ready=self.on_ready,
+            farewell_seconds=0.1,
         )
         self.listener = open_listener("127.0.0.1", 0)
         self.port = port_of(self.listener)
@@ -145,6 +150,19 @@ async def test_a_request_that_takes_too_long_is_not_waited_for(scene: Scene) -> 
         scene.answer.set()
         await asyncio.wait([request])
         request.exception()  # cut off or answered late: both are fair
+
+
+async def test_who_does_not_read_does_not_hold_up_the_end(scene: Scene) -> None:
+    scene.server._stop_seconds = 60.0
+    async with scene.running() as serving, connect(scene.ws, compression=None) as client:
+        client.transport.pause_reading()
+        await client.send(bytes(UNREAD))
+        (connection,) = scene.server.server_state.connections
+        await until(lambda: connection.transport.get_write_buffer_size() > 0)
+        scene.server.stop()
+        await asyncio.wait_for(serving, 5)
+        client.transport.abort()
+    assert scene.server.is_clean
 
 
 async def test_nobody_is_let_in_any_more(scene: Scene) -> None:
