@@ -1,4 +1,4 @@
-"""The pose lane of one room: who is where, told to everybody in ticks (POS-10 to POS-29).
+"""The pose lane of one room: who is where, told to everybody in ticks (POS-10 to POS-29, POS-42).
 
 `PoseLane` is told what participants send, and when a tick is; a tick returns what to send to whom.
 It writes nothing itself and reads no clock. What is on the wire is in `docs/pose-lane.md`.
@@ -15,10 +15,10 @@ from crdt_docs.pose_clock import TickClock
 from crdt_docs.pose_fields import VERSION
 from crdt_docs.pose_frames import ChangedSince, TickFrames
 from crdt_docs.pose_interest import Circles, View, circles
-from crdt_docs.pose_messages import Hello, PoseUp, Welcome
+from crdt_docs.pose_messages import NOBODY, Hello, PoseUp, Welcome
 from crdt_docs.pose_rates import KEEP_ALIVE, LEVELS, ORDINARY, SELECTIVE, Pace, PoseSettings
 from crdt_docs.pose_receiver import Receiver
-from crdt_docs.pose_slots import KeyT, Seat, Seats
+from crdt_docs.pose_slots import KeyT, Seat, Seats, unseen_seat
 from crdt_docs.pose_table import PoseTable
 from crdt_docs.pose_turn import LaneTurn, Outgoing, PoseCounters
 from crdt_docs.poses import is_newer
@@ -60,6 +60,7 @@ class PoseLane(Generic[KeyT]):
         self._clock = TickClock(self.settings)
         self._put_out: list[KeyT] = []
         self._circles: dict[tuple[int, int], Circles] = {}
+        self._onlookers = 0
 
     def __len__(self) -> int:
         return len(self._receivers)
@@ -87,11 +88,20 @@ class PoseLane(Generic[KeyT]):
         self._clock.wake(now)
         return seat
 
+    def watch(self, key: KeyT, now: float) -> None:
+        """POS-42: somebody says hello whom nobody sees, and is welcomed by the next tick."""
+        self.leave(key, now)
+        self._receivers[key] = Receiver(unseen_seat(key, self._onlookers, now), Pace(now))
+        self._onlookers += 1
+        self._clock.count(len(self._receivers))
+        self._clock.wake(now)
+
     def leave(self, key: KeyT, now: float) -> None:
         """Somebody said bye, or its socket ended."""
-        seat = self._seats.leave(key, now)
-        if seat is not None:
-            self._remove(seat)
+        self._seats.leave(key, now)
+        receiver = self._receivers.get(key)
+        if receiver is not None:
+            self._remove(receiver.seat)
             self._clock.wake(now)
 
     def take_pose(self, key: KeyT, pose: PoseUp, now: float) -> bool:
@@ -145,8 +155,10 @@ class PoseLane(Generic[KeyT]):
 
     def _drop(self, receiver: Receiver[KeyT], slot: int) -> None:
         """Who has not read its welcome may still use the slot that it had before, here or on
-        another server. Of others, a slot that is somebody else's is a lie."""
-        if receiver.knows_its_slot() and self._seats.at(slot) not in (None, receiver.seat):
+        another server; who is seen by nobody has none. Of others, a slot that is somebody else's
+        is a lie."""
+        is_anothers = self._seats.at(slot) not in (None, receiver.seat)
+        if is_anothers and receiver.knows_its_slot() and not receiver.seat.is_unseen:
             self.counters.foreign += 1
             raise Malformed(f"a pose of slot {slot}, which is somebody else's")
         self.counters.stragglers += 1
@@ -166,6 +178,11 @@ class PoseLane(Generic[KeyT]):
     def seat_of(self, key: KeyT) -> Seat[KeyT] | None:
         """Where somebody sits."""
         return self._seats.get(key)
+
+    def is_onlooker(self, key: KeyT) -> bool:
+        """Whether somebody is welcome here, and seen by nobody."""
+        receiver = self._receivers.get(key)
+        return receiver is not None and receiver.seat.is_unseen
 
     def latest(self, key: KeyT) -> bytes:
         """Somebody's latest record; empty: there is none."""
@@ -259,8 +276,9 @@ class PoseLane(Generic[KeyT]):
             turn.rosters.append(_roster(changed, informed))
 
     def _welcome(self, seat: Seat[KeyT], tick: int, now: float) -> bytes:
+        slot = min(seat.slot, NOBODY)
         return pose_messages.welcome(
-            Welcome(VERSION, seat.slot, seat.generation, self._clock.rate, tick, _milliseconds(now))
+            Welcome(VERSION, slot, seat.generation, self._clock.rate, tick, _milliseconds(now))
         )
 
     # Frames

@@ -44,6 +44,21 @@ class Seat(Generic[KeyT]):
         """What the roster says of it."""
         return RosterEntry(self.slot, self.generation, self.presence, self.device, self.client_id)
 
+    @property
+    def is_unseen(self) -> bool:
+        """Whether it is no seat that others see (POS-42)."""
+        return self.slot >= NOBODY
+
+
+def unseen_seat(key: KeyT, number: int, now: float) -> Seat[KeyT]:
+    """What stands for somebody who looks on.
+
+    Args:
+        number: of those the how-manieth, from 0: no record can be of that slot, and each looks at
+            a crowd in another tick.
+    """
+    return Seat(key, None, NOBODY + 1 + number, 0, Device.DESKTOP, 0, now)
+
 
 class Slots(Generic[KeyT]):
     """POS-10: small numbers, and how often each was taken."""
@@ -196,11 +211,12 @@ class Seats(Generic[KeyT]):
 
     def next_silence(self) -> float:
         """When `look_for_silence` may find something next."""
-        return min(
+        times = (
             seat.heard_at
             + (self._quiet_after if seat.presence is Presence.THERE else self._gone_after)
             for seat in self._seats.values()
         )
+        return min(times, default=float("inf"))
 
     def excuse(self, seconds: float, now: float) -> None:
         """POS-15: for so long the server itself did not listen."""

@@ -70,8 +70,6 @@ MOST_MISSED = 1_000
 
 TOO_SLOW = "too slow: too much has happened that you did not read; reconnect"
 
-UNSEEN = "spectators are not seen by others: there is no avatar for you"
-
 
 class Ground(Protocol):
     """What the lane stands on: a room and its sockets. `RoomHost` is one."""
@@ -128,6 +126,7 @@ class PoseHost:
         self._due = float("inf")
         self._is_over = False
         self._shown: dict[Member, int] = {}  # under which client id
+        self._hellos: dict[Member, Hello] = {}  # what each said last
         self._welcomed: set[Member] = set()
         self._missed: dict[Member, dict[str, Hold]] = {}  # by object, what became of it last
         self._shown_at = float("-inf")
@@ -140,9 +139,12 @@ class PoseHost:
         try:
             self._handle(member, parse_from_client(frame), now)
         except Refusal as refusal:
-            self._counters.refused_poses += 1
-            self._ground.expel(member, CloseCode.MALFORMED, str(refusal))
+            self._refuse(member, refusal)
         self._plan(now)
+
+    def _refuse(self, member: Member, refusal: Refusal) -> None:
+        self._counters.refused_poses += 1
+        self._ground.expel(member, CloseCode.MALFORMED, str(refusal))
 
     def _handle(self, member: Member, message: FromClient, now: float) -> None:
         match message:
@@ -173,9 +175,24 @@ class PoseHost:
             dropped = self.holds.take_transforms(member, pose.transforms, self.lane.coming, now)
             self._counters.dropped_transforms += dropped
 
+    def role_changed(self, member: Member) -> None:
+        """POS-42: who is a spectator now looks on, and who is none any more is seen."""
+        hello = self._hellos.get(member)
+        if hello is None or is_seen(member.role) is not self.lane.is_onlooker(member):
+            return
+        now = self._clock()
+        try:
+            self._seat(member, hello, now)
+        except Refusal as refusal:
+            self._refuse(member, refusal)
+        self._plan(now)
+
     def _seat(self, member: Member, hello: Hello, now: float) -> None:
+        self._hellos[member] = hello
         if not is_seen(member.role):
-            raise Malformed(UNSEEN)
+            self._put_out(member, now)
+            self.lane.watch(member, now)
+            return
         self._carry_out(self.holds.leave(member, now), now)  # a second hello is a bye before
         self._missed.pop(member, None)
         self.lane.seat(member, hello, member.identity.user_id, now)
@@ -201,13 +218,14 @@ class PoseHost:
 
     def _get_ready(self, member: Member) -> None:
         """Before somebody takes an object: what was received before comes before."""
-        if self.lane.seat_of(member) is None:
+        if self.lane.seat_of(member) is None and not self.lane.is_onlooker(member):
             raise Malformed("say hello before you hold anything")
         self._ground.run_turn()
 
     def leave(self, member: Member) -> None:
-        """Somebody says bye, or is gone, or may not be seen any more."""
+        """Somebody says bye, or is gone."""
         now = self._clock()
+        self._hellos.pop(member, None)
         self.lane.leave(member, now)
         self._put_out(member, now)
         self._plan(now)

@@ -14,7 +14,7 @@ import structlog
 from pycrdt import Doc
 
 from crdt_docs import messages
-from crdt_docs.access import Role, is_seen
+from crdt_docs.access import Role
 from crdt_docs.identifiers import ActorKind, DocumentName, Identity
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
@@ -302,8 +302,8 @@ class RoomHost:
 
     def _set_role(self, member: Member, role: Role) -> None:
         self.room.set_role(member, role)
-        if self.poses is not None and not is_seen(role):
-            self.poses.leave(member)
+        if self.poses is not None:
+            self.poses.role_changed(member)
 
     def send_away(self, user_id: UUID, code: CloseCode, reason: str) -> None:
         """Close every socket of a person."""

@@ -143,7 +143,7 @@ async def test_who_may_only_look_is_told_so(room: LiveRoom, sit_down: SitDown) -
 
 
 async def test_who_has_no_avatar_looks_on(room: LiveRoom, sit_down: SitDown) -> None:
-    """Spectators are refused a place among the headsets: the page sees them by presence."""
+    """Spectators see who is there, and are not seen."""
     ada, spectator = await sit_down(), await sit_down()
     await enter(ada, room.server, room.invite(name="Ada"))
     await enter(spectator, room.server, room.invite("spectator"))

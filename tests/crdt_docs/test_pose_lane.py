@@ -9,7 +9,7 @@ import pytest
 from crdt_docs import pose_client
 from crdt_docs.errors import Malformed
 from crdt_docs.pose_lane import PoseLane
-from crdt_docs.pose_messages import Presence, RosterEntry
+from crdt_docs.pose_messages import NOBODY, Presence, RosterEntry
 from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import HEAD_SIZE, Transform, encode_transform, read_header
 from tests.helpers.headsets import UPRIGHT, Hall, Headset, crowd, hall, standing
@@ -788,3 +788,87 @@ def test_a_roster_entry_says_what_the_hello_said() -> None:
 
 def test_settings_are_those_of_the_page() -> None:
     assert PoseLane().settings == PoseSettings(30, 60, 8, 50, 24, 32, 3.0, 10.0, 10.0)
+
+
+# Looking on
+
+
+def test_pos_42_who_looks_on_is_told_everything_and_seen_by_nobody() -> None:
+    room, (ana, ben) = hall("ana", "ben")
+    room.move(ana, east(1))
+    room.tick()
+    eva = room.watch("eva")
+    room.tick()
+    assert eva.welcome is not None
+    assert (eva.welcome.slot, eva.welcome.generation) == (NOBODY, 0)
+    assert eva.present == ana.present == {0: 1, 1: 2}
+    assert whereabouts(eva) == {0: 1.0}
+    room.move(ana, east(2))
+    room.tick()
+    assert whereabouts(eva) == whereabouts(ben) == {0: 2.0}
+    assert room.lane.is_onlooker("eva")
+    assert not room.lane.is_onlooker("ana")
+    room.go(eva)
+    room.move(ana, east(3))
+    room.tick()
+    assert whereabouts(eva) == {0: 2.0}
+    assert room.lane.seat_of("eva") is None
+
+
+@pytest.mark.parametrize("slot", [0, 1, 7, NOBODY])
+def test_pos_42_poses_of_who_looks_on_are_dropped_and_counted(slot: int) -> None:
+    """Of whatever slot, its own as well."""
+    room, (ana, _) = hall("ana", "ben")
+    room.move(ana, east(1))
+    eva = room.watch("eva")
+    room.run(1)
+    before = room.lane.counters.stragglers
+    pose = eva.say(standing(slot, 0, 1, HERE))
+    assert not room.lane.take_pose("eva", pose, room.now)
+    assert room.lane.counters.stragglers == before + 1
+    assert room.lane.latest("eva") == b""
+    room.run(1)
+    assert whereabouts(ana) == {0: 1.0}
+
+
+def test_pos_42_who_looks_on_alone_is_sent_an_empty_frame_now_and_then() -> None:
+    room = Hall()
+    eva = room.watch("eva")
+    room.run(5)
+    assert 4 <= len(eva.frames) <= 7
+    assert not any(frame.records for frame in eva.frames)
+    room.go(eva)
+    assert room.lane.next_tick_at is None
+
+
+def test_pos_42_in_a_crowd_those_who_look_on_stand_at_the_origin() -> None:
+    room, headsets = crowd(120)
+    watchers = [room.watch(f"eva {number}") for number in range(20)]
+    for number, each in enumerate(headsets):
+        room.move(each, east(number))
+    room.run(1)
+    for each in watchers:
+        assert len(each.poses) == 120
+        each.poses.clear()
+    for number, each in enumerate(headsets):
+        room.move(each, east(number + 0.5))
+    room.tick()
+    near = set(range(room.lane.settings.near))
+    for each in watchers:
+        assert near <= set(each.poses)
+        assert len(each.poses) < 60
+
+
+def test_pos_42_who_is_seen_again_has_a_slot() -> None:
+    room, (ana,) = hall("ana")
+    eva = room.watch("eva")
+    room.tick()
+    room.hello(eva)
+    room.tick()
+    assert eva.welcome is not None
+    assert eva.welcome.slot == 1
+    assert set(ana.present) == {0, 1}
+    room.lane.watch("eva", room.now)
+    room.tick()
+    assert eva.welcome.slot == NOBODY
+    assert set(ana.present) == {0}

@@ -172,6 +172,12 @@ class Hall:
         assert isinstance(hello, Hello)
         self.lane.seat(headset.name, hello, headset.user, self.now)
 
+    def watch(self, name: str) -> Headset:
+        """Somebody says hello whom nobody sees; it is welcomed at the next tick."""
+        headset = self.headsets[name] = Headset(name, name, 0)
+        self.lane.watch(name, self.now)
+        return headset
+
     def seated(self, *names: str) -> list[Headset]:
         """These come and have been welcomed."""
         headsets = self.come(*names)

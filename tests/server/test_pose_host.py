@@ -33,7 +33,6 @@ from crdt_docs.pose_messages import (
 )
 from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed, Pose, Transform, decode_pose, encode_pose, encode_transform
-from server.pose_host import UNSEEN
 from tests.helpers.people import Person
 from tests.helpers.waiting import until
 from tests.server.rooms import House, Seat
@@ -301,21 +300,63 @@ async def test_nobody_holds_anything_before_hello() -> None:
         assert "hello" in ada.closed[1]
 
 
-async def test_a_spectator_has_no_avatar() -> None:
+async def test_pos_42_a_spectator_sees_heads_and_held_objects_and_is_not_seen() -> None:
     async with room() as house:
-        ada = await enter(house, 1, Role.SPECTATOR)
-        await ada.come(client_id=5)
-        await house.settle()
-        assert ada.closed == (CloseCode.MALFORMED, UNSEEN)
+        ada = await headset(house, 1)
+        await furnish(house, ada)
+        eva = await headset(house, 2, Role.SPECTATOR)
+        assert eva.welcomes[-1].slot == NOBODY
+        ada.move(3.0)
+        await eva.sees(3.0)
+        ada.claim("chair")
+        hold = await eva.holding("chair")
+        assert hold.holder_slot == ada.welcomes[-1].slot
+        ada.carry(hold, 4.0)
+        await until(lambda: any(f.transforms for f in eva.heard if isinstance(f, Frame)))
+        assert set(ada.present) == {ada.welcomes[-1].slot}
 
 
-async def test_who_becomes_a_spectator_is_gone() -> None:
+async def test_pos_42_a_spectator_moves_and_holds_nothing() -> None:
+    async with room() as house:
+        ada = await headset(house, 1)
+        await furnish(house, ada)
+        eva = await headset(house, 2, Role.SPECTATOR)
+        eva.move(5.0)
+        eva.claim("chair")
+        await until(lambda: any(isinstance(each, Deny) for each in eva.heard))
+        denied = [each for each in eva.heard if isinstance(each, Deny)]
+        assert [each.reason for each in denied] == [Denial.MAY_NOT_EDIT]
+        ada.move(1.0)
+        await eva.sees(1.0)
+        assert 5.0 not in ada.heads
+        assert eva.closed is None
+
+
+async def test_pos_42_who_becomes_a_spectator_is_gone_and_looks_on() -> None:
     async with room() as house:
         ada, ben = await headset(house, 1), await headset(house, 2)
-        slot = ben.welcomes[-1].slot
-        house.host().set_role(ben.seat.person.identity.user_id, Role.SPECTATOR)
+        slot, who = ben.welcomes[-1].slot, ben.seat.person.identity.user_id
+        house.host().set_role(who, Role.SPECTATOR)
         await until(lambda: ada.present.get(slot) is Presence.GONE)
+        await until(lambda: len(ben.welcomes) == 2)
+        assert ben.welcomes[-1].slot == NOBODY
+        house.host().set_role(who, Role.VIEWER)
+        await until(lambda: len(ben.welcomes) == 3)
+        assert ben.welcomes[-1].slot != NOBODY
+        house.host().set_role(who, Role.EDITOR)
+        await until(lambda: ada.present.get(ben.welcomes[-1].slot) is Presence.THERE)
+        assert len(ben.welcomes) == 3
         assert ben.closed is None
+
+
+async def test_pos_42_of_who_never_said_hello_roles_mean_nothing_here() -> None:
+    async with room() as house:
+        ada = await headset(house, 1)
+        ben = await enter(house, 2, Role.SPECTATOR)
+        house.host().set_role(ben.seat.person.identity.user_id, Role.EDITOR)
+        ada.move(1.0)
+        await ada.sees(1.0)
+        assert ben.heard == []
 
 
 async def test_a_client_id_of_somebody_else_is_refused() -> None:
@@ -352,7 +393,6 @@ async def test_people_without_poses_see_headsets_in_presence() -> None:
         assert seen[0]["xr"]["device"] == "vr_headset"
         ada.send(pose_client.BYE)
         await house.settle()
-        assert not any("xr" in state for state in states(cleo.seat.person))
 
 
 async def test_who_says_hello_again_holds_nothing_any_more() -> None:

@@ -17,7 +17,17 @@ from crdt_docs import pose_client
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from crdt_docs.messages import CloseCode, MessageType
-from crdt_docs.pose_messages import Beat, Claim, Device, Frame, FromServer, Hello, Roster, Welcome
+from crdt_docs.pose_messages import (
+    NOBODY,
+    Beat,
+    Claim,
+    Device,
+    Frame,
+    FromServer,
+    Hello,
+    Roster,
+    Welcome,
+)
 from crdt_docs.poses import Placed, Pose, decode_pose, encode_pose
 from persistence.memory_xr_sessions import MemoryXrSessionStore
 from persistence.ports import StorageUnavailable
@@ -385,10 +395,13 @@ async def test_lim_2_ten_thousand_poses_a_second_end_their_own_socket_alone() ->
             await heads_seen(ada, 4.0)
 
 
-async def test_a_spectator_is_told_that_there_is_no_avatar_for_it(hall: Hall) -> None:
-    code, reason = await closed(hall.url(role=Role.SPECTATOR), HELLO)
-    assert code == CloseCode.MALFORMED
-    assert "spectators" in reason
+async def test_pos_42_a_spectator_looks_on(hall: Hall) -> None:
+    async with connect(hall.url()) as ada, connect(hall.url(role=Role.SPECTATOR)) as eva:
+        own = await welcomed(ada)
+        assert (await welcomed(eva, 8)).slot == NOBODY
+        await eva.send(pose(NOBODY, 0, 1, 9.0))
+        await ada.send(pose(own.slot, own.generation, 1, 2.5))
+        await heads_seen(eva, 2.5)
 
 
 async def test_pos_13_who_comes_back_before_the_old_socket_is_found_dead_is_there_once(

@@ -200,7 +200,7 @@ export class Holds {
   }
 
   /** Takes a line of the holds; `own`: who we are. Says what is new. */
-  note(hold: Hold, own: Place): HoldEvent[] {
+  note(hold: Hold, own: Place | null): HoldEvent[] {
     this.#sequences.set(hold.objectId, hold.sequence)
     const before = this.#byId.get(hold.objectId)
     if (before !== undefined && isTheSame(before, hold)) return []
@@ -227,8 +227,8 @@ export class Holds {
     return [...this.#byId.values()].map((held) => this.#end(held))
   }
 
-  #begin(hold: Hold, holder: Place, own: Place): HoldEvent {
-    const held = new Held(hold, holder, isSamePlace(holder, own))
+  #begin(hold: Hold, holder: Place, own: Place | null): HoldEvent {
+    const held = new Held(hold, holder, own !== null && isSamePlace(holder, own))
     this.#byId.set(held.objectId, held)
     this.#bySlot.set(held.objectSlot, held)
     if (held.isOwn) this.#granted(held)

@@ -15,6 +15,7 @@ import {
   beat,
   bye,
   hello,
+  NOBODY,
   pose,
   readServerMessage,
   type Device,
@@ -27,10 +28,11 @@ import type { Vector } from './pose-numbers.ts'
 
 export { NotGranted, type HeldObject, type Participant }
 
-/** We have a place in the room, for the first time or anew. */
+/** We are welcome in the room, for the first time or anew. */
 export interface WelcomeEvent {
   readonly kind: 'welcome'
-  readonly place: Place
+  /** null: we look on, as spectators do. */
+  readonly place: Place | null
 }
 
 export type LaneEvent = WelcomeEvent | PersonEvent | HoldEvent
@@ -50,6 +52,7 @@ export class PoseLane {
   readonly #voice = new Voice()
   readonly #listeners = new Set<(event: LaneEvent) => void>()
   #isOpen = false
+  #isWelcome = false
   #place: Place | null = null
 
   constructor(options: LaneOptions) {
@@ -59,9 +62,14 @@ export class PoseLane {
 
   // What there is to see
 
-  /** Who we are; null while we are not welcomed. */
+  /** Who we are; null while we are not welcomed, or look on. */
   get place(): Place | null {
     return this.#place
+  }
+
+  /** Whether we see everybody, and are seen by nobody. */
+  get isLookingOn(): boolean {
+    return this.#isWelcome && this.#place === null
   }
 
   /** Everybody else. */
@@ -115,8 +123,8 @@ export class PoseLane {
 
   /** Sends what is due: a pose, a beat, or nothing. To be called often, 60 times a second. */
   advance(now: number): void {
-    if (this.#place === null) return
-    if (this.#voice.mayPose(now) && (this.#voice.hasMoved || this.#holds.news.length > 0)) {
+    if (!this.#isWelcome) return
+    if (this.#place !== null && this.#voice.mayPose(now) && this.#hasNews) {
       this.#sendPose(this.#place, now)
     } else if (this.#voice.mustBeat(now)) {
       this.#voice.beaten(now)
@@ -164,7 +172,12 @@ export class PoseLane {
     return this.#holds.release(objectId)
   }
 
+  get #hasNews(): boolean {
+    return this.#voice.hasMoved || this.#holds.news.length > 0
+  }
+
   #requirePlace(objectId: string): void {
+    if (this.isLookingOn) throw new NotGranted(objectId, 'may_not_edit')
     if (this.#place === null) throw new NotGranted(objectId, 'disconnected')
   }
 
@@ -193,7 +206,7 @@ export class PoseLane {
         return
       case 'holds':
         for (const hold of message.entries) {
-          if (this.#place !== null) this.#tell(this.#holds.note(hold, this.#place))
+          if (this.#isWelcome) this.#tell(this.#holds.note(hold, this.#place))
         }
     }
   }
@@ -201,12 +214,16 @@ export class PoseLane {
   /** Everything begins anew, also if we were here before. */
   #welcomed(welcome: Welcome, now: number): void {
     this.#forget()
-    this.#place = { slot: welcome.slot, generation: welcome.generation }
+    this.#isWelcome = true
+    if (welcome.slot !== NOBODY) {
+      this.#place = { slot: welcome.slot, generation: welcome.generation }
+    }
     this.#voice.welcomed(welcome, now)
     this.#tell([{ kind: 'welcome', place: this.#place }])
   }
 
   #forget(): void {
+    this.#isWelcome = false
     this.#place = null
     this.#tell([...this.#people.clear(), ...this.#holds.clear()])
   }

@@ -118,7 +118,7 @@ const HOLDS = 68
 const DENY = 69
 
 const FIELDS_AT = 2
-const NOBODY = 0xffff
+export const NOBODY = 0xffff
 const MOST_ID_BYTES = 128
 const ROSTER_ENTRY_SIZE = 13
 const HOLD_SIZE = 9

@@ -400,3 +400,40 @@ test('what is malformed is thrown, and the lane goes on', () => {
   wire.roster({ slot: 3 })
   assert.deepEqual(wire.happened, ['joined'])
 })
+
+// Looking on
+
+test('who is welcomed without a place sees everybody, beats, and shows nothing', async () => {
+  const wire = new Wire()
+  wire.lane.opened()
+  wire.welcome(30, { slot: NOBODY, generation: 0 })
+  assert.equal(wire.lane.isLookingOn, true)
+  assert.equal(wire.lane.place, null)
+  wire.roster({ slot: 3 })
+  wire.frame([poseOf(3, 1, 1, 2)])
+  wire.holds({ objectSlot: 4, sequence: 1, holder: 3, generation: 1, objectId: 'vase' })
+  wire.frame([], [moved(4, 1, 7)])
+  wire.lane.show(standing(1), wire.now)
+  wire.pass(2000)
+  assert.equal(xOf(wire, 3), 2)
+  assert.equal(wire.lane.heldObject('vase')?.at(wire.now)?.position.x, 7)
+  assert.equal(wire.lane.heldObject('vase')?.isOwn, false)
+  assert.deepEqual([wire.of('pose').length, wire.of('beat').length > 0], [0, true])
+  const isRefused = (error: unknown): boolean =>
+    error instanceof NotGranted && error.reason === 'may_not_edit'
+  await assert.rejects(wire.lane.claim('vase'), isRefused)
+  wire.holds({ objectSlot: 4, sequence: 2, holder: NOBODY, generation: 0, objectId: 'vase' })
+  assert.deepEqual(wire.happened, ['welcome', 'joined', 'held', 'put_down'])
+})
+
+test('who is shown again has a place, and says at once where it is', () => {
+  const wire = new Wire()
+  wire.lane.opened()
+  wire.welcome(30, { slot: NOBODY, generation: 0 })
+  wire.lane.show(standing(1), wire.now)
+  wire.welcome()
+  wire.pass(100)
+  assert.equal(wire.lane.isLookingOn, false)
+  assert.deepEqual(wire.lane.place, OWN)
+  assert.equal(wire.of('pose').length, 1)
+})

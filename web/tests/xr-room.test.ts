@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as encoding from 'lib0/encoding'
-import { applyAwarenessUpdate, Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import { SeenInPresence } from '../src/xr/onlookers.ts'
 import { COLOR, Furniture, nearest, readRoomObject } from '../src/xr/room-objects.ts'
 import { readRoom } from '../src/xr/room-info.ts'
 import { EYES, Walker } from '../src/xr/walker.ts'
@@ -133,39 +130,4 @@ test('walls are not walked through, nor does a head turn over', () => {
   assert.deepEqual([walker.head.position.x, walker.head.position.z], [5.7, 3.7])
   walker.turn(0, 100)
   assert.ok(walker.head.rotation.x < Math.SQRT1_2)
-})
-
-// Looking on
-
-test('who has no place on the lane sees others by presence, and only what is one', () => {
-  const doc = new Y.Doc()
-  const awareness = new Awareness(doc)
-  let now = 1000
-  const seen = new SeenInPresence(awareness, () => now)
-  const shows = (clientId: number, clock: number, state: unknown): void => {
-    const update = encoding.createEncoder()
-    for (const number of [1, clientId, clock]) encoding.writeVarUint(update, number)
-    encoding.writeVarString(update, JSON.stringify(state))
-    applyAwarenessUpdate(awareness, encoding.toUint8Array(update), null)
-  }
-  const xr = { slot: 1, generation: 2, device: 'vr_headset' }
-  shows(7, 1, { xr })
-  shows(8, 1, { xr: { slot: 'one' } })
-  shows(9, 1, { user: { name: 'Nobody' } })
-  const [ada] = seen.all
-  assert.deepEqual(seen.all.map((each) => each.clientId), [7])
-  assert.deepEqual([ada?.device, ada?.at(now)], ['vr_headset', null])
-  shows(7, 2, { xr: { ...xr, position: { x: 3, y: 1, z: 0 }, rotation: LEVEL } })
-  assert.equal(ada?.at(now)?.head.position.x, 3)
-  now += 200
-  shows(7, 3, { xr: { ...xr, position: { x: 4, y: 1, z: 0 }, rotation: LEVEL } })
-  now += 200
-  assert.equal(seen.all[0], ada)
-  const x = ada?.at(now)?.head.position.x
-  assert.ok(x !== undefined && x > 3 && x < 4.6, `${x}`)
-  shows(7, 4, { xr: { ...xr, generation: 3 } })
-  assert.notEqual(seen.all[0], ada)
-  shows(7, 5, null)
-  assert.equal(seen.all.length, 0)
-  awareness.destroy()
 })

@@ -24,8 +24,6 @@ const NO_PICTURE: Farewell = {
   title: 'This browser draws nothing in three dimensions',
   advice: 'The page needs WebGL 2. It may be turned off, or missing.'
 }
-/** Spectators have no avatar: their hello is refused. They look on. */
-const REFUSED = 4400
 
 function main(): void {
   const invitation = takeInvitation(location, history, sessionStorage)
@@ -49,11 +47,8 @@ async function open(invitation: Invitation): Promise<void> {
     onDenied: (reason) => notices.deny(reason),
     onTrouble: (words) => notices.pass(words),
     onClosed: (code, reason) => {
-      if (code === REFUSED && visit.lookOn()) notices.pass(`You are looking on: ${reason}`)
-      else {
-        visit.end()
-        notices.leave(farewell(code), `${reason} (${code})`)
-      }
+      visit.end()
+      notices.leave(farewell(code), `${reason} (${code})`)
     }
   })
   const stage = stageOf(room, notices)

@@ -12,7 +12,6 @@ import { Avatars, type Look } from './avatars.ts'
 import { Boxes } from './boxes.ts'
 import { Hand } from './hand.ts'
 import type { JoinedSessions } from './joined-sessions.ts'
-import { SeenInPresence } from './onlookers.ts'
 import { Plan } from './plan.ts'
 import type { Furniture } from './room-objects.ts'
 import type { RoomInfo } from './room-info.ts'
@@ -26,6 +25,8 @@ const LONGEST_STEP_MS = 100
 /** Far enough to be seen, near enough to be reached. */
 const BOX_AHEAD = 1.5
 const BOX_HEIGHT = 1
+
+const LOOKING_ON = 'You are looking on: the others do not see you'
 
 /** What a visit is made of. */
 export interface Company {
@@ -49,7 +50,6 @@ export class Visit {
   readonly #boxes: Boxes
   readonly #whiteboards: Whiteboards
   readonly #plan: Plan
-  #seen: SeenInPresence | null = null
   #before = performance.now()
   #isOver = false
 
@@ -57,6 +57,9 @@ export class Visit {
     const { connection, presence, furniture, room, stage, notices } = company
     this.#company = company
     this.#attached = attachPoseLane(connection.provider, 'desktop')
+    this.#lane.subscribe((event) => {
+      if (event.kind === 'welcome' && event.place === null) notices.pass(LOOKING_ON)
+    })
     this.#walker = new Walker(room, connection.awareness.clientID)
     this.#hand = new Hand(this.#lane, furniture, (words) => notices.pass(words))
     this.#steering = this.#steer()
@@ -83,16 +86,6 @@ export class Visit {
     this.#company.sessions.keep(new Set())
   }
 
-  /** Comes back without a place on the pose lane, unless that is so already. */
-  lookOn(): boolean {
-    if (this.#seen !== null) return false
-    const { connection } = this.#company
-    this.#attached.detach()
-    this.#seen = new SeenInPresence(connection.awareness)
-    connection.connect()
-    return true
-  }
-
   get #lane(): PoseLane {
     return this.#attached.lane
   }
@@ -107,7 +100,7 @@ export class Visit {
     const { head } = this.#walker
     this.#hand.carry(head)
     this.#lane.show({ head, left: null, right: null }, now)
-    const people = this.#seen?.all ?? this.#lane.people
+    const { people } = this.#lane
     this.#avatars.show(people, now)
     this.#boxes.show(now)
     this.#whiteboards.show(now)
