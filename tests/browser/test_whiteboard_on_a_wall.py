@@ -150,11 +150,10 @@ async def test_what_is_written_on_the_wall_is_on_the_canvas_page_and_in_the_rows
     start = await place(ada, SELF)
     await ada.page.mouse.move(*MIDDLE)
     await expect(bob.cursors).to_have_text(re.compile("^Ada · "))
-    for typed in ("seen", " by all"):  # a new note, then more in the same one
-        await ada.page.mouse.click(*MIDDLE)
-        await expect(ada.page.locator("#note-text")).to_be_focused()
-        await ada.page.keyboard.type(typed)
-        await ada.page.keyboard.press("Enter")
+    await ada.page.mouse.click(*MIDDLE)
+    await write(ada, "seen")
+    await ada.page.keyboard.press("n")  # where she looks: in the same one
+    await write(ada, " by all")
     await expect(bob.note("seen by all")).to_be_visible()
     await ada.page.mouse.click(MIDDLE[0] - 60, MIDDLE[1])
     await expect(bob.objects).to_have_count(2)
@@ -164,6 +163,12 @@ async def test_what_is_written_on_the_wall_is_on_the_canvas_page_and_in_the_rows
     (row,) = await rows(session)
     assert row["properties"]["text"] == "seen by all"
     assert row["created_by"] == str(way_in.user_id)
+
+
+async def write(person: Person, words: str) -> None:
+    await expect(person.page.locator("#note-text")).to_be_focused()
+    await person.page.keyboard.type(words)
+    await person.page.keyboard.press("Enter")
 
 
 async def rows(session: LiveSession) -> list[dict[str, Any]]:

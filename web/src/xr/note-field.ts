@@ -44,12 +44,12 @@ export class NoteField {
   close(): void {
     const writing = this.#writing
     if (writing === null) return
-    this.#writing = null // first: hiding the field makes it lose the focus, which closes, too
+    this.#writing = null // first: the field loses the focus, which closes, too
     writing.mirror.dispose()
     const { session, id, isNew } = writing
     session.presence.select(null)
     if (isNew && this.#field.value.trim() === '') session.board.remove(id)
-    this.#frame.hidden = true
+    this.#hide()
   }
 
   /** Closes when what is written in has gone, or `isOn` says that its session has. */
@@ -65,6 +65,11 @@ export class NoteField {
   #drop(writing: Writing): void {
     this.#writing = null
     writing.mirror.dispose()
+    this.#hide()
+  }
+
+  #hide(): void {
+    this.#field.blur() // browsers take the focus from what is hidden only with the next frame
     this.#frame.hidden = true
   }
 

@@ -1,4 +1,4 @@
-/** Keys and mouse: W A S D or arrows to walk, drag to look around, E and B to do something. */
+/** Keys and mouse: W A S D or arrows to walk, drag to look around, E, B and N to do something. */
 
 import type { Walker, Wish } from './walker.ts'
 
@@ -17,9 +17,11 @@ export class Steering {
     addEventListener('keydown', (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
       if (event.target instanceof HTMLTextAreaElement) return // somebody types
-      if (!event.repeat) acts[event.code]?.()
+      const act = event.repeat ? undefined : acts[event.code]
+      act?.()
       this.#pressed.add(event.code)
-      if (event.code.startsWith('Arrow')) event.preventDefault()
+      // Arrows would scroll, and a letter be written where an act has put the focus.
+      if (act !== undefined || event.code.startsWith('Arrow')) event.preventDefault()
     })
     addEventListener('keyup', (event) => this.#pressed.delete(event.code))
     // What is let go of while another window has the keys is told to nobody.

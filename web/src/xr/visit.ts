@@ -114,10 +114,12 @@ export class Visit {
       const position = { ...this.#walker.ahead(BOX_AHEAD), y: BOX_HEIGHT }
       this.#company.furniture.addBox(position, this.#ownLook.color)
     }
+    const write = (): void => this.#whiteboards.writeAhead()
     button('take', take)
+    button('write', write)
     button('add-box', addBox)
     const canvas = byId('scene', HTMLCanvasElement)
-    return new Steering(canvas, this.#walker, { KeyE: take, KeyB: addBox })
+    return new Steering(canvas, this.#walker, { KeyE: take, KeyB: addBox, KeyN: write })
   }
 }
 

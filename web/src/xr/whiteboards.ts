@@ -42,7 +42,7 @@ export class Whiteboards {
   constructor(around: Surroundings) {
     this.#around = around
     const hover = (place: Place | null): void => this.#point(place)
-    listenToPointer(this.#scene, hover, (place) => this.#press(place))
+    listenToPointer(this.#scene, hover, (place) => void this.#press(place))
   }
 
   show(now: number): void {
@@ -53,6 +53,12 @@ export class Whiteboards {
     const ids = new Set(boards.map(({ id }) => id))
     for (const id of this.#shown.keys()) if (!ids.has(id)) this.#remove(id)
     this.#field.check((session) => sessions.has(session))
+  }
+
+  /** Writes where one looks, without a pointer. */
+  writeAhead(): void {
+    const place = { clientX: innerWidth / 2, clientY: innerHeight / 2 }
+    if (!this.#press(place)) this.#around.notices.pass('Look at a whiteboard to write on it')
   }
 
   #show(object: RoomObject & { whiteboard: Names }, now: number): void {
@@ -84,15 +90,16 @@ export class Whiteboards {
     spot?.session.presence.moveCursor(spot.point)
   }
 
-  /** Writes a note there, or in the one that is there. */
-  #press(place: Place): void {
+  /** Writes a note there, or in the one that is there; false: there is no whiteboard. */
+  #press(place: Place): boolean {
     const spot = this.#spotAt(place)
-    if (spot === null) return
+    if (spot === null) return false
     const { session, point } = spot
     const { kind } = session.standing
     if (kind === 'over') this.#around.sessions.renew(session.id)
     else if (kind !== 'there') this.#around.notices.pass('The board is not connected')
     else this.#write(session, point)
+    return true
   }
 
   #write(session: JoinedSession, point: Point): void {
