@@ -73,6 +73,11 @@ class OwnersGone:
         self._leaving: dict[DocumentName, dict[UUID, _Leaver]] = {}  # those due first come first
         self._looking: dict[DocumentName, asyncio.Task[None]] = {}
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether somebody has left who may come back."""
+        return bool(self._looking)
+
     def came(self, document: DocumentName, member: Member, visitor: Visitor) -> None:
         """See `Witness`."""
         if is_room(document):

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.__main__ import ON_REQUEST, SECTIONS, main
 
-IN_PROCESS = ["stages", "guard", "outbound", "rules", "poses", "lane"]
+IN_PROCESS = ["stages", "guard", "outbound", "rules", "poses", "lane", "lifetimes"]
 WITH_SERVER = [name for name in SECTIONS if name not in {*IN_PROCESS, *ON_REQUEST}]
 
 
