@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from pycrdt import Doc, Map
 
@@ -69,20 +70,40 @@ async def chair_in_hand(
         yield ada, ben
 
 
-async def stored_place(room: LiveRoom) -> float | None:
-    """Where the database has the chair."""
+async def stored_places(room: LiveRoom) -> set[float | None]:
+    """Where the database has the chair, in the log and in its row."""
     doc: Doc[Any] = Doc()
     doc.apply_update(await room.stored())
-    return place_in(doc.get("objects", type=Map), "chair")
+    row = "SELECT (position->>'x')::float FROM xr_objects WHERE room_id = $1 AND id = 'chair'"
+    return {place_in(doc.get("objects", type=Map), "chair"), await value(room, row, room.id)}
 
 
 async def until_stored_at(room: LiveRoom, x: float) -> None:
     """Wait until the database has the chair there."""
 
     async def is_there() -> bool:
-        return await stored_place(room) == x
+        return await stored_places(room) == {x}
 
     await until(is_there, within=RETURN_SECONDS, every=0.05)
+
+
+async def until_so_many_are_written_down(room: LiveRoom, people: int) -> None:
+    """Wait until so many are there, as rows have it."""
+    rows = "SELECT count(*) FROM xr_participants WHERE session_id = $1 AND left_at IS NULL"
+
+    async def are_there() -> bool:
+        return bool(await value(room, rows, room.session_id) == people)
+
+    await until(are_there, within=RETURN_SECONDS, every=0.05)
+
+
+async def value(room: LiveRoom, query: str, *arguments: object) -> Any:
+    """The one value that a query of the server's database has."""
+    connection = await asyncpg.connect(room.server.database_dsn(), timeout=10)
+    try:
+        return await connection.fetchval(query, *arguments)
+    finally:
+        await connection.close()
 
 
 @pytest.mark.timeout(180)
@@ -111,6 +132,7 @@ async def test_a_worker_that_is_killed_leaves_no_ghosts_and_nothing_in_hands(
             await peer.until(lambda p=peer: p.present == {ada.client_id, ben.client_id})  # type: ignore[misc] # the same
             assert not peer.is_held("chair")
             assert peer.place_of("chair") == 2.0
+        await until_so_many_are_written_down(room, 2)
 
         ben.move(1.0)
         await ada.until(lambda: ben.welcomes[-1].slot in ada.seen)
@@ -185,6 +207,7 @@ async def test_who_hangs_on_a_dead_line_fades_out_and_lets_go(server: ServerProc
         await ben.until(lambda: not ben.is_held("chair"))
         assert LEASE - SLACK < time.monotonic() - silent_since < LEASE + SLACK
         await ben.until(lambda: ben.place_of("chair") == 4.0)
+        await until_stored_at(room, 4.0)
         assert ada.client_id in ben.present
         await ben.until(lambda: ben.present == {ben.client_id})
         assert GONE_AFTER - SLACK < time.monotonic() - silent_since < GONE_AFTER + SLACK
@@ -199,6 +222,32 @@ async def test_who_hangs_on_a_dead_line_fades_out_and_lets_go(server: ServerProc
         ada.move(6.0)
         await ben.until(lambda: ada.welcomes[-1].slot in ben.seen)
         assert len(ada.wires) == 1
+
+
+@pytest.mark.timeout(120)
+async def test_a_late_joiner_needs_nobodys_help(server: ServerProcess) -> None:
+    """Objects, roster, poses and what is held, while nothing comes through from anybody else."""
+    room = await live_room(server)
+    async with BreakingProxy(server.port) as proxy:
+        ada, late = HeadsetPeer(), HeadsetPeer()
+        await ada.connect(room.url(port=proxy.port, ack="1"))
+        await ada.until_welcome()
+        ada.furnish("chair")
+        await ada.until_stored()
+        await ada.take("chair")
+        ada.carry("chair", 2.0)
+        await ada.until(lambda: ada.carried.get("chair") == 2.0)
+        proxy.pause()
+        await late.connect(room.url())
+        await late.until_welcome()
+        assert late.place_of("chair") is not None
+        await late.until(lambda: late.present == {ada.client_id, late.client_id})
+        await late.until(lambda: ada.welcomes[-1].slot in late.seen)
+        await late.until(lambda: late.carried.get("chair") == 2.0)
+        assert late.is_held("chair")
+        proxy.resume()
+        await ada.leave()
+        await late.leave()
 
 
 @pytest.mark.timeout(120)
