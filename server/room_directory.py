@@ -9,36 +9,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import orjson
 import structlog
 
 from crdt_docs.access import Role
-from crdt_docs.document import Document, DocumentBroken, Fence, NoFence, StoredState
-from crdt_docs.identifiers import DocumentKind, DocumentName, kind_of
+from crdt_docs.document import DocumentBroken, Fence, NoFence
+from crdt_docs.identifiers import DocumentName
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
-from crdt_docs.object_kinds import kinds_in
 from crdt_docs.pacing import Pacing
 from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed
-from crdt_docs.projector import Projector
-from crdt_docs.room import Room
 from crdt_docs.room_limits import RoomLimits
 from persistence.archive_ports import Archive
 from persistence.ports import (
     DocumentStore,
     Journal,
-    Snapshot,
     StorageUnavailable,
-    StoredDocument,
 )
-from server.breath import advance
 from server.counters import Counters
-from server.heavy_work import heavy_work
-from server.poison_list import OPENING, READING, SHOWING
-from server.pose_host import PoseHost
 from server.revocations import REVOKED, Revocations
 from server.room_host import HostSettings, Renewing, RoomHost
+from server.room_keeping import RoomKeeping
+from server.room_opening import RoomOpening
 from server.room_rules import NoRules, RulesReader
 from server.rulings import Rulings
 from server.witness import Witness
@@ -47,15 +39,8 @@ log = structlog.get_logger(__name__)
 
 LOADS_AT_ONCE = 16
 
-VIEWED_FROM_BYTES = 256 * 1024
-"""Size of documents whose views are kept: smaller ones are opened in a few milliseconds."""
-
 LAST_SECONDS = 3.0
 """How long long updates are still applied when the server stops."""
-
-REPAIRED_AT_ONCE = 2 * 1024 * 1024
-"""Bytes of a document up to which its rows are made anew when it is opened: comparing them reads
-all of its objects, and one of them may be most of the document (PRJ-7)."""
 
 ASIDE_SECONDS = 30.0
 """How long it may take until a document is out of memory, with all of it stored."""
@@ -101,22 +86,29 @@ class RoomDirectory:
         self.counters = counters
         self.rulings = Rulings()
         self.revocations = Revocations() if revocations is None else revocations
-        self._store = store
         self._journal = journal
-        self._limits = limits
-        self._pacing = pacing
         self._host_settings = host_settings
         self._idle_seconds = idle_seconds
         self._snapshot_every_updates = snapshot_every_updates
         self._snapshot_every_bytes = snapshot_every_bytes
-        self._fence = fence or NoFence()
-        self._archive = archive
-        self._repair = repair
         self._rules = rules or NoRules()
-        self._renewing = renewing
-        self._witness = witness
-        self._poses = poses or PoseSettings()
-        self._unsound: set[DocumentName] = set()
+        fence = fence or NoFence()
+        self._opening = RoomOpening(
+            store,
+            journal,
+            rules=self._rules,
+            fence=fence,
+            counters=counters,
+            limits=limits,
+            pacing=pacing,
+            poses=poses or PoseSettings(),
+            host_settings=host_settings,
+            on_broken=self._drop,
+            renewing=renewing,
+            witness=witness,
+            repair=repair,
+        )
+        self._keeping = RoomKeeping(store, journal, archive, fence, self._is_open)
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
@@ -147,6 +139,10 @@ class RoomDirectory:
     def find(self, name: DocumentName) -> RoomHost | None:
         """The room, if it is open."""
         return self._hosts.get(name)
+
+    def _is_open(self, host: RoomHost) -> bool:
+        """Whether this is the room of its document now, and not given up."""
+        return self._hosts.get(host.name) is host
 
     def place_of(self, name: DocumentName, member: Member) -> Placed | None:
         """Where a member's head is, in a room of headsets; None: that is not known."""
@@ -220,74 +216,7 @@ class RoomDirectory:
             if self._dropped.get(name, 0) > self._journal.committed:
                 await self._journal.flush()  # what the broken room emitted must be read back
             self._dropped.pop(name, None)
-            if self._fence.is_poisoned(OPENING + name.encode()):
-                # ROM-15: it has cost everybody one reconnect, and must not cost another.
-                log.error("a document whose opening stopped a worker is left closed", document=name)
-                raise DocumentBroken("opening this document has stopped the server before")
-            stored = await self._store.load(name)
-            if stored.has_lost_changes:
-                self._unsound.add(name)
-            state = stored.state()
-            await self._make_sound(name, state.size)
-            ruled = await self._rules.read(name)
-            try:
-                document = await self._open_document(name, state)
-            except DocumentBroken:
-                log.exception("a stored document cannot be opened", document=name)
-                raise
-            room = Room(
-                document=document,
-                projector=self._projector(name, document, stored) if _has_rows(name) else None,
-                authors=stored.authors,
-                limits=self._limits,
-                pacing=self._pacing,
-                has_places=_has_poses(name),
-                now=time.monotonic(),
-                clock=time.monotonic,
-            )
-            room.obey(ruled.rules, ruled.creators)
-            host = RoomHost(
-                name,
-                room,
-                last_seq=stored.last_seq,
-                journal=self._journal,
-                counters=self.counters,
-                settings=self._host_settings,
-                on_broken=self._drop,
-                renewing=self._renewing,
-                witness=self._witness,
-            )
-            if _has_poses(name):
-                host.poses = PoseHost(host, self.counters, self._poses)
-            host.log.was_opened_with(stored.tail)
-            return host
-
-    async def _open_document(self, name: DocumentName, state: StoredState) -> Document:
-        """Load it in steps, between which other rooms are served (ROM-17)."""
-        # Seconds of this thread: others who want the processor are not the document's fault.
-        document = Document(
-            fence=self._fence,
-            clock=time.thread_time,
-            kind=kind_of(name),
-            with_owners=_has_rows(name),
-        )
-        steps = document.loading(state)
-        try:
-            while True:
-                with heavy_work(self._fence, OPENING + name.encode(), state.size):
-                    is_open = advance(steps)
-                if is_open:
-                    return document
-                await asyncio.sleep(0)
-        except BaseException:
-            document.close()
-            raise
-
-    def _projector(
-        self, name: DocumentName, document: Document, stored: StoredDocument
-    ) -> Projector:
-        with heavy_work(self._fence, OPENING + name.encode(), document.stored_size):
-            return Projector(document, dict(stored.authors), clock=time.thread_time)
+            return await self._opening.open(name)
 
     async def stored(self, position: int, within: float) -> bool:
         """Whether the journal has stored all up to a position, or does within so many seconds."""
@@ -302,34 +231,16 @@ class RoomDirectory:
 
     def _drop(self, host: RoomHost) -> None:
         """Forget a room whose document failed; the next to ask loads it again from storage."""
-        if self._hosts.get(host.name) is host:
+        if self._is_open(host):
             self._dropped[host.name] = host.log.position
             self._journal.seal(host.name)
             self._forget(host)
             log.error("a document failed and is loaded again", document=host.name)
 
-    async def _make_sound(self, name: DocumentName, size: int) -> None:
-        """HST-8: rows that were lost with a room are made from the log."""
-        if name not in self._unsound or self._repair is None:
-            return
-        if size > REPAIRED_AT_ONCE or self._fence.is_poisoned(READING + name.encode()):
-            log.error(
-                "rows of objects are not what the log says: run collab rebuild", document=name
-            )
-            return
-        try:
-            await self._repair(name)
-            await self._store.note_repaired(name)
-        except StorageUnavailable:
-            raise
-        except Exception:
-            log.exception("rows of objects are not what the log says", document=name)
-        self._unsound.discard(name)
-
     def _forget(self, host: RoomHost) -> None:
         del self._hosts[host.name]
         if host.log.has_lost_changes:
-            self._unsound.add(host.name)
+            self._opening.doubt_rows(host.name)
         host.shut()
 
     def give_up(self, name: DocumentName, error: Exception) -> None:
@@ -377,7 +288,7 @@ class RoomDirectory:
             host.log.updates_since_snapshot >= self._snapshot_every_updates
             or host.log.bytes_since_snapshot >= self._snapshot_every_bytes
         ):
-            self._begin(host, self._compact)
+            self._begin(host, self._keeping.compact)
 
     def _begin(self, host: RoomHost, work: Callable[[RoomHost], Awaitable[None]]) -> None:
         task = asyncio.create_task(self._guarded(host, work))
@@ -390,32 +301,11 @@ class RoomDirectory:
         except StorageUnavailable:
             log.warning("storage is not available; trying again later", document=host.name)
 
-    async def _compact(self, host: RoomHost) -> None:
-        """Store a snapshot, so that opening reads a short tail. The log stays whole."""
-        host.run_turn()
-        if host.room.is_broken:
-            return  # what it holds may not be what was stored
-        self._journal.seal(host.name)  # until then it is not known what belongs to which object
-        snapshot = self._snapshot_of(host)
-        updates, size = host.log.updates_since_snapshot, host.log.bytes_since_snapshot
-        await self._journal.flush()
-        if self._hosts.get(host.name) is not host:
-            return  # storage may have refused some of it: the log is not what the snapshot holds
-        await self._store.save_snapshot(host.name, snapshot)
-        host.log.updates_since_snapshot -= updates
-        host.log.bytes_since_snapshot -= size
-
-    def _snapshot_of(self, host: RoomHost) -> Snapshot:
-        """The document as it is now, with everything up to the host's `last_seq`."""
-        document = host.room.document
-        with heavy_work(self._fence, f"storing {host.name}".encode(), host.room.size):
-            return Snapshot(host.log.last_seq, document.full_state(), document.structure())
-
     async def _put_away(self, host: RoomHost) -> None:
         """Take an empty room out of memory, unless somebody comes meanwhile (ROM-12)."""
         if host.log.wants_snapshot:
-            await self._compact(host)
-        await self._keep_view(host)
+            await self._keeping.compact(host)
+        await self._keeping.keep_view(host)
         await self._journal.flush()
         stored = host.log.last_seq
         host.run_turn()  # somebody may have come and gone meanwhile
@@ -426,24 +316,8 @@ class RoomDirectory:
             or host.log.position > self._journal.committed  # what came during the flush
             or host.room.is_applying  # ROM-16: what was accepted is applied to the end
         )
-        if not is_needed and self._hosts.get(host.name) is host:
+        if not is_needed and self._is_open(host):
             self._forget(host)
-
-    async def _keep_view(self, host: RoomHost) -> None:
-        """Keep what a large document looks like: it need not be opened for that (PST-11)."""
-        if self._archive is None or host.room.is_broken or host.room.size < VIEWED_FROM_BYTES:
-            return
-        if self._hosts.get(host.name) is not host:
-            return  # as with snapshots
-        what = SHOWING + host.name.encode()
-        if self._fence.is_poisoned(what):
-            return
-        if await self._archive.viewed_seq(host.name) == host.log.last_seq:
-            return
-        seq = host.log.last_seq
-        with heavy_work(self._fence, what, host.room.size):
-            roots = host.room.document.to_json(DocumentKind(host.name.partition("/")[0]))
-        await self._archive.keep_view(host.name, seq, orjson.dumps(roots))
 
     def set_role(self, name: DocumentName, user_id: UUID, role: Role) -> None:
         """Give a person this role in a document, now and for who is just coming in (ACC-11)."""
@@ -548,7 +422,7 @@ class RoomDirectory:
             await asyncio.wait(self._busy.values())
         for host in list(self._hosts.values()):
             if host.log.wants_snapshot:
-                await self._guarded(host, self._compact)
+                await self._guarded(host, self._keeping.compact)
             host.shut()
         self._hosts.clear()
 
@@ -560,16 +434,6 @@ class RoomDirectory:
             while host.room.is_applying and not self._journal.is_full and time.monotonic() < until:
                 host.run_turn()
                 await asyncio.sleep(0)
-
-
-def _has_rows(name: DocumentName) -> bool:
-    """Whether the objects of this document have tables."""
-    return bool(kinds_in(name))
-
-
-def _has_poses(name: DocumentName) -> bool:
-    """Whether there are headsets in this document's room."""
-    return name.startswith(f"{DocumentKind.XR.value}/")
 
 
 def _look_at_failure(task: asyncio.Task[RoomHost]) -> None:

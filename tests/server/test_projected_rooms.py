@@ -17,7 +17,7 @@ from crdt_docs.object_kinds import kinds_in
 from crdt_docs.projector import Projector
 from persistence.object_ports import HistoryFilter, HistoryRow, ObjectRow
 from persistence.ports import StorageUnavailable
-from server import room_directory
+from server import room_opening
 from server.live_documents import LiveRooms
 from server.poison_list import READING
 from tests.server.rooms import House, Person
@@ -335,6 +335,6 @@ async def test_hst_8_large_documents_are_not_repaired_while_others_wait(
         await house.settle()
         house.directory.give_up(name, ValueError("refused"))
         with monkeypatch.context() as patched:
-            patched.setattr(room_directory, "REPAIRED_AT_ONCE", 10)
+            patched.setattr(room_opening, "REPAIRED_AT_ONCE", 10)
             await house.directory.open(name)
         assert house.repaired == []

@@ -138,7 +138,7 @@ async def test_strict_schema(kind: type[OpenBoard], tmp_path: Path) -> None:
 
 async def test_so_many_objects(board: OpenBoard) -> None:
     """RUL-4"""
-    board.house.directory._limits = RoomLimits(objects=1)
+    board.house.directory._opening._limits = RoomLimits(objects=1)
     await board.object()
     answer = await board.anna.post(f"{board.path}/objects", json={"object_type": "text"})
     assert refusal(answer) == (409, "TOO_MANY_OBJECTS")

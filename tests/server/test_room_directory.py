@@ -20,7 +20,7 @@ from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode
 from persistence.errors import BatchRefused
 from persistence.ports import Commit, Snapshot, StorageUnavailable
-from server import breath, room_directory
+from server import breath, room_keeping
 from server.poison_list import SHOWING
 from tests.helpers.raw_updates import collected, section, update
 from tests.server.rooms import NAME, House, Person, break_with
@@ -134,7 +134,7 @@ async def test_rom_17_a_large_document_has_its_time() -> None:
         doc.get("objects", type=Map)["k"] = "x" * 6_000_000
         await house.store.commit([Commit(NAME, 1, doc.get_update(), None)])
         host = await house.directory.open(NAME)
-        await house.directory._compact(host)
+        await house.directory._keeping.compact(host)
     assert set(witness.told) == {b"opening " + NAME.encode(), b"storing " + NAME.encode()}
     assert witness.allowed == [pytest.approx(4, rel=0.01)] * len(witness.told)
     assert witness.ended == len(witness.told)
@@ -229,7 +229,7 @@ async def test_rom_9_a_document_that_breaks_gets_no_snapshot(
         await house.settle()
         ada.set("a", 2)
         host = break_with(house, seat, ada.outbox.popleft(), monkeypatch)
-        await house.directory._compact(host)
+        await house.directory._keeping.compact(host)
         assert host.room.is_broken
         assert (await house.store.load(NAME)).snapshot is None
 
@@ -252,12 +252,12 @@ async def test_log_10_what_storage_refused_meanwhile_gets_no_snapshot(
             house.seats.remove(seat)
 
         monkeypatch.setattr(house.journal, "flush", flush_and_refuse)
-        await house.directory._compact(host)
+        await house.directory._keeping.compact(host)
         monkeypatch.setattr(house.journal, "flush", flush)
         assert (await house.store.load(NAME)).snapshot is None
-        house.directory._archive = house.store.archive
-        monkeypatch.setattr(room_directory, "VIEWED_FROM_BYTES", 1)
-        await house.directory._keep_view(host)
+        house.directory._keeping._archive = house.store.archive
+        monkeypatch.setattr(room_keeping, "VIEWED_FROM_BYTES", 1)
+        await house.directory._keeping.keep_view(host)
         assert await house.store.archive.view(NAME) is None
 
 
@@ -405,9 +405,9 @@ async def test_what_a_large_document_looks_like_is_kept_when_its_room_goes(
 ) -> None:
     """PST-11: and a small one, or one that stopped a worker when it was shown, is left alone."""
     for least, poisoned, is_kept in ((100, "", True), (10_000, "", False), (100, NAME, False)):
-        monkeypatch.setattr(room_directory, "VIEWED_FROM_BYTES", least)
+        monkeypatch.setattr(room_keeping, "VIEWED_FROM_BYTES", least)
         async with House(fence=_Shunning(SHOWING + poisoned.encode())) as house:
-            house.directory._archive = house.store.archive
+            house.directory._keeping._archive = house.store.archive
             ada = Person(1)
             seat = await house.sit(ada)
             ada.set("a", "x" * 1000)
