@@ -394,7 +394,7 @@ class PoseHost:
     # For those who have no poses
 
     def _show_places(self, now: float) -> None:
-        is_needed = self._ground.connections > len(self._shown)
+        is_needed = self._ground.connections > len(self.lane)  # who looks on has poses, too
         if now - self._shown_at < (SHOWN_EVERY if is_needed else KEPT_EVERY):
             return
         self._shown_at = now
