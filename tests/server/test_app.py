@@ -12,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from crdt_docs.identifiers import DocumentKind
 from persistence.errors import DatabaseInUse
 from server.app import create_app, open_memory
 from server.authentication import mint
@@ -126,8 +127,12 @@ async def test_a_database_has_one_server(
 async def test_the_development_mode_offers_a_demo(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path, dev=True), open_stores=open_memory)
     async with app.router.lifespan_context(app):
-        lines = app.state.ready_lines
-    assert "#session=" in "\n".join(lines)
+        lines = "\n".join(app.state.ready_lines)
+        rooms = [host for host in app.state.directory.hosts() if host.name.startswith("xr/")]
+        (state,) = [host.room.document.to_json(DocumentKind.XR) for host in rooms]
+    assert "#session=" in lines
+    (session,) = {board["properties"]["session_id"] for board in state["objects"].values()}
+    assert f"/api/ocw/sessions/{session}\n" in lines
 
 
 @pytest.mark.parametrize(
