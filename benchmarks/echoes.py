@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from benchmarks import targets, workloads
 from benchmarks.fanout import other_note
 from benchmarks.load import Kind, Load, Outcome
-from benchmarks.processes import cpu_seconds
 from benchmarks.report import Row, at_most
 from benchmarks.scale import Scale
 from benchmarks.targets import Collab
+from loadtest.processes import cpu_seconds
+from loadtest.targets.peers import install
 from tests.helpers.node_clients import HARNESS, NodeClient, NodeProcess
 from tests.helpers.server_process import LiveSession
 
@@ -78,7 +79,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     if shutil.which("node") is None or shutil.which("npm") is None:
         yield Row("stock clients need Node and npm", float("nan"), "")
         return
-    targets.install(HARNESS)
+    install(HARNESS)
     people = scale.pick(PEOPLE, 4)
     silent: list[Outcome] = []
     echoing: list[Crowd] = []

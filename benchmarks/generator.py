@@ -28,6 +28,7 @@ from benchmarks.workloads import DISTURBED
 from loadtest.measures import Measures, Totals
 from loadtest.participant import Participant, Shared
 from loadtest.plan import Plan
+from loadtest.processes import allow_many_files
 from loadtest.seat import Seat
 from loadtest.timeline import SECOND
 from tests.helpers.server_process import free_port
@@ -119,7 +120,7 @@ class BareRelay:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        processes.allow_many_files()
+        allow_many_files()
         command = [sys.executable, "-m", "benchmarks.bare_relay", str(self._port)]
         null = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)

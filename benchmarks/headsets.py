@@ -22,6 +22,7 @@ from benchmarks.report import Row, at_least, at_most
 from benchmarks.scale import Scale
 from benchmarks.targets import Collab, wait_for_port
 from benchmarks.workloads import AGAIN, DISTURBED
+from loadtest.processes import allow_many_files
 from tests.helpers.live_rooms import LiveRoom, live_room
 from tests.helpers.server_process import free_port
 
@@ -172,7 +173,7 @@ class Relay:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        processes.allow_many_files()
+        allow_many_files()
         command = [sys.executable, "-m", "benchmarks.headset_relay", str(self._port)]
         null = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from loadtest.processes import busy_seconds, cpu_seconds
+
 SERVER_CORE = 0
 GENERATOR_CORE = 1
-OPEN_FILES = 16_384
 
 
 def pin(pid: int, core: int) -> None:
@@ -33,23 +33,6 @@ def unpin() -> None:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
-def allow_many_files() -> None:
-    """Thousands of connections take as many descriptors, here and in the servers started here."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def cpu_seconds(pids: Sequence[int]) -> float:
-    """CPU time, user and system, that these processes have used."""
-    total = 0.0
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = psutil.Process(pid).cpu_times()
-            total += times.user + times.system
-    return total
-
-
 def resident(pid: int) -> int:
     """Bytes of memory that a process has to itself."""
     size: int = psutil.Process(pid).memory_full_info().uss
@@ -64,14 +47,6 @@ def peak_resident(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def _busy_seconds() -> float:
-    times = psutil.cpu_times()
-    idle: float = times.idle + getattr(times, "iowait", 0.0)
-    # Guests are counted under user, too.
-    guests: float = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    return float(sum(times)) - idle - guests
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +79,7 @@ class CpuMeter:
             cpu_seconds(self._server),
             cpu_seconds(self._beside),
             cpu_seconds((os.getpid(),)),
-            _busy_seconds(),
+            busy_seconds(),
         )
 
     def use(self) -> CpuUse:

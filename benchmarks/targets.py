@@ -16,14 +16,14 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import uuid4
 
-import loadtest.targets
 from benchmarks import processes
 from benchmarks.dialects import Dialect
 from benchmarks.processes import CpuMeter
 from benchmarks.swarm import Seat
+from loadtest.processes import allow_many_files
+from loadtest.targets.peers import NODE, install
 from tests.helpers.server_process import LiveSession, ServerProcess, free_port
 
-PEERS = Path(loadtest.targets.__file__).parent / "node"
 START_SECONDS = 20.0
 
 
@@ -73,7 +73,7 @@ class Collab:
         self._pid = 0
 
     def __enter__(self) -> Self:
-        processes.allow_many_files()
+        allow_many_files()
         try:
             self.server.start()
         except BaseException:
@@ -140,13 +140,13 @@ class Peer:
 
     def __init__(self, name: str, directory: str, *, is_hocuspocus: bool) -> None:
         self.name = name
-        self._directory = PEERS / directory
+        self._directory = NODE / directory
         self._is_hocuspocus = is_hocuspocus
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        processes.allow_many_files()
+        allow_many_files()
         install(self._directory)
         self._port = free_port()
         self._process = subprocess.Popen(
@@ -213,19 +213,6 @@ def peers() -> list[Peer]:
         Peer("y-websocket-server", "y-websocket-server", is_hocuspocus=False),
         Peer("hocuspocus", "hocuspocus", is_hocuspocus=True),
     ]
-
-
-def install(directory: Path) -> None:
-    """Install a peer's packages as its lock file has them, once.
-
-    Raises:
-        subprocess.CalledProcessError: npm failed; its output has gone to standard error.
-    """
-    mark = directory / "node_modules" / ".installed"
-    if not mark.exists():
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=directory, check=True)
-        mark.touch()
 
 
 def wait_for_port(port: int) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from benchmarks import documents
 from benchmarks.load import Kind, Load, Outcome, run_load
-from benchmarks.processes import CpuUse, cpu_seconds, peak_resident, resident
+from benchmarks.processes import CpuUse, peak_resident, resident
 from benchmarks.scale import Scale
 from benchmarks.swarm import Connection, Seat, Swarm
 from benchmarks.targets import Target
+from loadtest.processes import cpu_seconds
 
 WRITERS = 50
 STEADY_RATE = 5.0
