@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Map
 
+from crdt_docs import messages
 from loadtest import witnesses
+from loadtest.board import Board
 from loadtest.measures import Measures
 from loadtest.result import Checks
 from loadtest.witness import Lost, Witness
@@ -65,6 +67,20 @@ async def test_a_witness_hears_what_others_write_and_counts_what_it_was_sent() -
         assert one.copy().contents["objects"] == {"a": 1}
         await one.leave()
         await other.leave()
+
+
+async def test_updates_in_another_order_are_all_there() -> None:
+    """pycrdt-websocket sends them so at times, and Yjs clients have all of them."""
+    board = Board(CLIENT, lambda: "")
+    sticky, update = board.sticky(1, 2)
+    updates = [update, *(board.type_word(sticky, f"word {number}") for number in range(20))]
+    async with SmallServer() as server:
+        witness = Witness(server.seat(), Measures())
+        await witness.join()
+        for update in reversed(updates):
+            witness.hear(messages.sync_update(update))
+        assert witness.copy().clocks == {CLIENT: board.clock}
+        await witness.leave()
 
 
 async def test_clocks_called_stored_that_nobody_has_are_missing() -> None:
