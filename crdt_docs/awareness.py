@@ -6,18 +6,16 @@ than the one known, or equal with the state `null`; a client remembers the clock
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
-
-import orjson
 
 from crdt_docs.access import Role, is_seen
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.identifiers import Identity
 from crdt_docs.messages import GONE, AwarenessEntry
+from crdt_docs.presence_states import stamped, who_is
 from crdt_docs.varint import read_var_uint
 
 SpeakerT = TypeVar("SpeakerT", bound=Hashable)
@@ -27,9 +25,6 @@ EXPIRY_SECONDS = 30.0
 
 REMEMBERED_DEPARTURES = 1000
 """How many clocks of departed clients are kept, so that a returning one is visible at once."""
-
-PLACE = "xr"
-"""Where a state says what the server knows of a headset: slot, generation, where it is (AWR-15)."""
 
 UNHEARD = -1
 """Clock of a client that has said nothing yet: its first one, which is 0, is news."""
@@ -141,7 +136,7 @@ class AwarenessTable(Generic[SpeakerT]):
             departure.user_id == identity.user_id and (is_first or clock > departure.clock)
         ):
             return  # AWR-2: somebody late repeats what it heard of one who has left
-        who = _who(identity, role)
+        who = who_is(identity, role)
         state = self._with_identity(state, who, None)
         if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
             return
@@ -166,7 +161,7 @@ class AwarenessTable(Generic[SpeakerT]):
         _check_clock(clock)
         known.heard_clock = clock
         if role is not known.role:
-            known.role, known.who = role, _who(known.identity, role)
+            known.role, known.who = role, who_is(known.identity, role)
         state = self._with_identity(state, known.who, known.place)
         if clock == known.told_clock and state == known.state:
             return  # it repeats what the server told it (AWR-6)
@@ -240,8 +235,10 @@ class AwarenessTable(Generic[SpeakerT]):
                 self._remove(client_id, presence.clock + 1)
                 continue
             presence.identity, presence.role = identity, role
-            presence.who = _who(identity, role)
-            presence.state = self._stamped(presence.state, presence.who, presence.place)
+            presence.who = who_is(identity, role)
+            presence.state = stamped(
+                presence.state, presence.who, presence.place, has_places=self.has_places
+            )
             presence.clock += 1
             self._changed[client_id] = None
 
@@ -303,7 +300,7 @@ class AwarenessTable(Generic[SpeakerT]):
         self._ids.setdefault(speaker, set()).add(client_id)
         known.speaker = speaker
         known.identity = identity
-        known.who = _who(identity, known.role)
+        known.who = who_is(identity, known.role)
 
     def _remove(self, client_id: int, clock: int) -> None:
         presence = self._present.pop(client_id)
@@ -323,21 +320,7 @@ class AwarenessTable(Generic[SpeakerT]):
             raise LimitExceeded(
                 f"an awareness state of {len(state)} bytes; {self.limits.state_bytes} are allowed"
             )
-        return self._stamped(state, who, place)
-
-    def _stamped(self, state: bytes, who: dict[str, str], place: bytes | None) -> bytes:
-        """A state that says this about its user, and where there are places, its place."""
-        fields = _parse_object(state)
-        user = fields.get("user")
-        fields["user"] = {**user, **who} if isinstance(user, dict) else who
-        if self.has_places:
-            fields.pop(PLACE, None)
-            if place is not None:
-                fields[PLACE] = orjson.loads(place)
-        try:
-            return _encode(fields)
-        except (ValueError, RecursionError):
-            raise Malformed("an awareness state holds a number that JSON cannot") from None
+        return stamped(state, who, place, has_places=self.has_places)
 
     def show_place(
         self,
@@ -390,7 +373,7 @@ class AwarenessTable(Generic[SpeakerT]):
             return False
         departed_at = 0 if departure is None else departure.clock
         self._departed.pop(client_id, None)
-        who = _who(identity, role)
+        who = who_is(identity, role)
         presence = _Presence(speaker, identity, role, who, departed_at, UNHEARD, b"{}", now)
         self._present[client_id] = presence
         self._ids.setdefault(speaker, set()).add(client_id)
@@ -401,7 +384,7 @@ class AwarenessTable(Generic[SpeakerT]):
         self, client_id: int, presence: _Presence[SpeakerT], place: bytes | None
     ) -> None:
         presence.place = place
-        presence.state = self._stamped(presence.state, presence.who, place)
+        presence.state = stamped(presence.state, presence.who, place, has_places=self.has_places)
         presence.clock += 1
         self._changed[client_id] = None
 
@@ -419,49 +402,3 @@ class AwarenessTable(Generic[SpeakerT]):
 def _check_clock(clock: int) -> None:
     if clock > CLOCK_LIMIT:
         raise Malformed(f"an awareness clock above {CLOCK_LIMIT} is out of range")
-
-
-def _who(identity: Identity, role: Role) -> dict[str, str]:
-    """What the token says of somebody."""
-    identifier = str(identity.user_id)
-    return {
-        "id": identifier,
-        "name": identity.name or f"Guest {identifier[:4]}",
-        "role": role.value,
-        "kind": identity.kind.value,
-    }
-
-
-def _encode(fields: dict[str, Any]) -> bytes:
-    """As JSON.stringify writes it, so that what stock clients repeat is the same bytes."""
-    try:
-        return orjson.dumps(fields)
-    except TypeError:  # a lone surrogate, which only an escape can carry, or a very long number
-        return _ESCAPING_ENCODER.encode(fields).encode()
-
-
-def _parse_object(state: bytes) -> dict[str, Any]:
-    try:
-        fields = orjson.loads(state)
-    except ValueError:
-        fields = _parse_leniently(state)
-    if not isinstance(fields, dict):
-        raise Malformed("an awareness state must be a JSON object or null")
-    return fields
-
-
-def _parse_leniently(state: bytes) -> Any:
-    """JSON with half a surrogate pair, which JavaScript writes and orjson does not take."""
-    try:
-        return _DECODER.decode(state.decode())
-    except (ValueError, RecursionError):
-        raise Malformed("an awareness state is not valid JSON") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-# Made once: making them costs more than using them.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_ESCAPING_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))

@@ -161,7 +161,7 @@ def test_halves_of_surrogate_pairs_that_stay_are_found(monkeypatch: pytest.Monke
 
 
 def test_presence_that_says_who_one_likes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awareness, "_who", lambda *_: {"role": "host"})
+    monkeypatch.setattr(awareness, "who_is", lambda *_: {"role": "host"})
     spoken = targets(None)["presence"]
     seed = next(seed for seed in spoken.seeds() if b"cursor" in seed)
     with pytest.raises((AssertionError, KeyError)):
