@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from benchmarks import targets, workloads
+from benchmarks import workloads
 from benchmarks.fanout import other_note
 from benchmarks.load import Kind, Load, Outcome
 from benchmarks.report import Row, at_most

@@ -117,7 +117,7 @@ def _cell(row: Row, server: str, found: Found, scenario: str) -> str:
         return NOTHING
     ours = _value(row, found.get((scenario, THIS_SERVER)))
     wrong = " †" if _faults(found[scenario, server]) else ""
-    ratio = f" ({value / ours:.2g} x)" if ours and server != THIS_SERVER else ""
+    ratio = f" ({_ratio(value / ours)} x)" if ours and server != THIS_SERVER else ""
     return f"{_digits(value / row.divisor)}{ratio}{wrong}"
 
 
@@ -127,6 +127,10 @@ def _value(row: Row, result: Result | str | None) -> float | None:
 
 def _digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _remarks(found: Found) -> Iterator[str]:
