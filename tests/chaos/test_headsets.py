@@ -87,12 +87,12 @@ async def until_stored_at(room: LiveRoom, x: float) -> None:
     await until(is_there, within=RETURN_SECONDS, every=0.05)
 
 
-async def until_so_many_are_written_down(room: LiveRoom, people: int) -> None:
-    """Wait until so many are there, as rows have it."""
-    rows = "SELECT count(*) FROM xr_participants WHERE session_id = $1 AND left_at IS NULL"
+async def until_written_down(room: LiveRoom, *, there: int, ever: int) -> None:
+    """Wait until rows say that so many are there, of so many connections that ever were."""
+    rows = "SELECT (count(*) - count(left_at), count(*)) FROM xr_participants WHERE session_id = $1"
 
     async def are_there() -> bool:
-        return bool(await value(room, rows, room.session_id) == people)
+        return bool(await value(room, rows, room.session_id) == (there, ever))
 
     await until(are_there, within=RETURN_SECONDS, every=0.05)
 
@@ -132,7 +132,7 @@ async def test_a_worker_that_is_killed_leaves_no_ghosts_and_nothing_in_hands(
             await peer.until(lambda p=peer: p.present == {ada.client_id, ben.client_id})  # type: ignore[misc] # the same
             assert not peer.is_held("chair")
             assert peer.place_of("chair") == 2.0
-        await until_so_many_are_written_down(room, 2)
+        await until_written_down(room, there=2, ever=4)
 
         ben.move(1.0)
         await ada.until(lambda: ben.welcomes[-1].slot in ada.seen)
