@@ -82,6 +82,11 @@ class Member:
         """Who is told of its seconds."""
         self._on_tick = told
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has ended."""
+        return self._process.returncode
+
     async def stop(self) -> None:
         """Let it end; it has no work any more."""
         self._input.close()

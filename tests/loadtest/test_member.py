@@ -1,0 +1,75 @@
+"""The processes of a run, one at a time: what they say, and when they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from time import monotonic_ns
+
+import pytest
+
+from loadtest.member import Member
+from loadtest.plan import Plan
+from loadtest.seat import Seat
+from loadtest.targets.target import CannotRun
+from tests.loadtest.small_server import SmallServer
+
+PLAN = Plan("whiteboard", 2, 1, 30.0, 0.0, seed=1, processes=1, witnesses=1)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SmallServer]:
+    async with SmallServer() as running:
+        yield running
+
+
+async def started(module: str, seats: list[Seat]) -> Member:
+    """A process that has its job."""
+    member = await Member.start(module)
+    job = {"plan": PLAN.to_json(), "seats": [each.to_json() for each in seats]}
+    member.tell(job={**job, "acknowledges": True})
+    return member
+
+
+async def test_people_live_their_story_until_told_to_end_it(server: SmallServer) -> None:
+    third = asyncio.Event()
+    crew = await started("loadtest.worker", [server.seat(0), server.seat(1)])
+    crew.on_tick(lambda second, _: third.set() if second == 3 else None)
+    await crew.said("ready", 30)
+    crew.tell(go=monotonic_ns() - 3 * 10**9)  # three seconds ago: nobody has to wait for them
+    await asyncio.wait_for(third.wait(), 30)
+    crew.tell(end=True)
+    written = await crew.said("written", 30)
+    crew.tell(leave=True)
+    done = await crew.said("done", 30)
+    await crew.stop()
+    assert done["done"]["counts"]["joined"] == done["done"]["counts"]["left"] == 2
+    assert all(room == 0 and sent >= 0 for room, _, sent, _ in written["written"])
+    assert crew.status == 0
+
+
+@pytest.mark.parametrize("module", ["loadtest.worker", "loadtest.witnesses"])
+async def test_a_process_ends_when_nobody_is_there_to_tell_it_anything(
+    server: SmallServer, module: str
+) -> None:
+    member = await started(module, [server.seat(0), server.seat(1)])
+    await member.said("ready", 30)
+    member.tell(go=monotonic_ns())
+    await member.stop()
+    assert member.status == 1
+
+
+async def test_a_process_that_fails_says_why() -> None:
+    member = await Member.start("loadtest.worker")
+    member.tell(job={"plan": {}, "seats": []})
+    with pytest.raises(CannotRun, match="TypeError"):
+        await member.said("ready", 30)
+    await member.stop()
+
+
+async def test_a_room_that_cannot_be_prepared_is_no_run(server: SmallServer) -> None:
+    server.refusals = [4503]
+    member = await started("loadtest.witnesses", [server.seat(0), server.seat(1)])
+    with pytest.raises(CannotRun, match="4503"):
+        await member.said("ready", 30)
+    await member.stop()
