@@ -138,42 +138,52 @@ function stage(): Stage {
 
 test('what is named is joined once, and left when it is not named any more', () => {
   const { sessions, log } = stage()
-  sessions.keep(new Set(['a', 'b']))
+  sessions.keep(new Set(['a']), 0)
   const a = sessions.of('a')
-  sessions.keep(new Set(['a', 'c']))
+  sessions.keep(new Set(['a', 'b']), 1000)
+  sessions.keep(new Set(['a', 'c']), 2000)
   assert.equal(sessions.of('a'), a)
   assert.equal(sessions.of('b'), null)
-  sessions.keep(new Set())
+  sessions.leaveAll()
   assert.deepEqual(log, ['join a', 'join b', 'leave b', 'join c', 'leave a', 'leave c'])
 })
 
 test('not more are joined than a person has sockets for; one that goes makes room', () => {
   const { sessions } = stage()
   const named = new Set(['a', 'b', 'c', 'd', 'e'])
-  sessions.keep(named)
+  for (let second = 0; second < 9; second++) sessions.keep(named, 1000 * second)
+  assert.equal(sessions.of('d')?.id, 'd')
   assert.equal(sessions.of('e'), null)
   named.delete('b')
-  sessions.keep(named)
+  sessions.keep(named, 9000)
   assert.equal(sessions.of('e')?.id, 'e')
+})
+
+test('whoever changes names all the time makes nobody join all the time', () => {
+  const { sessions, log } = stage()
+  for (let frame = 0; frame < 180; frame++) sessions.keep(new Set([`s${frame}`]), frame * 16)
+  const joins = log.filter((entry) => entry.startsWith('join'))
+  assert.equal(joins.length, 3)
+  assert.equal(log.length, 2 * joins.length)
 })
 
 test('after a refusal the session is joined anew, with what the server has', () => {
   const { sessions, log, told, denials } = stage()
-  sessions.keep(new Set(['a']))
+  sessions.keep(new Set(['a']), 0)
   const before = sessions.of('a') as JoinedSession
   denials.get('a')?.('viewers only annotate')
   assert.ok(!sessions.has(before))
   assert.deepEqual(log, ['join a', 'leave a', 'join a'])
   assert.deepEqual(told, ['The board does not take it: viewers only annotate'])
-  sessions.keep(new Set())
+  sessions.leaveAll()
   denials.get('a')?.('too late')
   assert.equal(sessions.of('a'), null)
 })
 
 test('the page says so if something on a whiteboard is not stored yet', () => {
   const { sessions } = stage()
-  sessions.keep(new Set(['a']))
+  sessions.keep(new Set(['a']), 0)
   assert.equal(sessions.hasUnstored, false)
-  sessions.keep(new Set(['a', 'unstored']))
+  sessions.keep(new Set(['a', 'unstored']), 1000)
   assert.equal(sessions.hasUnstored, true)
 })

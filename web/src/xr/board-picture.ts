@@ -31,13 +31,13 @@ const NO_NAME: Farewell = {
   title: 'This board names no session',
   advice: 'Its properties.session_id is to be the id of one.'
 }
-const TOO_MANY: Farewell = {
-  title: 'Too many boards for one page',
-  advice: 'This one is shown when another one goes.'
+const WAITING: Farewell = {
+  title: 'Waiting to join',
+  advice: 'A page joins four sessions, one after the other.'
 }
 
 export function contentsOf(names: Names, session: JoinedSession | null): Contents {
-  if (session === null) return noticed(names.session === null ? NO_NAME : TOO_MANY)
+  if (session === null) return noticed(names.session === null ? NO_NAME : WAITING)
   const { board, presence, standing } = session
   if (standing.kind === 'joining') return noticed({ title: 'Joining…', advice: standing.trouble })
   if (standing.kind === 'over') {

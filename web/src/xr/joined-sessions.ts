@@ -4,6 +4,8 @@ import type { JoinedSession } from './joined-session.ts'
 
 /** The server gives a person ten sockets at once, and the room and other tabs want some. */
 const MOST = 4
+/** Who edits the room says what is joined; it lets nobody's page use up what the server allows. */
+const BETWEEN_JOINS_MS = 1000
 
 /** Joins a session, and says why it took something not. */
 export type Join = (id: string, onDenied: (reason: string) => void) => JoinedSession
@@ -12,21 +14,29 @@ export class JoinedSessions {
   readonly #join: Join
   readonly #tell: (words: string) => void
   readonly #joined = new Map<string, JoinedSession>()
+  #joinedAt = -Infinity
 
   constructor(join: Join, tell: (words: string) => void) {
     this.#join = join
     this.#tell = tell
   }
 
-  /** Leaves what is not named any more, and joins what now is, as long as there are not too many. */
-  keep(named: ReadonlySet<string>): void {
+  /** Leaves what is not named any more, and joins what now is: some, one after the other. */
+  keep(named: ReadonlySet<string>, now: number): void {
     for (const id of this.#joined.keys()) if (!named.has(id)) this.#leave(id)
     for (const id of named) {
-      if (!this.#joined.has(id) && this.#joined.size < MOST) this.renew(id)
+      if (this.#joined.size >= MOST || now - this.#joinedAt < BETWEEN_JOINS_MS) return
+      if (this.#joined.has(id)) continue
+      this.#joinedAt = now
+      this.renew(id)
     }
   }
 
-  /** Null: it is not joined, because there are too many. */
+  leaveAll(): void {
+    for (const id of this.#joined.keys()) this.#leave(id)
+  }
+
+  /** Null: it is not joined, or not yet. */
   of(id: string): JoinedSession | null {
     return this.#joined.get(id) ?? null
   }

@@ -42,35 +42,28 @@ export class NoteField {
   }
 
   close(): void {
-    const writing = this.#writing
+    const writing = this.#stop()
     if (writing === null) return
-    this.#writing = null // first: the field loses the focus, which closes, too
-    writing.mirror.dispose()
     const { session, id, isNew } = writing
     session.presence.select(null)
     if (isNew && this.#field.value.trim() === '') session.board.remove(id)
-    this.#hide()
   }
 
   /** Closes when what is written in has gone, or `isOn` says that its session has. */
   check(isOn: (session: JoinedSession) => boolean): void {
-    const writing = this.#writing
-    if (writing === null) return
-    const { session, id } = writing
-    if (!isOn(session)) this.#drop(writing)
+    if (this.#writing === null) return
+    const { session, id } = this.#writing
+    if (!isOn(session)) this.#stop()
     else if (session.board.get(id)?.isLocked !== false) this.close()
   }
 
-  /** As `close`, where nothing can be told to the session any more. */
-  #drop(writing: Writing): void {
-    this.#writing = null
-    writing.mirror.dispose()
-    this.#hide()
-  }
-
-  #hide(): void {
+  #stop(): Writing | null {
+    const writing = this.#writing
+    this.#writing = null // first: the field loses the focus, which closes, too
+    writing?.mirror.dispose()
     this.#field.blur() // browsers take the focus from what is hidden only with the next frame
     this.#frame.hidden = true
+    return writing
   }
 
   #onKey(event: KeyboardEvent): void {

@@ -83,7 +83,7 @@ export class Visit {
   /** Leaves what hangs on the walls, too. */
   end(): void {
     this.#isOver = true
-    this.#company.sessions.keep(new Set())
+    this.#company.sessions.leaveAll()
   }
 
   get #lane(): PoseLane {

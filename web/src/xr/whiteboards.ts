@@ -48,7 +48,8 @@ export class Whiteboards {
   show(now: number): void {
     const { furniture, sessions } = this.#around
     const boards = [...furniture.all.values()].filter(isWhiteboard).slice(0, MOST)
-    sessions.keep(new Set(boards.map(({ whiteboard }) => whiteboard.session).filter(isGiven)))
+    const named = boards.map(({ whiteboard }) => whiteboard.session).filter(isGiven)
+    sessions.keep(new Set(named), now)
     for (const board of boards) this.#show(board, now)
     const ids = new Set(boards.map(({ id }) => id))
     for (const id of this.#shown.keys()) if (!ids.has(id)) this.#remove(id)
