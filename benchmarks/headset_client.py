@@ -9,16 +9,19 @@ from struct import Struct
 from time import monotonic
 from typing import Final, NamedTuple
 
-from benchmarks import wire
 from benchmarks.dialects import Dialect
-from benchmarks.headset_walk import Walker
 from crdt_docs import pose_client
 from crdt_docs.messages import MessageType
 from crdt_docs.pose_fields import COUNT, FIELDS_AT, FRAME, TICK, WELCOME, Kind
 from crdt_docs.pose_messages import Device, Hello
 from crdt_docs.poses import POSE_SIZES
+from loadtest import wire
+from loadtest.walker import Walker
 
 READ_SIZE = 1 << 18
+POSE_MS: Final = 33
+"""From one pose to the next, as far as capture times say."""
+
 KEPT: Final = 1 << 10
 """Of so many of its last poses a headset knows when it sent them."""
 
@@ -96,7 +99,7 @@ class HeadsetClient:
         self._on_frame = on_frame
         self._is_open = False
         self._inbox = b""
-        self._outbox = wire.upgrade_request(address.port, address.path)
+        self._outbox = wire.upgrade_request("127.0.0.1", address.port, address.path)
         self.sock = socket.socket()
         self.sock.settimeout(0.0)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -113,7 +116,10 @@ class HeadsetClient:
             self.held_back += 1
             return
         self.sequence = (self.sequence + 1) & 0xFFFF
-        message = self.walker.message(self.ack, self.slot, self.generation, self.sequence)
+        captured = self.sequence * POSE_MS & 0xFFFF
+        message = self.walker.message(
+            self.ack, self.slot, self.generation, sequence=self.sequence, captured=captured
+        )
         self.sent_at[self.sequence % KEPT] = monotonic()
         self._send(message)
 

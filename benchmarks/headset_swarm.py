@@ -8,13 +8,14 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import dist
 from time import monotonic
 from typing import Final, Self
 
 from benchmarks.headset_client import KEPT, Address, HeadsetClient, poses_in
-from benchmarks.headset_walk import Walker
 from benchmarks.load import Delays
 from benchmarks.processes import CpuMeter, CpuUse
+from loadtest.walker import Walker
 
 NEAREST: Final = 20
 """So many count as near: a few less than are sent at full rate. Those at the edge come and go."""
@@ -170,7 +171,7 @@ class HeadsetSwarm:
 
     def _nearest(self, client: HeadsetClient) -> frozenset[int]:
         others = [each for each in self.clients if each is not client]
-        others.sort(key=lambda each: client.walker.distance(each.walker))
+        others.sort(key=lambda each: dist(client.walker.spot, each.walker.spot))
         return frozenset(each.slot for each in others[:NEAREST])
 
     # Moving

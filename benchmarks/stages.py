@@ -11,7 +11,6 @@ from pycrdt import merge_updates
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from benchmarks import wire
 from benchmarks.report import Row, at_most
 from benchmarks.scale import Scale
 from benchmarks.timing import cost_each
@@ -25,6 +24,7 @@ from crdt_docs.outline import DocumentLimits, Outline
 from crdt_docs.room import Room
 from crdt_docs.turn import Turn
 from crdt_docs.update_guard import UpdateFacts, walk_update
+from loadtest import wire
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Commit

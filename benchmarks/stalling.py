@@ -12,10 +12,11 @@ from typing import Any
 
 from pycrdt import Doc, Map
 
-from benchmarks import markers, wire
+from benchmarks import markers
 from benchmarks.swarm import Seat
 from benchmarks.writers import ROOT
 from crdt_docs.varint import read_var_uint
+from loadtest import wire
 
 RECEIVE_BUFFER = 16 * 1024
 """SO_RCVBUF: small, so that what waits soon waits at the server."""
@@ -108,7 +109,7 @@ class StallingMember:
             self.outcome.update = doc.get_update()
 
     def _enter(self, sock: socket.socket, doc: Doc[Any]) -> None:
-        sock.sendall(wire.upgrade_request(self._seat.port, self._seat.path))
+        sock.sendall(wire.upgrade_request("127.0.0.1", self._seat.port, self._seat.path))
         while (end := self._inbox.find(b"\r\n\r\n")) < 0:
             self._read(sock)
         del self._inbox[: end + 4]

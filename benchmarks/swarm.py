@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from time import monotonic, monotonic_ns
 from typing import Self
 
-from benchmarks import markers, wire
+from benchmarks import markers
 from benchmarks.dialects import Dialect
+from loadtest import wire
 
 READ_SIZE = 1 << 18
 SKIPPED_FROM = 4 << 20
@@ -83,7 +84,7 @@ class Connection:
         self.own_marks_received = 0
         self.kept: bytearray | None = None
         self._inbox = bytearray()
-        self._outbox = bytearray(wire.upgrade_request(seat.port, seat.path))
+        self._outbox = bytearray(wire.upgrade_request("127.0.0.1", seat.port, seat.path))
         self._own_tag = markers.tag(seat.number)
         self._skipping = 0
 

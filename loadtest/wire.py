@@ -79,7 +79,7 @@ def closing(payload: bytes) -> tuple[int, str]:
     return int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8", "replace")
 
 
-def read_header(data: bytes, at: int) -> tuple[int, int] | None:
+def read_header(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
     """(where the payload of an unmasked frame begins, its length); None: the header is not all
     there yet."""
     size = len(data) - at

@@ -6,34 +6,20 @@ import random
 import select
 import socket
 
-from benchmarks import wire
 from benchmarks.headset_client import Address, HeadsetClient, poses_in
-from benchmarks.headset_walk import Walker
 from benchmarks.headsets import Relay
 from benchmarks.scale import Scale
 from crdt_docs.pose_messages import PoseUp, frame, parse_from_client
-from crdt_docs.poses import decode_pose, head_only
+from crdt_docs.poses import head_only
+from loadtest import wire
+from loadtest.walker import Walker
 
 
 def said(walker: Walker, slot: int, sequence: int) -> PoseUp:
     """What the server reads of what somebody sends."""
-    message = parse_from_client(walker.message(9, slot, 2, sequence))
+    message = parse_from_client(walker.message(9, slot, 2, sequence=sequence, captured=0))
     assert isinstance(message, PoseUp)
     return message
-
-
-def test_a_walker_says_who_it_is_and_stays_near_its_spot() -> None:
-    walker = Walker(random.Random(1))
-    for sequence in (1, 2, 63, 64, 65, 65_535):
-        message = said(walker, 300, sequence)
-        pose = decode_pose(message.record)
-        assert (message.ack_tick, pose.slot, pose.generation, pose.sequence) == (
-            9, 300, 2, sequence,
-        )  # fmt: skip
-        x, _, z = pose.head.position
-        assert abs(x - walker.spot[0]) + abs(z - walker.spot[1]) < 0.2
-        assert pose.left is not None
-        assert pose.right is not None
 
 
 def test_the_poses_in_a_frame_are_found_whatever_parts_they_have() -> None:
@@ -41,7 +27,7 @@ def test_the_poses_in_a_frame_are_found_whatever_parts_they_have() -> None:
     records = [said(walker, slot, slot + 7).record for slot in range(3)]
     records[1] = head_only(records[1])
     assert list(poses_in(frame(5, 6, records))) == [(0, 7), (1, 8), (2, 9)]
-    assert list(poses_in(walker.message(0, 4, 0, 5))) == [(4, 5)]
+    assert list(poses_in(walker.message(0, 4, 0, sequence=5, captured=0))) == [(4, 5)]
 
 
 def test_pings_are_answered() -> None:
