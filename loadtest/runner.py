@@ -32,6 +32,8 @@ CHECK_SECONDS: Final = 300.0
 SOON: Final = SECOND // 2
 """Nanoseconds from telling all processes when the run begins to that."""
 
+ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+
 OnSecond = Callable[[Second], None]
 
 
@@ -40,7 +42,7 @@ def run(
 ) -> Result:
     """Run a scenario on a server.
 
-    SIGINT ends it early, with a result of what there is.
+    SIGINT and SIGTERM end it early, with a result of what there is.
 
     Args:
         target: entered by the caller, who may run more than one scenario on it.
@@ -123,16 +125,20 @@ class Runner:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """While this is entered, SIGINT only ends the run. Signals are for main threads."""
+        """While this is entered, these signals only end the run. They are for main threads."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._stopped.set)
+        before = [signal.getsignal(each) for each in ENDING]
+        for each in ENDING:
+            loop.add_signal_handler(each, self._stopped.set)
         try:
             yield
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            for each, handler in zip(ENDING, before, strict=True):
+                loop.remove_signal_handler(each)
+                signal.signal(each, handler)
 
     def _job(self, seats: Sequence[Seat]) -> dict[str, Any]:
         return {

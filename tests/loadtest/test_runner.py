@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
+from loadtest.cli import INTERRUPTED
 from loadtest.plan import Plan
 from loadtest.result import Result
 from loadtest.runner import run
@@ -159,3 +163,18 @@ def test_ctrl_c_ends_a_run_with_what_there_is(server: Collab) -> None:
     assert 0 < result.plan.seconds < 60
     assert result.totals.counts["marks_seen"] > 0
     assert result.checks.passed
+
+
+def test_sigterm_leaves_nothing_behind() -> None:
+    command = [sys.executable, "-m", "loadtest", "run", "whiteboard", "--people", "4"]
+    with subprocess.Popen([*command, "--target", "pycrdt-websocket"]) as process:
+        top = psutil.Process(process.pid)
+        started: list[psutil.Process] = []
+        while not any("loadtest.worker" in each.cmdline() for each in started):
+            assert process.poll() is None
+            started = top.children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == INTERRUPTED
+    assert len(started) >= 3
+    _, left = psutil.wait_procs(started, timeout=30)
+    assert left == []
