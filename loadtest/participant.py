@@ -172,6 +172,7 @@ class Participant:
 
     async def leave(self) -> None:
         """Say goodbye."""
+        self.show(self.presence.depart())
         self._is_leaving = True
         if self._connection is not None:
             await self._connection.close()

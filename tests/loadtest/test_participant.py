@@ -92,6 +92,7 @@ async def test_somebody_comes_and_goes(hall: Hall) -> None:
     assert not person.is_joined
     assert (hall.counted("joined"), hall.counted("left")) == (1, 1)
     assert hall.totals.closes == {}
+    assert hall.server.heard[-1].endswith(b"\x04null")
 
 
 async def test_joining_is_measured_from_when_it_was_due(hall: Hall) -> None:
