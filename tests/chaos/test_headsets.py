@@ -224,6 +224,29 @@ async def test_who_hangs_on_a_dead_line_fades_out_and_lets_go(server: ServerProc
         assert len(ada.wires) == 1
 
 
+async def test_no_ghost_of_a_straggler_or_of_who_is_back_within_the_same_second(
+    server: ServerProcess,
+) -> None:
+    """On one socket. That no pose is of a former seat each headset checks in all that it hears."""
+    async with two_in(await live_room(server)) as (ada, ben):
+        first = ada.welcomes[-1]
+        ada.move(1.0)
+        await ben.until(lambda: first.slot in ben.seen)
+        ada.say_bye()
+        ada.move(2.0)
+        await ben.until(lambda: ben.present == {ben.client_id})
+        ada.move(3.0)
+        ada.say_hello()
+        ada.move(4.0)  # it has not read its welcome yet
+        again = await ada.until_welcome(2)
+        await ben.until(lambda: ben.present == {ada.client_id, ben.client_id})
+        assert (again.slot, again.generation) != (first.slot, first.generation)
+        assert again.slot not in ben.seen
+        ada.move(5.0)
+        await ben.until(lambda: again.slot in ben.seen)
+        assert len(ben.roster) == 2
+
+
 @pytest.mark.timeout(120)
 async def test_a_late_joiner_needs_nobodys_help(server: ServerProcess) -> None:
     """Objects, roster, poses and what is held, while nothing comes through from anybody else."""

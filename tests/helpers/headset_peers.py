@@ -63,7 +63,7 @@ class HeadsetPeer(YjsPeer):
     async def connect(self, url: str, *, subprotocol: str | None = None) -> None:
         """Open a connection, and say hello."""
         await super().connect(url, subprotocol=subprotocol)
-        self.send(pose_client.hello(Hello(1, Device.VR_HEADSET, self.client_id)))
+        self.say_hello()
         self._tasks.append(asyncio.create_task(self._pulse()))
 
     async def _pulse(self) -> None:
@@ -77,6 +77,14 @@ class HeadsetPeer(YjsPeer):
         return self.welcomes[-1]
 
     # Saying
+
+    def say_hello(self) -> None:
+        """Ask for a seat."""
+        self.send(pose_client.hello(Hello(1, Device.VR_HEADSET, self.client_id)))
+
+    def say_bye(self) -> None:
+        """Give it up, and stay connected."""
+        self.send(pose_client.BYE)
 
     def move(self, x: float, *transforms: bytes) -> None:
         """Put its head somewhere."""
