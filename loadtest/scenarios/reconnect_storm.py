@@ -23,15 +23,18 @@ class ReconnectStorm(Scenario):
     thresholds = (Threshold("join.p95", at_most=2000.0), Threshold("seen.p95", at_most=500.0))
 
     async def person(self, me: Person) -> None:
-        """Pauses add up to the same for everybody, so that all are cut in the same moment."""
+        """Pauses add up to the same for everybody, so that all are cut in the same moment; between
+        storms everybody works at moments of their own."""
         await me.join()
         await me.pause(me.plan.ramp - me.plan.arrival(me.seat.number))
-        shape = habits.put(me)
+        shape, phase = habits.put(me), me.random.random()
         while me.is_running:
-            async for _ in habits.steps(me, STORM_EVERY - SPREAD, hertz=1.0):
+            await me.pause(phase)
+            async for _ in habits.steps(me, STORM_EVERY - SPREAD - 1.0, hertz=1.0):
                 x, y = habits.spot(me)
                 me.edit(me.board.move(shape, x, y))
                 me.point(x, y)
+            await me.pause(1.0 - phase)
             if me.is_running:
                 await self._storm(me)
 
