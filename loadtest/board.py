@@ -39,13 +39,11 @@ class Board:
     Attributes:
         clock: how many clocks were written.
         objects: ids of the objects that stand there, oldest first.
-        annotations: of the annotations.
     """
 
     def __init__(self, client: int, mark: Callable[[], str]) -> None:
         self.clock = 0
         self.objects: list[str] = []
-        self.annotations: list[str] = []
         self._client = client
         self._mark = mark
         self._made = 0
@@ -143,7 +141,6 @@ class Board:
             written.set(edit, "object_id", object_id)
         written.set(edit, "position", {"x": round(x), "y": round(y)})
         written.set(edit, "resolved", value=False)
-        self.annotations.append(annotation_id)
         return annotation_id, self._end(edit)
 
     def resolve(self, annotation_id: str, words: str) -> bytes:

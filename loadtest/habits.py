@@ -89,7 +89,8 @@ async def write(me: Person) -> None:
     async for _ in steps(me, words / WORDS_A_SECOND, WORDS_A_SECOND):
         me.edit(me.board.type_word(sticky))
     await me.pause(0.5)
-    me.edit(me.board.erase(sticky, LENGTH + 1))
+    if me.is_running:
+        me.edit(me.board.erase(sticky, LENGTH + 1))
 
 
 async def work(me: Person, calm: float = 1.0) -> None:
@@ -98,12 +99,13 @@ async def work(me: Person, calm: float = 1.0) -> None:
     Args:
         calm: how much longer than usual one looks.
     """
+    await look(me, calm)
     while me.is_running:
-        await look(me, calm)
-        (habit,) = me.random.choices((drag, wander, draw, write, build), weights=(3, 3, 2, 2, 1))
-        await habit(me)
         if len(me.board.objects) > KEPT:
             me.edit(me.board.delete(me.board.objects[0]))
+        (habit,) = me.random.choices((drag, wander, draw, write, build), weights=(3, 3, 2, 2, 1))
+        await habit(me)
+        await look(me, calm)
 
 
 async def watch(me: Person, seconds: float) -> None:

@@ -43,9 +43,10 @@ class AnnotationReview(Scenario):
             await habits.work(me)
 
     async def _review(self, me: Person) -> None:
+        await habits.look(me)
         while me.is_running:
-            await habits.look(me)
             await self._comment(me)
+            await habits.look(me)
 
     async def _comment(self, me: Person) -> None:
         """Say something about one of the stickies, and resolve it when it was read."""
@@ -54,4 +55,5 @@ class AnnotationReview(Scenario):
         me.edit(update)
         await habits.wander(me)
         await habits.look(me)
-        me.edit(me.board.resolve(remark, "Done."))
+        if me.is_running:
+            me.edit(me.board.resolve(remark, "Done."))

@@ -42,11 +42,12 @@ class SearchAndHistory(Scenario):
 
     async def _inquire(self, me: Person) -> None:
         note = await me.rest.create(_note("as it was"))
+        await habits.look(me)
         while me.is_running and note is not None:
-            await me.pause(me.random.uniform(0.5, 1.5))
             await self._look_up(me)
-            await me.pause(me.random.uniform(2.0, 4.0))
+            await habits.look(me)
             await self._regret(me, note)
+            await habits.look(me)
 
     async def _look_up(self, me: Person) -> None:
         """Find something, see how it came to be, and what the board was like then."""

@@ -36,9 +36,10 @@ class XrMeeting(Scenario):
         await me.headset.hello()
         box, update = me.board.furniture(*_place(me))
         me.edit(update)
+        await habits.look(me)
         while me.is_running:
-            await habits.look(me)
             await (self._drag(me, box) if is_at_desktop else self._carry(me, box))
+            await habits.look(me)
 
     async def _carry(self, me: Person, box: str) -> None:
         """Take it into a hand, walk with it, and put it down."""
