@@ -32,12 +32,12 @@ async def started(module: str, seats: list[Seat]) -> Member:
 
 
 async def test_people_live_their_story_until_told_to_end_it(server: SmallServer) -> None:
-    third = asyncio.Event()
+    joined = asyncio.Event()
     crew = await started("loadtest.worker", [server.seat(0), server.seat(1)])
-    crew.on_tick(lambda second, _: third.set() if second == 3 else None)
+    crew.on_tick(lambda _, tick: joined.set() if tick["connected"] == 2 else None)
     await crew.said("ready", 30)
     crew.tell(go=monotonic_ns() - 3 * 10**9)  # three seconds ago: nobody has to wait for them
-    await asyncio.wait_for(third.wait(), 30)
+    await asyncio.wait_for(joined.wait(), 30)
     crew.tell(end=True)
     written = await crew.said("written", 30)
     crew.tell(leave=True)
