@@ -76,14 +76,29 @@ class Measures:
     seconds to the whole.
     """
 
-    __slots__ = ("_begun", "_closes", "_counts", "_delays", "_errors", "_phase", "_second", "_sums")
+    __slots__ = (
+        "_begun",
+        "_closes",
+        "_counts",
+        "_counts_told",
+        "_delays",
+        "_errors",
+        "_phase",
+        "_second",
+        "_sums",
+        "_ticked",
+        "_told",
+    )
 
     def __init__(self) -> None:
         self._phase = Phase.ARRIVING
         self._begun = 0
+        self._ticked: int | None = None
         self._second = tuple(Histogram() for _ in Delay)
+        self._told = tuple(Histogram() for _ in Delay)  # by the next tick, counted or not
         self._delays = tuple(Histogram() for _ in Delay)
         self._counts = [0] * len(Count)
+        self._counts_told = [0] * len(Count)
         self._sums = [0] * len(Count)
         self._closes: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
@@ -95,14 +110,16 @@ class Measures:
 
     def begin(self, now: int) -> None:
         """People have arrived: from now on all counts."""
-        self._fold()
+        self._enter(Phase.MEASURED)
         self._begun = now
-        self._phase = Phase.MEASURED
 
     def end(self) -> None:
         """Nobody writes any more. Delays still count: of what was written before."""
+        self._enter(Phase.DRAINING)
+
+    def _enter(self, phase: Phase) -> None:
         self._fold()
-        self._phase = Phase.DRAINING
+        self._phase = phase
 
     def delay(self, what: Delay, now: int, nanoseconds: int, weight: int = 1) -> None:
         """Something took so long, and is complete now; it stands for `weight` of its kind."""
@@ -136,22 +153,23 @@ class Measures:
         """What happened since the last call, as a JSON object: `merge_seconds` reads it.
 
         Args:
-            now: nanoseconds; handed on, for whoever puts the seconds of processes side by side.
+            now: nanoseconds. It was measured if measuring had begun when it did.
         """
-        second = {
-            "now": now,
-            "is_measured": self.is_measuring,
-            "delays": _by_name(self._second),
-            "counts": dict(zip(COUNTS, self._counts, strict=True)),
-        }
         self._fold()
-        connected = self._sums[Count.JOINED] - self._sums[Count.LEFT]
-        return {
-            **second,
-            "connected": connected,
+        is_whole = self._ticked is None or self._begun <= self._ticked
+        second = {
+            "is_measured": self.is_measuring and is_whole,
+            "delays": _by_name(self._told),
+            "counts": dict(zip(COUNTS, self._counts_told, strict=True)),
+            "connected": self._sums[Count.JOINED] - self._sums[Count.LEFT],
             "closes": self._closes.total(),
             "errors": self._errors.total(),
         }
+        for each in self._told:
+            each.at.clear()
+        self._counts_told = [0] * len(Count)
+        self._ticked = now
+        return second
 
     def dump(self) -> dict[str, Any]:
         """The whole until now, as a JSON object: `Totals.merge` reads it."""
@@ -164,14 +182,16 @@ class Measures:
         }
 
     def _fold(self) -> None:
-        """Add this second to the whole, as far as it counts, and begin another."""
+        """Add what there is to what the next tick tells, and to the whole as far as it counts."""
         is_counted = self._phase is Phase.MEASURED
         has_delays = self._phase is not Phase.ARRIVING
-        for what, second, whole in zip(Delay, self._second, self._delays, strict=True):
+        for what, now in zip(Delay, self._second, strict=True):
+            self._told[what].merge(now.at.items())
             if has_delays or what is Delay.JOIN:
-                whole.merge(second.at.items())
-            second.at.clear()
+                self._delays[what].merge(now.at.items())
+            now.at.clear()
         for each in Count:
+            self._counts_told[each] += self._counts[each]
             if is_counted or each in _ALWAYS:
                 self._sums[each] += self._counts[each]
             self._counts[each] = 0

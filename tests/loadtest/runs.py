@@ -57,7 +57,7 @@ def _second(
     for each in processes:
         _happen(each, plan, at, slower, random)
     use = Use(0.5 + random.random() / 10, 80 * 2**20 + at * 2**17, 0.3)
-    return merge_seconds(at, [each.tick(now) for each in processes], use)
+    return merge_seconds(at, [each.tick(now + SECOND) for each in processes], use)
 
 
 def _happen(measures: Measures, plan: Plan, at: int, slower: float, random: Random) -> None:

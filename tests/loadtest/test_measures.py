@@ -70,9 +70,22 @@ def test_a_second_is_what_happened_since_the_one_before() -> None:
     assert (second.frames, second.connected, second.seen_p50) == (0, 3, None)
 
 
-def _second(*measures: Measures) -> Second:
-    ticks = [orjson.loads(orjson.dumps(each.tick(0))) for each in measures]
+def _second(*measures: Measures, now: int = 0) -> Second:
+    ticks = [orjson.loads(orjson.dumps(each.tick(now))) for each in measures]
     return merge_seconds(0, ticks, Use())
+
+
+def test_a_second_in_which_the_measuring_begins_is_whole_and_not_measured() -> None:
+    measures = Measures()
+    measures.tick(SECOND)
+    measures.count(Count.FRAMES_IN, 3)
+    measures.delay(Delay.SEEN, 2 * SECOND, MILLISECOND)
+    measures.begin(2 * SECOND)
+    measures.count(Count.FRAMES_IN, 4)
+    both = _second(measures, now=2 * SECOND + 1)
+    assert (both.frames, both.seen_p50, both.is_measured) == (7, 1.0, False)
+    assert _second(measures, now=3 * SECOND).is_measured
+    assert _totals(measures).counts["frames_in"] == 4
 
 
 def test_a_second_of_many_processes_is_one_second() -> None:
@@ -87,6 +100,15 @@ def test_a_second_of_many_processes_is_one_second() -> None:
     assert second.marks == 10
     assert second.closes == 1
     assert (second.seen_p50, second.seen_p95) == (10.007, 90.047)
+
+
+def test_a_second_that_begins_with_the_measuring_is_measured() -> None:
+    measures = Measures()
+    measures.tick(SECOND + 1)  # told a little late, and
+    measures.begin(SECOND)  # begun later still, but when it was due
+    assert _second(measures, now=2 * SECOND).is_measured
+    measures.end()
+    assert not _second(measures, now=3 * SECOND).is_measured
 
 
 def test_a_run_is_measured_when_it_is_for_all_processes() -> None:
