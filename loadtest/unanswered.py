@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pycrdt import merge_updates
 
@@ -12,6 +12,8 @@ from loadtest.dialects import EMPTY_UPDATE
 
 KEPT: Final = 1_000
 """Of so many of its last edits a client has the bytes where it is never told what is stored."""
+
+_NO_STRUCTS: Final = b"\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,27 @@ class Written:
     acknowledged: int
 
 
+class _Due(NamedTuple):
+    """What an answer will be of: the edits up to this one, which was due then (0: a step 2)."""
+
+    number: int
+    clock: int
+    due: int
+
+
+_NOTHING: Final = _Due(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Edit:
+    number: int
     clock: int
     update: bytes
+
+    def is_missing(self, known: int) -> bool:
+        """Whether a server that knows the clocks below lacks it. Of deletions clocks do not tell:
+        they have none, and clients send all that they know of."""
+        return self.clock > known or self.update.startswith(_NO_STRUCTS)
 
 
 class Unanswered:
@@ -51,7 +70,8 @@ class Unanswered:
         self._is_answered = is_answered
         self._is_refused = False
         self._edits: deque[_Edit] = deque(maxlen=None if is_answered else KEPT)
-        self._due: deque[tuple[int, int]] = deque()
+        self._due: deque[_Due] = deque()
+        self._written = 0
         self._answers = 0
 
     @property
@@ -72,9 +92,10 @@ class Unanswered:
             due: when it was.
         """
         self.sent = clock
-        self._edits.append(_Edit(clock, update))
+        self._written += 1
+        self._edits.append(_Edit(self._written, clock, update))
         if self._is_answered:
-            self._due.append((clock, due))
+            self._due.append(_Due(self._written, clock, due))
 
     def missing(self, known: int) -> bytes:
         """What the server lacks, as one update, to be sent as a step 2.
@@ -82,9 +103,9 @@ class Unanswered:
         Args:
             known: the clock up to which it has this client's edits.
         """
-        lacking = [each.update for each in self._edits if each.clock > known]
+        lacking = [each.update for each in self._edits if each.is_missing(known)]
         if self._is_answered:
-            self._due.append((self.sent if lacking else 0, 0))
+            self._due.append(_Due(self._written, self.sent, 0) if lacking else _NOTHING)
         return merge_updates(*lacking) if lacking else EMPTY_UPDATE
 
     def stored(self, count: int, *, is_total: bool) -> list[int]:
@@ -92,8 +113,8 @@ class Unanswered:
         fresh = count - self._answers if is_total else count
         self._answers += fresh
         answered = [self._due.popleft() for _ in range(min(fresh, len(self._due)))]
-        self._note_stored(max((clock for clock, _ in answered), default=0))
-        return [due for _, due in answered if due]
+        self._note_stored(max(answered, default=_NOTHING))
+        return [each.due for each in answered if each.due]
 
     def refused(self, *, is_answer: bool) -> None:
         """An edit was refused. From now on nothing more is said to be stored: nobody says which
@@ -106,9 +127,9 @@ class Unanswered:
         if is_answer:
             self.stored(1, is_total=False)
 
-    def _note_stored(self, clock: int) -> None:
+    def _note_stored(self, last: _Due) -> None:
         if self._is_refused:
             return
-        self.acknowledged = max(self.acknowledged, clock)
-        while self._edits and self._edits[0].clock <= self.acknowledged:
+        self.acknowledged = max(self.acknowledged, last.clock)
+        while self._edits and self._edits[0].number <= last.number:
             self._edits.popleft()

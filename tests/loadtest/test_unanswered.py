@@ -57,6 +57,30 @@ def test_what_the_server_lacks_is_one_update_in_order() -> None:
     doc.apply_update(unanswered.missing(board.clock - 3))
 
 
+def test_a_deletion_is_sent_again_until_it_is_answered_whatever_clocks_are_known() -> None:
+    board, unanswered = written(2)
+    doc: Doc[Any] = Doc()
+    doc.apply_update(unanswered.missing(0))
+    unanswered.wrote(board.clock, board.delete(board.objects[0]), 3)
+    unanswered.connected()
+
+    doc.apply_update(unanswered.missing(board.clock))
+
+    assert len(doc.get("objects", type=Map)) == 0
+    assert unanswered.stored(1, is_total=True) == []
+    assert unanswered.missing(board.clock) == EMPTY_UPDATE
+
+
+def test_an_answer_to_what_came_before_a_deletion_is_none_to_it() -> None:
+    board, unanswered = written(2)
+    unanswered.wrote(board.clock, board.delete(board.objects[0]), 3)
+
+    unanswered.stored(2, is_total=True)
+
+    assert unanswered.acknowledged == board.clock
+    assert unanswered.missing(board.clock) != EMPTY_UPDATE
+
+
 def test_a_new_connection_counts_from_the_beginning() -> None:
     _, unanswered = written(3)
     unanswered.stored(3, is_total=True)
