@@ -1,6 +1,7 @@
 """What a run found: one JSON file with everything, that is compared, shown and kept.
 
-Delays are in milliseconds, CPU in shares of one core (1.0 is all of it), memory in bytes.
+Delays are in milliseconds, and in the histograms (HdrHistogram, V2 compressed, base64) in
+microseconds; CPU is in shares of one core (1.0 is all of it), memory in bytes.
 """
 
 from __future__ import annotations
