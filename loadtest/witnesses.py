@@ -23,8 +23,11 @@ from loadtest.seat import Seat
 from loadtest.timeline import SECOND
 from loadtest.witness import Copy, Lost, Witness
 
-SETTLE_SECONDS: Final = 10.0
-"""So long after the end all copies may still differ: what was written is on its way."""
+BUSY_SECONDS: Final = 20.0
+"""For so long after the end a server may go on delivering what was written."""
+
+SETTLE_SECONDS: Final = 5.0
+"""So long after that copies may still differ."""
 
 DELIVERED: Final = Count.MARKS_SEEN.name.lower()
 QUIET_SECONDS: Final = 0.5
@@ -158,7 +161,7 @@ class Wardens:
 
 async def _quiet(witnesses: Sequence[Witness]) -> None:
     """Returns when nothing has come for a moment, or will not stop coming."""
-    for _ in range(int(SETTLE_SECONDS / QUIET_SECONDS)):
+    for _ in range(int(BUSY_SECONDS / QUIET_SECONDS)):
         heard_at = max((each.heard_at for each in witnesses), default=0)
         if monotonic_ns() - heard_at > QUIET_SECONDS * SECOND:
             return
@@ -216,9 +219,7 @@ async def work() -> None:
     counting = asyncio.create_task(_count(plan, await told(lines, "go"), measures))
     checks = await wardens.check(map(tuple, await told(lines, "check")))
     counting.cancel()
-    lines.say(
-        checks=asdict(checks), delivered=measures.dump()["counts"][Count.MARKS_SEEN.name.lower()]
-    )
+    lines.say(checks=asdict(checks), delivered=measures.dump()["counts"][DELIVERED])
     await told(lines, "leave")
     await wardens.leave()
     lines.say(done={})

@@ -37,6 +37,7 @@ class Crew:
         self._plan = shared.plan
         self._measures = shared.measures
         self._start = shared.start
+        self._second = 0
         self._people = [Participant(seat, shared) for seat in seats]
 
     async def play(self) -> None:
@@ -52,12 +53,14 @@ class Crew:
         told = asyncio.create_task(self._lines.next())
         await asyncio.wait((measuring, told), return_when=asyncio.FIRST_COMPLETED)
         await _cancelled([ticks, measuring])
+        if self._second < int(self._plan.ramp + self._plan.seconds) and not told.done():
+            self._say_second()  # the last one is over at the same time as everything
         self._measures.end()
         if told.done():
             told.result()  # to end early
             told = asyncio.create_task(self._lines.next())
-        else:
-            await self._drain(stories)
+            await _cancelled(stories)
+        await self._drain(stories)
         await _cancelled(stories)
         self._note_what_is_missing()
         self._lines.say(written=self._written())
@@ -86,11 +89,13 @@ class Crew:
         await _until(begin + int(self._plan.seconds * SECOND))
 
     async def _tick(self) -> None:
-        second = 0
         while True:
-            second += 1
-            await _until(self._start + second * SECOND)
-            self._lines.say(tick=self._measures.tick(monotonic_ns()), second=second)
+            await _until(self._start + (self._second + 1) * SECOND)
+            self._say_second()
+
+    def _say_second(self) -> None:
+        self._second += 1
+        self._lines.say(tick=self._measures.tick(monotonic_ns()), second=self._second)
 
     async def _drain(self, stories: list[asyncio.Task[None]]) -> None:
         for each in self._people:
@@ -101,16 +106,17 @@ class Crew:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _is_drained(self, stories: list[asyncio.Task[None]]) -> bool:
-        """Whoever has a story to go on with is there, and what they wrote is stored."""
+        """What people wrote who are there is stored; whoever is not there will not come back."""
         return all(
-            story.done() or (person.is_joined and not person.unanswered)
+            not person.unanswered if person.is_joined else story.done()
             for person, story in zip(self._people, stories, strict=True)
         )
 
     def _note_what_is_missing(self) -> None:
-        waiting = sum(each.unanswered for each in self._people if each.is_joined)
+        waiting = [each.unanswered for each in self._people if each.is_joined and each.unanswered]
         if waiting:
-            self._measures.error(f"{waiting} messages were never said to be stored")
+            messages, people = sum(waiting), len(waiting)
+            self._measures.error(f"{messages} messages of {people} people were never called stored")
 
     def _written(self) -> list[tuple[int, int, int, int]]:
         """Room, client, clock sent and clock acknowledged of everybody who wrote."""

@@ -132,6 +132,7 @@ def test_a_server_that_says_late_what_is_stored_is_caught(server: Collab) -> Non
         result = run_behind(server, proxy)
     assert "stored.p95" in failed(result)
     assert result.totals.delays["stored"].summary()["p50"] > 1000
+    assert result.totals.errors == {}  # what was written last was waited for
     assert result.checks.passed
 
 
