@@ -187,8 +187,8 @@ class Connection(asyncio.Protocol):
         return answer[begin:] if begin else b""
 
     def _refuse(self, error: wire.NotAWebSocket) -> None:
-        if not self._opened.done():
-            self._opened.set_exception(error)
+        fail(self._opened, error)
+        self._end(NO_CLOSE_FRAME, str(error))
         self.cut()
 
     def _count(self, data: bytes, since: int) -> None:
@@ -241,6 +241,12 @@ class Connection(asyncio.Protocol):
         self.is_open = False
         self.code, self.reason = code, reason
         self._ended.set_result(None)
-        if not self._opened.done():
-            self._opened.set_exception(ConnectionResetError(reason))
+        fail(self._opened, ConnectionResetError(reason))
         self._listener.ended(code, reason)
+
+
+def fail(waited_for: asyncio.Future[None], error: Exception) -> None:
+    """Tell whoever waits, if anybody does: who went before is not to blame for not asking."""
+    if not waited_for.done():
+        waited_for.set_exception(error)
+        waited_for.exception()  # else it is logged as never retrieved

@@ -12,6 +12,7 @@ from crdt_docs.errors import Malformed
 from crdt_docs.pose_fields import FIELDS_AT, FRAME, VERSION, WELCOME, Kind
 from crdt_docs.pose_messages import Claim, Deny, Device, Hello, Hold, Holds, Release
 from crdt_docs.poses import Transform, encode_transform
+from loadtest.connection import fail
 from loadtest.measures import Count, Delay, Measures
 from loadtest.sightings import Sightings
 from loadtest.timeline import Timeline
@@ -103,8 +104,8 @@ class Headset:
         self._moved.clear()
         if self._walk is not None:
             self._walk.cancel()
-        if self._welcome is not None and not self._welcome.done():
-            self._welcome.set_exception(why)
+        if self._welcome is not None:
+            fail(self._welcome, why)
         for object_id in list(self._claims):
             self._decide(object_id, is_granted=False)
 

@@ -16,7 +16,7 @@ from crdt_docs.messages import MessageType
 from crdt_docs.update_guard import walk_state_vector
 from loadtest import marks
 from loadtest.board import Board
-from loadtest.connection import NO_CLOSE_FRAME, Connection
+from loadtest.connection import NO_CLOSE_FRAME, Connection, fail
 from loadtest.dialects import Answered, Asked, Dialect, Refused, Stored
 from loadtest.headset import Headset
 from loadtest.measures import Count, Delay, Measures
@@ -259,8 +259,8 @@ class Participant:
             if code not in self._expected_closes:
                 self.measures.close(code, reason)
             self._gone = gone
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_exception(gone)
+        if self._arrival is not None:
+            fail(self._arrival, gone)
 
     def _hear(self, message: bytes) -> None:
         match self._dialect.hear(message):

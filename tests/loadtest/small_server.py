@@ -6,7 +6,10 @@ async with SmallServer() as server:
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -14,6 +17,20 @@ from websockets.exceptions import ConnectionClosed
 
 from crdt_docs import messages
 from loadtest.seat import Seat
+
+
+@asynccontextmanager
+async def refusing_server() -> AsyncIterator[int]:
+    """The port of a server that speaks HTTP and no WebSocket."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 class SmallServer:

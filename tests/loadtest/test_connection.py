@@ -21,7 +21,7 @@ from loadtest.measures import Count, Delay, Measures, Totals
 from loadtest.seat import Seat
 from tests.helpers.certificates import write_certificate
 from tests.loadtest.server_frames import server_frame
-from tests.loadtest.small_server import SmallServer
+from tests.loadtest.small_server import SmallServer, refusing_server
 
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n"
 ACCEPTED = UPGRADED + b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -256,14 +256,7 @@ async def test_tls_is_spoken_with_who_is_trusted(certificate: Path) -> None:
 
 
 async def test_who_is_no_websocket_says_so() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with refusing_server() as port:
         seat = Seat(0, 0, "127.0.0.1", port, is_tls=False, path="/")
         with pytest.raises(wire.NotAWebSocket, match="503"):
             await Connection(seat, Listening(), Measures()).connect()

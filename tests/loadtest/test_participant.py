@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from time import monotonic_ns
 from typing import Any
 
@@ -19,7 +21,7 @@ from loadtest.measures import Measures, Totals
 from loadtest.participant import FIRST_BACKOFF, Gone, Participant, Shared
 from loadtest.plan import Plan
 from loadtest.timeline import SECOND
-from tests.loadtest.small_server import SmallServer
+from tests.loadtest.small_server import SmallServer, refusing_server
 
 PLAN = Plan("none", people=4, rooms=1, seconds=60, ramp=0, seed=1, processes=1, witnesses=0)
 
@@ -31,13 +33,13 @@ class Hall:
         self.server = server
         self.measures = Measures()
         self.people: list[Participant] = []
-        self._shared = Shared(PLAN, self.measures, monotonic_ns(), api)
+        self.shared = Shared(PLAN, self.measures, monotonic_ns(), api)
         self.measures.begin(0)
 
     def person(self, *, acknowledges: bool = True) -> Participant:
         """One more, who has not come yet."""
         seat = self.server.seat(len(self.people), acknowledges=acknowledges)
-        self.people.append(Participant(seat, self._shared))
+        self.people.append(Participant(seat, self.shared))
         return self.people[-1]
 
     async def joined(self, *, acknowledges: bool = True) -> Participant:
@@ -152,6 +154,23 @@ async def test_who_is_turned_away_comes_again(hall: Hall, monkeypatch: pytest.Mo
     assert hall.totals.delays["join"].count == 1
 
 
+async def test_who_finds_nobody_or_something_else_comes_again_without_a_fuss(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed on the way is counted, and not logged besides as never retrieved."""
+    fuss: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: fuss.append(context))
+    monkeypatch.setattr("loadtest.participant.JOIN_SECONDS", 0.3)
+    async with refusing_server() as port:
+        for seat in (replace(hall.server.seat(), port=each) for each in (1, port)):
+            with pytest.raises(Gone, match="in time"):
+                await Participant(seat, hall.shared).join()
+    gc.collect()
+    assert fuss == []
+    assert len([text for text in hall.totals.errors if "no connection" in text]) == 2
+    assert set(hall.totals.closes) == {"0"}
+
+
 async def test_who_is_told_never_does_not(hall: Hall) -> None:
     hall.server.refusals = [4403]
     with pytest.raises(Gone, match="4403"):
@@ -226,7 +245,7 @@ async def test_presence_is_shown_on_coming_and_renewed_while_it_does_not_change(
 
 async def test_the_same_seed_throws_the_same_dice(hall: Hall) -> None:
     one, other = hall.person(), hall.person()
-    again = Participant(one.seat, hall._shared)
+    again = Participant(one.seat, hall.shared)
     assert one.random.random() == again.random.random() != other.random.random()
     assert one.client == again.client != other.client
 
