@@ -22,7 +22,7 @@ class MemoryXrTables:
     """All rows, by their keys: of members room and user, of participants session and connection.
 
     Attributes:
-        unemptied: sessions that have ended, and left something in their room (XRS-7).
+        unemptied: sessions that have ended, and left something in their room (XRS-8).
     """
 
     rooms: dict[UUID, XrRoom] = field(default_factory=dict)

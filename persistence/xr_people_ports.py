@@ -1,10 +1,10 @@
 """Who is in the sessions of rooms, and what they look like, as protocols and their types.
 
-XRS-4 A connection is one participant of a session, and stays the person's who opened it: somebody
-      may be there with two devices.
-XRS-5 Of two places somebody was seen at, the later one counts, whichever is told first.
-XRS-6 Nobody has two default avatars.
-XRS-7 What a crash left open is closed when the server starts.
+XRS-4  A connection is one participant of a session, and stays the person's who opened it: somebody
+       may be there with two devices.
+XRS-5  Of two places somebody was seen at, the later one counts, whichever is told first.
+XRS-6  Nobody has two default avatars.
+XRS-7  What a crash left open is closed when the server starts.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Rooms, who may open them, and their sessions, as protocols and their types.
 
-XRS-1 Who may open a room: whoever has a row as its member, with the role of that row, also one that
-      says that they were removed; its creator is given one, as host. A room keeps a host.
-XRS-2 A room has one session that has not ended, or none. Whoever starts one finds the one that is
-      there.
-XRS-3 With a session, all who take part in it are gone; with a deleted room, its session is over.
-XRS-7 A room is to be emptied (LIF-4) from when its session ends until it is said that it was. That
-      is stored with the end. A deleted room is not.
+XRS-1  Who may open a room: whoever has a row as its member, with the role of that row, also one
+       that says that they were removed; its creator is given one, as host. A room keeps a host.
+XRS-2  A room has one session that has not ended, or none. Whoever starts one finds the one that is
+       there.
+XRS-3  With a session, all who take part in it are gone; with a deleted room, its session is over.
+XRS-8  A room is to be emptied (LIF-4) from when its session ends until it is said that it was. That
+       is stored with the end. A deleted room is not.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ BEFORE_ALL_ROOMS: Final = UUID(int=0)
 
 
 class ToEmpty(NamedTuple):
-    """A room that is to be emptied, and the sessions after which (XRS-7)."""
+    """A room that is to be emptied, and the sessions after which (XRS-8)."""
 
     room: XrRoom
     session_ids: tuple[UUID, ...]
@@ -281,7 +281,7 @@ class XrSessionStore(Protocol):
         """Mark it ended, once, and all who are in it gone. None when unknown."""
 
     async def to_empty(self, room_id: UUID) -> ToEmpty | None:
-        """The room, if it is to be emptied (XRS-7) and has no session now."""
+        """The room, if it is to be emptied (XRS-8) and has no session now."""
 
     async def all_to_empty(
         self, *, after: UUID = BEFORE_ALL_ROOMS, limit: int = 100

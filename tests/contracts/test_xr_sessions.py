@@ -72,7 +72,7 @@ async def left(xr: XrStores) -> dict[int, set[int]]:
     return {each.room.id.int: {number.int for number in each.session_ids} for each in found}
 
 
-async def test_xrs_7_a_room_is_to_be_emptied_from_the_end_of_its_session(xr: XrStores) -> None:
+async def test_xrs_8_a_room_is_to_be_emptied_from_the_end_of_its_session(xr: XrStores) -> None:
     await xr.sessions.start(a_session(10))
     await xr.sessions.start(a_session(20, room=2))
     assert await left(xr) == {}
@@ -85,7 +85,7 @@ async def test_xrs_7_a_room_is_to_be_emptied_from_the_end_of_its_session(xr: XrS
     assert await left(xr) == {2: {20}}
 
 
-async def test_xrs_7_not_while_there_is_another_session(xr: XrStores) -> None:
+async def test_xrs_8_not_while_there_is_another_session(xr: XrStores) -> None:
     await xr.sessions.start(a_session(10))
     await xr.sessions.end(SESSION, LATER)
     await xr.sessions.start(a_session(11))
@@ -96,7 +96,7 @@ async def test_xrs_7_not_while_there_is_another_session(xr: XrStores) -> None:
     assert await left(xr) == {}
 
 
-async def test_xrs_7_nor_once_it_was_deleted(xr: XrStores) -> None:
+async def test_xrs_8_nor_once_it_was_deleted(xr: XrStores) -> None:
     await xr.sessions.start(a_session(10))
     await xr.sessions.start(a_session(20, room=2))
     await xr.sessions.end(SESSION, LATER)
@@ -107,7 +107,7 @@ async def test_xrs_7_nor_once_it_was_deleted(xr: XrStores) -> None:
     assert await left(xr) == {}
 
 
-async def test_xrs_7_all_of_them_come_in_pages(xr: XrStores) -> None:
+async def test_xrs_8_all_of_them_come_in_pages(xr: XrStores) -> None:
     for number in range(1, 6):
         await xr.rooms.create(a_room(number))
         await xr.sessions.start(a_session(10 * number, room=number))

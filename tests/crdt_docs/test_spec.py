@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "crdt_docs" / "SPEC.md"
-FAMILIES = "LIF|XRB|HOC|FRM|GRD|ACC|RUL|ROM|AWR|LOG|EPG|LCK|HST|PRJ|EDT|SVG|PST|TOK|POS"
+FAMILIES = "LIF|XRB|XRS|HOC|FRM|GRD|ACC|RUL|ROM|AWR|LOG|EPG|LCK|HST|PRJ|EDT|SVG|PST|TOK|POS"
 
 _IN_SPEC = re.compile(rf"^- \*\*((?:{FAMILIES})-\d+)\*\* ", re.MULTILINE)
 _IN_MODULE = re.compile(rf"^((?:{FAMILIES})-\d+) {{2,}}\S", re.MULTILINE)
