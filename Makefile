@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 \
 	| sort -r | head -1 | cut -d' ' -f2)
 BIN := .venv/bin
 NODE_DIR := tests/interop/node
+PEERS := $(patsubst %,loadtest/targets/node/%/node_modules/.installed,hocuspocus y-websocket-server)
 JOBS ?= 2
 
 # Hundreds of servers are started by the tests: none shall compile all of the code for itself.
@@ -46,13 +47,17 @@ web/dist/.built: web/node_modules/.installed web/package.json web/package-lock.j
 $(NODE_DIR)/node_modules/.installed: $(NODE_DIR)/package.json $(NODE_DIR)/package-lock.json
 	if command -v npm >/dev/null; then cd $(NODE_DIR) && npm ci --no-audit --no-fund --silent && touch node_modules/.installed; fi
 
+# Other servers that the load test is run on; without npm likewise.
+$(PEERS): %/node_modules/.installed: %/package.json %/package-lock.json
+	if command -v npm >/dev/null; then cd $* && npm ci --no-audit --no-fund --silent && touch node_modules/.installed; fi
+
 # Everything, few seeds, short clocks. The page is built before, and not by two test processes at
 # once. One file, one process: what the tests of a file share is made once.
-test: install page $(NODE_DIR)/node_modules/.installed
+test: install page $(NODE_DIR)/node_modules/.installed $(PEERS)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not prove" --cov --cov-report=term
 
 # Everything, many seeds, real clocks. Takes tens of minutes.
-prove: install page $(NODE_DIR)/node_modules/.installed
+prove: install page $(NODE_DIR)/node_modules/.installed $(PEERS)
 	PROVE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 1800
 
 lint: install
@@ -69,7 +74,7 @@ bench: install
 	$(BIN)/python -m benchmarks
 
 # This server beside three others, scenario by scenario, as one table. About ten minutes; Node.
-compare: install
+compare: install $(PEERS)
 	$(BIN)/python -m loadtest.comparison --results bench-results/compare
 
 # An hour at half load: does memory grow? HOURS=8 for a night.
@@ -79,4 +84,4 @@ soak: install
 		--json bench-results/soak.json --html bench-results/soak.html
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(NODE_DIR)/node_modules web/node_modules web/dist web/build
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info $(NODE_DIR)/node_modules $(dir $(PEERS)) web/node_modules web/dist web/build
