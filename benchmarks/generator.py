@@ -40,7 +40,7 @@ RATE = 1.2
 
 FRAMES_BOUND = 50_000
 LATE_BOUND = 50.0
-STEEPER = 1.3
+STEEPER = 2.0
 """From one attempt at the limit to the next."""
 
 
@@ -97,7 +97,7 @@ def _at_rate(people: int, drive: Drive) -> Iterator[Row]:
 def _limit(relay: BareRelay, people: int, most: Drive, scale: Scale) -> Iterator[Row]:
     """More and more a second, until not all of it is received, or too much of it late."""
     drive, rate = most, RATE
-    for _ in range(scale.pick(8, 1)):
+    for _ in range(scale.pick(3, 1)):
         if not drive.is_kept_up:
             break
         rate *= STEEPER
