@@ -15,7 +15,8 @@ from benchmarks.report import Row, at_most
 from benchmarks.scale import Scale
 from benchmarks.timing import cost, cost_each
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.update_guard import GuardWalk, UpdateFacts, walk_update
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardWalk, walk_update
 from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import connecting_part
 

@@ -23,7 +23,8 @@ from crdt_docs.member import Member
 from crdt_docs.outline import DocumentLimits, Outline
 from crdt_docs.room import Room
 from crdt_docs.turn import Turn
-from crdt_docs.update_guard import UpdateFacts, walk_update
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import walk_update
 from loadtest import wire
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore

@@ -31,7 +31,7 @@ from crdt_docs.object_trees import (
 from crdt_docs.ownership import Entry, Foreseen, Ownership, Span
 from crdt_docs.projector import Projector
 from crdt_docs.rules import ORDINARY, Fault, Rule, RuleBroken, SessionRules
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_surgery import not_deleted_yet
 
 KEPT_BYTES: Final = 2 * 1024 * 1024

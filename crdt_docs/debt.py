@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 
 ASK_AGAIN_SECONDS = 5.0
 """A member that does not bring what it owes is asked again after so long."""

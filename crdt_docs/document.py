@@ -16,7 +16,7 @@ from crdt_docs.object_kinds import KINDS
 from crdt_docs.object_reader import ObjectReader
 from crdt_docs.outline import Outline
 from crdt_docs.ownership import Ownership
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import brings_news, read_delete_set
 from crdt_docs.varint import read_var_bytes, var_bytes

@@ -18,7 +18,8 @@ from crdt_docs.own_clients import OwnClients
 from crdt_docs.refusals import Refusals
 from crdt_docs.rules import Rule
 from crdt_docs.settling import Settling
-from crdt_docs.update_guard import GuardLimits, UpdateFacts, walk_update
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardLimits, walk_update
 from crdt_docs.update_surgery import connecting_part
 
 ANNOTATED_AT_ONCE: Final = 5000

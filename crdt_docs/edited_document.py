@@ -22,7 +22,7 @@ from crdt_docs.projector import Projector
 from crdt_docs.refusals import Refusals
 from crdt_docs.rules import Fault, Rule, RuleBroken
 from crdt_docs.turn import Emitted
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 
 T = TypeVar("T")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from crdt_docs.member import Member, PendingWalk
-from crdt_docs.update_guard import GuardLimits, GuardWalk, UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardLimits, GuardWalk
 
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from crdt_docs.member import Member, PendingPieces
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_pieces import Pieces
 
 APPLYING_SECONDS = 0.010

@@ -10,7 +10,8 @@ from crdt_docs.debt import Debt
 from crdt_docs.identifiers import Identity
 from crdt_docs.ownership import Entry
 from crdt_docs.patience import Patience
-from crdt_docs.update_guard import GuardWalk, UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardWalk
 from crdt_docs.update_pieces import Pieces
 
 

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from operator import lt
 
+from crdt_docs.clocks import MAX_CLOCK
 from crdt_docs.content_guard import UNENDING, ContentLimits
 from crdt_docs.crowding import COUNTERS, Crowding, crowded_place
 from crdt_docs.errors import LimitExceeded, Malformed
@@ -38,7 +39,8 @@ from crdt_docs.outline_draft import (
 )
 from crdt_docs.placement import ABSENT, Placement
 from crdt_docs.state_vector import encode_state_vector
-from crdt_docs.update_guard import MAX_CLOCK, GuardLimits, UpdateFacts, walk_update
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardLimits, walk_update
 from crdt_docs.varint import read_var_uint, var_uint
 
 

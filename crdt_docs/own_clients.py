@@ -11,7 +11,7 @@ from uuid import UUID
 
 from crdt_docs.identifiers import Identity
 from crdt_docs.member import Member
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 
 
 class OwnClients:

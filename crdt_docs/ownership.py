@@ -20,7 +20,7 @@ from crdt_docs.content_guard import COLLECTED, SKIPPED
 from crdt_docs.content_length import content_length
 from crdt_docs.errors import Malformed
 from crdt_docs.placement import ABSENT, ROOT
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_bytes, var_uint
 
 NOBODY: Final = 0

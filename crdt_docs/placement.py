@@ -126,3 +126,19 @@ def causally_ordered(
                 stack.append(needed)
                 waiting.add(needed)
     return ordered
+
+
+def in_causal_order(
+    placements: list[Placement], first_clocks: dict[int, int], budget: int
+) -> Generator[None, None, list[Placement]]:
+    """`causally_ordered`, pausing after every `budget` of its steps."""
+    walk = causally_ordered(placements, first_clocks)
+    pause = min(budget, 2 * len(placements) + 1)
+    while True:
+        try:
+            for _ in range(pause):
+                next(walk)
+        except StopIteration as done:
+            ordered: list[Placement] = done.value
+            return ordered
+        yield

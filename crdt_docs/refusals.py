@@ -10,7 +10,7 @@ from crdt_docs.number_ranges import add_number
 from crdt_docs.own_clients import OwnClients
 from crdt_docs.rules import Rule
 from crdt_docs.turn import Refused, Turn
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_surgery import placeholder
 
 

@@ -46,8 +46,9 @@ from crdt_docs.room_limits import RoomLimits
 from crdt_docs.room_presence import RoomPresence
 from crdt_docs.rules import RuleBroken, SessionRules
 from crdt_docs.settling import Settling
+from crdt_docs.state_vector import walk_state_vector
 from crdt_docs.turn import Close, Turn
-from crdt_docs.update_guard import walk_state_vector, walk_update
+from crdt_docs.update_guard import walk_update
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from crdt_docs.errors import LimitExceeded
 from crdt_docs.member import Member
 from crdt_docs.number_ranges import take_up_to
 from crdt_docs.turn import Receipt, Turn
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 
 
 class Settling:

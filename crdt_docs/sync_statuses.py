@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from crdt_docs.errors import Malformed, Refusal
 from crdt_docs.messages import is_step1, is_step2
 from crdt_docs.number_ranges import add_number, join_ranges
-from crdt_docs.update_guard import walk_state_vector
+from crdt_docs.state_vector import walk_state_vector
 from crdt_docs.varint import read_var_bytes, read_var_uint
 
 _UPDATES = (b"\x00\x01", b"\x00\x02")

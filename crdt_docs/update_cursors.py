@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.content_guard import ContentWalk
-from crdt_docs.update_guard import ClockRanges
 from crdt_docs.update_structs import NO_LIMITS, Struct, read_struct
 from crdt_docs.varint import read_var_uint, var_uint
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from zlib import crc32
 
+from crdt_docs.clocks import MAX_CLOCK, ClockRanges
 from crdt_docs.content_guard import (
     ANY,
     ANY_STRING,
@@ -41,6 +41,7 @@ from crdt_docs.content_guard import (
     low_surrogates,
     utf16_length,
 )
+from crdt_docs.delete_set_guard import read_span, walk_deletes
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.placement import (
     ABSENT,
@@ -57,18 +58,10 @@ from crdt_docs.placement import (
     TYPE,
     XML,
     Placement,
-    causally_ordered,
+    in_causal_order,
 )
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.varint import read_var_uint
-
-MAX_CLOCK = 2**31 - 1
-"""The highest clock, or end of a clock range: yrs calculates in 32 bits."""
-
-MOST_IN_VECTOR = 1 << 17
-"""Clients that a state vector may name: more than write to a document, and read in 0.1 s."""
-
-ClockRanges = dict[int, list[tuple[int, int]]]
-"""Per client disjoint clock ranges (start, end), ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,57 +87,6 @@ class GuardLimits:
 
 
 DEFAULT_LIMITS = GuardLimits()
-
-
-class UpdateFacts(NamedTuple):
-    """What the guard learnt from an update it accepted.
-
-    Attributes:
-        ranges: clock ranges (client, start, end) it brings, in order of appearance. Skips are
-            left out; adjacent structs are joined.
-        references: per client one past the highest clock that an origin, right origin or parent
-            names, including those that the update itself brings.
-        deletes: the clock ranges it deletes.
-        placements: of the structs that do not simply continue the one before them, ordered so
-            that each follows what it refers to.
-        pairs: per client the clocks in the middle of surrogate pairs, ascending; None without any.
-        joins: (client, clock, bytes) of long rows of structs that yrs will join into one: what it
-            copies while it does, all of it in memory at once.
-        continues: the shape (see `Placement`) of its only struct, if that continues the clock
-            before it; else 0.
-        struct_count: structs in it, skips included.
-        roots: names of the root types it mentions.
-        mends: what is to be written otherwise (GRD-26, GRD-29): see `mended`, whose result is to
-            be applied in its place; all else that is said here holds of it.
-        says_true: one of its structs is the value true (or several, of which the first is).
-    """
-
-    ranges: list[tuple[int, int, int]]
-    references: dict[int, int]
-    deletes: ClockRanges
-    placements: list[Placement]
-    pairs: dict[int, array[int]] | None
-    joins: Sequence[tuple[int, int, int]]
-    continues: int
-    struct_count: int
-    roots: frozenset[str]
-    mends: Sequence[Mend]
-    says_true: bool
-
-    @property
-    def has_deletes(self) -> bool:
-        """Whether it deletes anything."""
-        return bool(self.deletes)
-
-    @property
-    def deleted_ranges(self) -> int:
-        """How many ranges it deletes."""
-        return sum(map(len, self.deletes.values()))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it neither brings nor deletes anything."""
-        return not self.ranges and not self.deletes
 
 
 def walk_update(data: bytes, limits: GuardLimits = DEFAULT_LIMITS) -> UpdateFacts:
@@ -534,14 +476,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
         position += 1
     elif data.startswith(b"\x01" + client_bytes + b"\x01", position):
         # One range of the client that writes: it replaces a value of its own.
-        span, position = _read_span(data, position + client_size + 2, 0)
+        span, position = read_span(data, position + client_size + 2, 0)
         deletes[client] = [span]
     else:
-        position = yield from _walk_deletes(data, position, deletes, limits.deletes, budget)
+        position = yield from walk_deletes(data, position, deletes, limits.deletes, budget)
     if position != size:
         raise Malformed(f"{size - position} bytes follow the update")
     if crosses and clients > 1:
-        placements = yield from _in_causal_order(placements, first_clocks, budget)
+        placements = yield from in_causal_order(placements, first_clocks, budget)
     return UpdateFacts(
         ranges,
         references,
@@ -560,99 +502,3 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
 def _mends(contents: ContentWalk | None, dropped: list[Mend] | None) -> Sequence[Mend]:
     found = () if contents is None else contents.mends
     return tuple(found if dropped is None else sorted((*found, *dropped)))
-
-
-def _walk_deletes(
-    data: bytes, position: int, deletes: ClockRanges, limit: int, budget: int
-) -> Generator[None, None, int]:
-    """Walk the delete set into `deletes`; return where it ends."""
-    clients, position = read_var_uint(data, position)
-    # GRD-1: a client takes four bytes at least: id, count, and one range of two.
-    if clients * 4 > len(data) - position:
-        raise Malformed(f"{clients} clients that delete do not fit in what remains")
-    walked = 0
-    left = limit
-    for _ in range(clients):
-        client, position = read_var_uint(data, position)
-        count, position = read_var_uint(data, position)
-        if client in deletes:
-            raise Malformed(f"client {client} is listed twice in the delete set")
-        if count == 0:
-            raise Malformed("a client is listed in the delete set without ranges")
-        if count * 2 > len(data) - position:
-            raise Malformed(f"{count} delete ranges do not fit in the bytes that remain")
-        left -= count
-        if left < 0:
-            raise LimitExceeded(f"an update may delete {limit} ranges")
-        spans: list[tuple[int, int]] = []
-        deletes[client] = spans
-        end = 0
-        for _ in range(count):
-            walked += 1
-            if walked >= budget:
-                walked = 0
-                yield
-            span, position = _read_span(data, position, end)
-            spans.append(span)
-            end = span[1]
-    return position
-
-
-def _read_span(data: bytes, position: int, before: int) -> tuple[tuple[int, int], int]:
-    """Read one delete range, which begins at `before` at the earliest."""
-    clock = data[position]
-    position += 1
-    if clock >= 0x80:
-        clock, position = read_var_uint(data, position - 1)
-    length = data[position]
-    position += 1
-    if length >= 0x80:
-        length, position = read_var_uint(data, position - 1)
-    end = clock + length
-    if clock < before or length == 0:
-        raise Malformed("delete ranges are empty, overlap or are out of order")
-    if end > MAX_CLOCK:
-        raise Malformed(f"a clock that is deleted is above {MAX_CLOCK}")
-    return (clock, end), position
-
-
-def _in_causal_order(
-    placements: list[Placement], first_clocks: dict[int, int], budget: int
-) -> Generator[None, None, list[Placement]]:
-    """`causally_ordered`, pausing after every `budget` of its steps."""
-    walk = causally_ordered(placements, first_clocks)
-    pause = min(budget, 2 * len(placements) + 1)
-    while True:
-        try:
-            for _ in range(pause):
-                next(walk)
-        except StopIteration as done:
-            ordered: list[Placement] = done.value
-            return ordered
-        yield
-
-
-def walk_state_vector(data: bytes) -> dict[int, int]:
-    """Read an untrusted state vector: per client the next clock wanted.
-
-    Raises:
-        Malformed: counts, clients or clocks that no Yjs encoder produces.
-        LimitExceeded: it names more clients than a document has.
-    """
-    clients, position = read_var_uint(data, 0)
-    if clients * 2 > len(data) - position:
-        raise Malformed(f"{clients} clients do not fit in a state vector of {len(data)} bytes")
-    if clients > MOST_IN_VECTOR:
-        raise LimitExceeded(f"a state vector of {clients} clients; {MOST_IN_VECTOR} are read")
-    vector: dict[int, int] = {}
-    for _ in range(clients):
-        client, position = read_var_uint(data, position)
-        clock, position = read_var_uint(data, position)
-        if client in vector:
-            raise Malformed(f"client {client} is listed twice in a state vector")
-        if clock > MAX_CLOCK:
-            raise Malformed(f"a clock is above {MAX_CLOCK}")
-        vector[client] = clock
-    if position != len(data):
-        raise Malformed(f"{len(data) - position} bytes follow the state vector")
-    return vector

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.update_cursors import Cursor, Runs, assemble, find_cursors, in_order
-from crdt_docs.update_guard import ClockRanges
 
 PIECE_BYTES = 64 * 1024
 """A piece is closed at this size too, however few structs it holds."""

@@ -9,9 +9,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.content_guard import UNENDING
 from crdt_docs.update_cursors import Runs, assemble, find_cursors, in_order
-from crdt_docs.update_guard import ClockRanges, UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_structs import read_sections
 from crdt_docs.varint import read_var_uint, var_uint
 

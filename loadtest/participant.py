@@ -13,7 +13,7 @@ import httpx
 
 from crdt_docs.errors import Malformed
 from crdt_docs.messages import MessageType
-from crdt_docs.update_guard import walk_state_vector
+from crdt_docs.state_vector import walk_state_vector
 from loadtest import marks
 from loadtest.board import Board
 from loadtest.connection import NO_CLOSE_FRAME, Connection, fail

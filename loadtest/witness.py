@@ -12,7 +12,7 @@ from pycrdt import Doc, Map, merge_updates
 
 from crdt_docs import messages
 from crdt_docs.errors import Malformed
-from crdt_docs.update_guard import walk_state_vector
+from crdt_docs.state_vector import walk_state_vector
 from loadtest.connection import Connection
 from loadtest.dialects import Answered, Asked, Dialect, Refused, Updated
 from loadtest.measures import Measures

@@ -18,7 +18,7 @@ from crdt_docs.hold_permits import RoomPermits
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.messages import MessageType, SyncType
 from crdt_docs.pacing import Pacing
-from crdt_docs.update_guard import walk_state_vector
+from crdt_docs.state_vector import walk_state_vector
 from tests.helpers.people import Person
 from tests.helpers.proving import few_or_many
 from tests.helpers.ruled import Ruled

@@ -10,7 +10,7 @@ from pycrdt import Array, Map, Text
 
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.room_limits import RoomLimits
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from tests.helpers.people import Person
 from tests.helpers.ruled import Ruled, host, sticky
 

@@ -21,7 +21,8 @@ from crdt_docs.content_guard import (
     utf16_length,
 )
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
-from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_state_vector, walk_update
+from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
 from crdt_docs.varint import read_var_bytes
 from tests.helpers.raw_updates import (
     NULL,

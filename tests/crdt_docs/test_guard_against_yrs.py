@@ -13,7 +13,8 @@ import pytest
 from crdt_docs.content_guard import mended
 from crdt_docs.errors import Refusal
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.update_guard import walk_state_vector, walk_update
+from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.update_guard import walk_update
 from tests.helpers.corpus import recordings
 from tests.helpers.editors import session
 from tests.helpers.hostile_updates import HostileWriter

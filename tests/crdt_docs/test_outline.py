@@ -15,7 +15,8 @@ from pycrdt import Doc
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.outline import DocumentLimits, Outline
 from crdt_docs.outline_draft import DEPTH_SHIFT, LEVEL_BITS
-from crdt_docs.update_guard import walk_state_vector, walk_update
+from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.update_guard import walk_update
 from crdt_docs.update_structs import read_sections
 from crdt_docs.update_surgery import connecting_part
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_uint

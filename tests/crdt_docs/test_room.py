@@ -18,7 +18,7 @@ from crdt_docs.outline import DocumentLimits
 from crdt_docs.pacing import Pacing
 from crdt_docs.room import Room
 from crdt_docs.room_limits import RoomLimits
-from crdt_docs.update_guard import walk_state_vector
+from crdt_docs.state_vector import walk_state_vector
 from tests.helpers import raw_updates as raw
 from tests.helpers.people import Gathering, Person
 

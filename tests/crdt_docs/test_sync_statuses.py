@@ -7,8 +7,8 @@ import random
 import pytest
 
 from crdt_docs import hocuspocus, messages, sync_statuses
+from crdt_docs.state_vector import MOST_IN_VECTOR, walk_state_vector
 from crdt_docs.sync_statuses import SyncStatuses
-from crdt_docs.update_guard import MOST_IN_VECTOR, walk_state_vector
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_uint
 
 STEP1 = messages.sync_step1(b"\x00")

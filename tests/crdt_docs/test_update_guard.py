@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Doc, Map, TransactionEvent
 
+from crdt_docs.clocks import MAX_CLOCK
 from crdt_docs.content_guard import mended
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.placement import (
@@ -25,14 +26,9 @@ from crdt_docs.placement import (
     TYPE,
     XML,
 )
-from crdt_docs.update_guard import (
-    MAX_CLOCK,
-    GuardLimits,
-    GuardWalk,
-    UpdateFacts,
-    walk_state_vector,
-    walk_update,
-)
+from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
 from crdt_docs.varint import var_uint
 from tests.helpers.corpus import Recording, recordings
 from tests.helpers.editors import session

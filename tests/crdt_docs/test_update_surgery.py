@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import merge_updates
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.update_guard import ClockRanges, walk_state_vector, walk_update
+from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.update_guard import walk_update
 from crdt_docs.update_surgery import (
     brings_news,
     connecting_part,

@@ -28,8 +28,8 @@ from crdt_docs.messages import (
     SyncStep2,
     SyncUpdate,
 )
-from crdt_docs.state_vector import encode_state_vector
-from crdt_docs.update_guard import walk_state_vector, walk_update
+from crdt_docs.state_vector import encode_state_vector, walk_state_vector
+from crdt_docs.update_guard import walk_update
 from crdt_docs.varint import var_bytes, var_string
 from tests.fuzz.document_targets import Yrs, check_life
 from tests.fuzz.life import pack, unpack

@@ -13,8 +13,10 @@ from crdt_docs.content_guard import mended
 from crdt_docs.errors import Refusal
 from crdt_docs.outline import DocumentLimits, Outline
 from crdt_docs.ownership import NOBODY, Entry, Ownership
+from crdt_docs.state_vector import walk_state_vector
 from crdt_docs.touched import touched
-from crdt_docs.update_guard import GuardWalk, UpdateFacts, walk_state_vector, walk_update
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardWalk, walk_update
 from crdt_docs.update_pieces import Pieces
 from crdt_docs.update_surgery import connecting_part, read_delete_set
 from tests.fuzz import reference

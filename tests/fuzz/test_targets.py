@@ -12,7 +12,7 @@ import pytest
 
 from crdt_docs import awareness, content_guard, outline, pose_client, pose_messages, update_guard
 from crdt_docs.outline import Outline
-from crdt_docs.update_guard import UpdateFacts
+from crdt_docs.update_facts import UpdateFacts
 from tests.fuzz.document_targets import check_life
 from tests.fuzz.kept import FOLDER, kept
 from tests.fuzz.life import LONGEST, pack, unpack

@@ -6,8 +6,11 @@ from typing import Any
 
 from pycrdt import Doc
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.outline import DocumentLimits, Outline
-from crdt_docs.update_guard import ClockRanges, UpdateFacts, walk_state_vector, walk_update
+from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import walk_update
 from crdt_docs.update_surgery import read_delete_set
 from tests.helpers.contents import contents
 
