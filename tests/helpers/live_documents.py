@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from pycrdt import Doc
@@ -36,7 +36,6 @@ class LiveDocument(ABC):
         """Of the document."""
         return document_name(self.kind, UUID(self.id))
 
-    @abstractmethod
     def invite(
         self,
         role: str | None = "editor",
@@ -46,6 +45,13 @@ class LiveDocument(ABC):
         lifetime: float = 3600.0,
     ) -> Invitation:
         """Somebody's way in: a token that grants `role` (None: grants nothing)."""
+        user = user_id or uuid4()
+        grants: dict[str, str] = {} if role is None else {self.name: role}
+        return self.invite_with(self.server.token(user, name, grants, lifetime), user)
+
+    @abstractmethod
+    def invite_with(self, token: str, user_id: UUID | None = None) -> Invitation:
+        """A way in with any token at all."""
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """What a backend is answered about it."""

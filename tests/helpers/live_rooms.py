@@ -10,7 +10,7 @@ import httpx
 
 from crdt_docs.identifiers import DocumentKind
 from tests.helpers.live_documents import LiveDocument
-from tests.helpers.server_process import Invitation, ServerProcess, mint
+from tests.helpers.server_process import Invitation, ServerProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +22,10 @@ class LiveRoom(LiveDocument):
     kind = DocumentKind.XR
     below = "/xr/rooms"
 
-    def invite(
-        self,
-        role: str | None = "editor",
-        *,
-        name: str | None = None,
-        user_id: UUID | None = None,
-        lifetime: float = 3600.0,
-    ) -> Invitation:
-        """See `LiveDocument.invite`."""
-        user = user_id or uuid4()
-        grants = {} if role is None else {f"xr/{self.id}": role}
-        token = mint(user, name=name, lifetime=lifetime, grants=grants)
+    def invite_with(self, token: str, user_id: UUID | None = None) -> Invitation:
+        """See `LiveDocument.invite_with`."""
         base = self.server.socket_base.replace("/ocw/", "/xr/")
-        return Invitation(base, f"{self.session_id}/ws", token, user, self.name)
+        return Invitation(base, f"{self.session_id}/ws", token, user_id or uuid4(), self.name)
 
     def path(self, **query: str) -> str:
         """The way of somebody new to the socket, without the server."""
