@@ -42,7 +42,6 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         is_open: the server has accepted it, and it has not ended.
-        code, reason: of its end, when there was one.
     """
 
     def __init__(
@@ -53,8 +52,6 @@ class Connection(asyncio.Protocol):
             sees_all: the listener hears updates and presence, too.
         """
         self.is_open = False
-        self.code: int | None = None
-        self.reason = ""
         self._seat = seat
         self._number = seat.number
         self._begin = 0
@@ -239,7 +236,6 @@ class Connection(asyncio.Protocol):
         if self._ended.done():
             return
         self.is_open = False
-        self.code, self.reason = code, reason
         self._ended.set_result(None)
         fail(self._opened, ConnectionResetError(reason))
         self._listener.ended(code, reason)

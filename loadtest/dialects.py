@@ -58,13 +58,7 @@ class Refused(NamedTuple):
     is_answer: bool = False
 
 
-class Lane(NamedTuple):
-    """A message of the pose lane."""
-
-    frame: bytes
-
-
-Heard = Asked | Answered | Updated | Stored | Refused | Lane | None
+Heard = Asked | Answered | Updated | Stored | Refused | None
 """None: something that nobody here waits for."""
 
 
@@ -153,8 +147,6 @@ def _hear_yjs(message: bytes) -> Heard:
     match message[0]:
         case MessageType.STORED:
             return Stored(read_var_uint(message, 1)[0], is_total=True)
-        case MessageType.POSE:
-            return Lane(message)
         case MessageType.AUTH:
             return Refused(_text(message, 2))
         case _:

@@ -83,15 +83,6 @@ def count(data: bytes) -> int:
     return data.count(START)
 
 
-def newest(data: bytes) -> dict[int, int]:
-    """For every sender whose mark is there: the number of its newest one."""
-    found: dict[int, int] = {}
-    for each in _PATTERN.finditer(data):
-        sender, number = int(each[1], 36), int(each[2], 36)
-        found[sender] = max(number, found.get(sender, 0))
-    return found
-
-
 class MarkStream:
     """Finds marks in bytes that come in pieces: each once, however they are cut."""
 

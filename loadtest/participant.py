@@ -238,11 +238,11 @@ class Participant:
 
     def hear(self, message: bytes) -> None:
         """A message came that is neither an update nor presence."""
-        if message[:1] == _POSE and not self._dialect.prefix:
-            self.headset.hear(message)
-            return
         try:
-            self._hear(message)
+            if message[:1] == _POSE and not self._dialect.prefix:
+                self.headset.hear(message)
+            else:
+                self._hear(message)
         except Malformed as error:
             self.measures.error(f"the server said something that cannot be read: {error}")
 
