@@ -338,7 +338,7 @@ class RoomHost:
         self._leases.put(member, lease)
         if lease.credentials is not None:
             self.room.set_identity(member, lease.credentials.identity)
-        self.room.set_role(member, role)
+        self._set_role(member, role)
         self._timer.schedule()
 
     def _take_renewals(self, turn: Turn) -> None:
@@ -405,8 +405,11 @@ class RoomHost:
         if turn.is_broken:
             self._on_broken(self)
         elif self.poses is not None:
+            # Each may end in a turn of its own.
             for close in turn.closes:
-                self.poses.leave(close.member)  # may end in a turn of its own
+                self.poses.leave(close.member)
+            for member in turn.resumed:
+                self.poses.role_changed(member)  # which it could not be while it was busy
 
     def _count_refused(self, turn: Turn) -> None:
         for refused in turn.refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,12 +34,15 @@ from crdt_docs.pose_messages import (
 )
 from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed, Pose, Transform, decode_pose, encode_pose, encode_transform
+from crdt_docs.room_limits import RoomLimits
+from server.leases import Lease
 from tests.helpers.people import Person
 from tests.helpers.waiting import until
 from tests.server.rooms import House, Seat
 
 XR = document_name(DocumentKind.XR, UUID(int=78))
 AHEAD = (0.0, 0.0, 0.0, 1.0)
+IMPATIENT = PoseSettings(quiet_after=0.05, gone_after=0.1, quarantine=0.0)
 
 
 class Headset:
@@ -349,6 +353,29 @@ async def test_pos_42_who_becomes_a_spectator_is_gone_and_looks_on() -> None:
         assert ben.closed is None
 
 
+async def test_pos_42_a_new_token_that_makes_somebody_a_spectator_hides_their_avatar() -> None:
+    async with room() as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        slot = ben.welcomes[-1].slot
+        house.host().take_lease(ben.seat.member, Lease(None, math.inf), Role.SPECTATOR)
+        await until(lambda: ada.present.get(slot) is Presence.GONE)
+        await until(lambda: len(ben.welcomes) == 2)
+        assert ben.welcomes[-1].slot == NOBODY
+
+
+async def test_pos_42_whose_long_edit_is_read_is_hidden_when_their_role_counts() -> None:
+    async with room(limits=RoomLimits(walk_at_once=100)) as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        slot = ben.welcomes[-1].slot
+        ben.seat.person.set_many({f"k{number}": "x" * 20 for number in range(1000)})
+        ben.seat.pump()
+        house.host().run_turn()
+        house.host().set_role(ben.seat.person.identity.user_id, Role.SPECTATOR)
+        assert ben.seat.member.is_busy
+        await until(lambda: ada.present.get(slot) is Presence.GONE)
+        assert not ben.seat.member.is_busy
+
+
 async def test_pos_42_of_who_never_said_hello_roles_mean_nothing_here() -> None:
     async with room() as house:
         ada = await headset(house, 1)
@@ -419,15 +446,19 @@ async def test_who_missed_what_became_of_holds_is_told_later() -> None:
         assert len(ben.welcomes) == 1
 
 
+async def fall_silent(ben: Headset, ada: Headset) -> None:
+    """Say nothing until the other hears that one is gone."""
+    slot = ben.welcomes[-1].slot
+    async with asyncio.timeout(10):
+        while ada.present.get(slot) is not Presence.GONE:
+            ada.send(pose_client.beat(Beat(ada.acked)))
+            await asyncio.sleep(0.01)
+
+
 async def test_who_was_silent_is_welcomed_anew_and_shown_again() -> None:
-    settings = PoseSettings(quiet_after=0.05, gone_after=0.1, quarantine=0.0)
-    async with room(poses=settings) as house:
+    async with room(poses=IMPATIENT) as house:
         ada, ben = await headset(house, 1), await headset(house, 2)
-        slot = ben.welcomes[-1].slot
-        async with asyncio.timeout(10):
-            while ada.present.get(slot) is not Presence.GONE:
-                ada.send(pose_client.beat(Beat(ada.acked)))
-                await asyncio.sleep(0.01)
+        await fall_silent(ben, ada)
         ben.send(pose_client.beat(Beat(ben.acked)))
         await until(lambda: len(ben.welcomes) == 2)
 
