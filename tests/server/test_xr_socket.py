@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import nan
+from struct import pack
 from uuid import UUID, uuid4
 
 import pytest
@@ -127,6 +129,10 @@ def pose(slot: int, generation: int, sequence: int, x: float, ack: int = 0) -> b
     """A head somewhere."""
     head = Placed((x, 1.7, 0.0), UPRIGHT)
     return pose_client.pose(ack, encode_pose(Pose(slot, generation, sequence, 0, head)))
+
+
+NAN_SCALE = b"\x01" + bytes(4) + b"\x01" + bytes(15) + 3 * pack("<f", nan)
+"""One transform, in the place of none at the end of a pose."""
 
 
 async def lane(socket: ClientConnection) -> FromServer:
@@ -348,8 +354,17 @@ async def test_nothing_is_held_before_hello(hall: Hall) -> None:
         HELLO + b"\x00",
         b"\x70\x01\x02" + HELLO[3:],
         pose(0, 0, 1, 1.0)[:-5],
+        pose(0, 0, 1, 1.0)[:-1] + NAN_SCALE,
     ],
-    ids=["no kind", "unknown kind", "short hello", "long hello", "other version", "short pose"],
+    ids=[
+        "no kind",
+        "unknown kind",
+        "short hello",
+        "long hello",
+        "other version",
+        "short pose",
+        "NaN",
+    ],
 )
 async def test_pos_7_bad_frames_close_their_own_socket_alone(hall: Hall, frame: bytes) -> None:
     async with connect(hall.url()) as ada:
