@@ -179,6 +179,10 @@ class PoseLane(Generic[KeyT]):
         """Where somebody sits."""
         return self._seats.get(key)
 
+    def is_there(self, key: KeyT) -> bool:
+        """Whether somebody is welcome here, or will be by the next tick."""
+        return key in self._receivers
+
     def is_onlooker(self, key: KeyT) -> bool:
         """Whether somebody is welcome here, and seen by nobody."""
         receiver = self._receivers.get(key)

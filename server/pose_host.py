@@ -156,11 +156,11 @@ class PoseHost:
             case Hello():
                 self._seat(member, message, now)
             case Claim(sequence, object_id):
-                self._get_ready(member)
-                self._carry_out(self.holds.claim(member, object_id, sequence, now), now)
+                if self._is_ready(member, now):
+                    self._carry_out(self.holds.claim(member, object_id, sequence, now), now)
             case Force(object_id):
-                self._get_ready(member)
-                self._carry_out(self.holds.force(member, object_id, now), now)
+                if self._is_ready(member, now):
+                    self._carry_out(self.holds.force(member, object_id, now), now)
             case Release(object_slot, sequence):
                 self._carry_out(self.holds.release(member, object_slot, sequence, now), now)
             case Bye():
@@ -216,11 +216,20 @@ class PoseHost:
             raise Malformed(f"client id {seat.client_id} is somebody else's in this room")
         self._shown[member] = seat.client_id
 
-    def _get_ready(self, member: Member) -> None:
-        """Before somebody takes an object: what was received before comes before."""
-        if self.lane.seat_of(member) is None and not self.lane.is_onlooker(member):
+    def _is_ready(self, member: Member, now: float) -> bool:
+        """Before somebody takes an object: what was received before comes before. Whether they are
+        there still, in the seat for which they ask.
+
+        Raises:
+            Malformed: they did not say hello.
+        """
+        if self.lane.is_there(member):
+            self._ground.run_turn()
+            return self.lane.is_there(member)
+        self.lane.beat(member, 0, now)
+        if not self.lane.is_there(member):
             raise Malformed("say hello before you hold anything")
-        self._ground.run_turn()
+        return False
 
     def leave(self, member: Member) -> None:
         """Somebody says bye, or is gone."""
@@ -356,8 +365,10 @@ class PoseHost:
             self._tell_holds(news, now)
 
     def _tell_holds(self, news: list[Hold], now: float) -> None:
-        """Everybody who was welcomed; who takes no more now is told later."""
-        behind = {each for each in self._welcomed if self._ground.takes_no_more(each)}
+        """Everybody who was welcomed; who takes no more now is told later, and so is who has not
+        been told yet what came before."""
+        takes_no_more = self._ground.takes_no_more
+        behind = {each for each in self._welcomed if each in self._missed or takes_no_more(each)}
         for member in behind:
             missed = self._missed.setdefault(member, {})
             missed.update((hold.object_id, hold) for hold in news)

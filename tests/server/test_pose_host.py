@@ -42,7 +42,7 @@ from tests.server.rooms import House, Seat
 
 XR = document_name(DocumentKind.XR, UUID(int=78))
 AHEAD = (0.0, 0.0, 0.0, 1.0)
-IMPATIENT = PoseSettings(quiet_after=0.05, gone_after=0.1, quarantine=0.0)
+IMPATIENT = PoseSettings(quiet_after=0.1, gone_after=0.3, quarantine=0.0)
 
 
 class Headset:
@@ -165,6 +165,13 @@ def transform(house: House, object_id: str = "chair") -> dict[str, Any] | None:
     assert isinstance(read, dict)
     found: dict[str, Any] | None = read.get("transform")
     return found
+
+
+def held(house: House) -> int:
+    """How many objects are in hands."""
+    poses = house.host().poses
+    assert poses is not None
+    return len(poses.holds)
 
 
 def states(person: Person) -> list[dict[str, Any]]:
@@ -446,6 +453,20 @@ async def test_who_missed_what_became_of_holds_is_told_later() -> None:
         assert len(ben.welcomes) == 1
 
 
+async def test_who_is_told_later_is_told_in_order() -> None:
+    async with room() as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        await furnish(house, ada)
+        ben.seat.channel.is_behind = True
+        ada.claim("chair")
+        hold = await ada.holding("chair")
+        ben.seat.channel.is_behind = False
+        ada.send(pose_client.release(Release(hold.object_slot, hold.sequence)))
+        ada.move(1.0)
+        await ben.sees(1.0)
+        assert ben.holds["chair"].holder_slot == NOBODY
+
+
 async def fall_silent(ben: Headset, ada: Headset) -> None:
     """Say nothing until the other hears that one is gone."""
     slot = ben.welcomes[-1].slot
@@ -461,6 +482,29 @@ async def test_who_was_silent_is_welcomed_anew_and_shown_again() -> None:
         await fall_silent(ben, ada)
         ben.send(pose_client.beat(Beat(ben.acked)))
         await until(lambda: len(ben.welcomes) == 2)
+
+
+async def test_pos_14_who_was_silent_and_claims_is_welcomed_anew_and_holds_nothing() -> None:
+    async with room(poses=IMPATIENT) as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        await furnish(house, ada)
+        await fall_silent(ben, ada)
+        ben.claim("chair")
+        await until(lambda: len(ben.welcomes) == 2 or ben.closed is not None)
+        assert ben.closed is None
+        assert held(house) == 0
+
+
+async def test_who_is_put_out_before_a_claim_is_read_holds_nothing() -> None:
+    async with room() as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        await furnish(house, ada)
+        ben.seat.person.doc.get("objects", type=Map)["lamp"] = Map({"object_type": "furniture"})
+        ben.seat.pump()  # the next frame of the document waits for its turn
+        ben.send(b"\x00\x07")
+        ben.claim("chair")
+        assert ben.closed is not None
+        assert held(house) == 0
 
 
 async def test_a_board_has_no_poses() -> None:
