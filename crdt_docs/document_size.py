@@ -1,4 +1,4 @@
-"""How large a document is, known without encoding it for every edit."""
+"""How large a document is, known without encoding it for every edit (ROM-14)."""
 
 from __future__ import annotations
 
