@@ -61,7 +61,7 @@ class Member:
         """Tell it something."""
         self._input.write(orjson.dumps(message) + b"\n")
 
-    async def said(self, name: str, seconds: float | None = None) -> dict[str, Any]:
+    async def said(self, name: str, seconds: float) -> dict[str, Any]:
         """What it says next, which has to have this name.
 
         Raises:

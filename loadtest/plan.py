@@ -40,8 +40,8 @@ class Plan:
         for name in ("people", "rooms", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        if self.people < self.rooms:
-            raise ValueError("there are more rooms than people")
+        if self.people < max(self.rooms, self.processes):
+            raise ValueError("there are more rooms, or processes, than people")
         if self.seconds <= 0 or self.ramp < 0 or self.witnesses < 0:
             raise ValueError("seconds must be above 0, ramp and witnesses not below")
 

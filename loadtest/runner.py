@@ -110,8 +110,9 @@ class Runner:
     async def _play(self) -> list[Any]:
         """Until everybody has written what they will; returns that."""
         stopping = asyncio.create_task(self._stop_early())
+        most = self._plan.ramp + self._plan.seconds + PREPARE_SECONDS
         try:
-            said = [await each.said("written") for each in self._crews]
+            said = [await each.said("written", most) for each in self._crews]
         finally:
             stopping.cancel()
         return [each for one in said for each in one["written"]]

@@ -29,7 +29,14 @@ def test_people_are_dealt_out_to_rooms_and_arrive_over_the_whole_ramp() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"people": 0}, {"rooms": 11}, {"seconds": 0.0}, {"ramp": -1.0}, {"processes": 0}],
+    [
+        {"people": 0},
+        {"rooms": 11},
+        {"processes": 11},
+        {"seconds": 0.0},
+        {"ramp": -1.0},
+        {"processes": 0},
+    ],
     ids=str,
 )
 def test_what_nobody_could_run_is_refused(change: dict[str, Any]) -> None:
