@@ -22,7 +22,7 @@ class SearchAndHistory(Scenario):
     people = 30
     needs_api = True
     thresholds = (
-        Threshold("rest.p95", at_most=1000.0),
+        Threshold("rest.p95", at_most=500.0),
         Threshold("seen.p95", at_most=100.0),
         Threshold("counts.rest_errors", at_most=0),
         Threshold("counts.refusals", at_most=0),
