@@ -140,7 +140,7 @@ class PoseHost:
             self._handle(member, parse_from_client(frame), now)
         except Refusal as refusal:
             self._refuse(member, refusal)
-        self._plan(now)
+        self._plan()
 
     def _refuse(self, member: Member, refusal: Refusal) -> None:
         self._counters.refused_poses += 1
@@ -185,7 +185,7 @@ class PoseHost:
             self._seat(member, hello, now)
         except Refusal as refusal:
             self._refuse(member, refusal)
-        self._plan(now)
+        self._plan()
 
     def _seat(self, member: Member, hello: Hello, now: float) -> None:
         self._hellos[member] = hello
@@ -237,7 +237,7 @@ class PoseHost:
         self._hellos.pop(member, None)
         self.lane.leave(member, now)
         self._put_out(member, now)
-        self._plan(now)
+        self._plan()
 
     def leave_all(self) -> None:
         """The room is about to be closed: what is in hands is put down."""
@@ -254,8 +254,9 @@ class PoseHost:
 
     # Ticks
 
-    def _plan(self, now: float) -> None:
+    def _plan(self) -> None:
         """Have the next tick come when the lane wants it, or the holds are to be looked at."""
+        now = self._clock()  # what was done since it was read last may have taken long
         due = self._next(now)
         if due is None or self._is_over:
             self._stop_timer()
@@ -296,7 +297,7 @@ class PoseHost:
                 self._tick(now)
                 self.lane.took(self._clock() - now)
         finally:
-            self._plan(now)
+            self._plan()
 
     def _tick(self, now: float) -> None:
         self._tell_missed(now)
