@@ -67,7 +67,7 @@ def test_all_that_is_promised_is_compared() -> None:
 
 
 def test_a_server_can_be_compared_quickly(capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = ["--servers", "pycrdt-websocket", "--scenarios", "whiteboard", "join_storm"]
+    chosen = ["--servers", "pycrdt-websocket", "--scenarios", "whiteboard"]
     assert main(["--quick", *chosen]) == 0
     text = capsys.readouterr().out
     assert "| whiteboard, 5 people: edit to seen, p95, ms |" in text
