@@ -54,6 +54,33 @@ class MemoryXrParticipantStore(MemorySwitches):
         self._leave()
         return row
 
+    async def leave_all(
+        self, session_id: UUID, user_id: UUID, at: datetime
+    ) -> Sequence[XrParticipant]:
+        """See `xr_people_ports.XrParticipantStore.leave_all`."""
+        await self._enter()
+        left = [replace(row, left_at=at) for row in self._of_person(session_id, user_id)]
+        self._tables.participants.update(((row.session_id, row.connection_id), row) for row in left)
+        self._leave()
+        return left
+
+    async def of_person(
+        self, session_id: UUID, user_id: UUID, *, limit: int
+    ) -> Sequence[XrParticipant]:
+        """See `xr_people_ports.XrParticipantStore.of_person`."""
+        await self._enter()
+        people = self._of_person(session_id, user_id)[:limit]
+        self._leave()
+        return people
+
+    def _of_person(self, session_id: UUID, user_id: UUID) -> list[XrParticipant]:
+        there = [
+            row
+            for row in self._tables.participants.values()
+            if (row.session_id, row.user_id, row.left_at) == (session_id, user_id, None)
+        ]
+        return sorted(there, key=_key)
+
     async def participants(
         self,
         session_id: UUID,

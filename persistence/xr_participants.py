@@ -42,6 +42,18 @@ _LEAVE = f"""
     RETURNING {_PERSON}
 """  # noqa: S608 - constants
 
+LEAVE_ALL: Final = f"""
+    UPDATE xr_participants AS person SET left_at = $3
+    WHERE session_id = $1 AND user_id = $2 AND left_at IS NULL
+    RETURNING {_PERSON}
+"""  # noqa: S608 - constants
+
+OF_PERSON: Final = f"""
+    SELECT {_PERSON} FROM xr_participants AS person
+    WHERE session_id = $1 AND user_id = $2 AND left_at IS NULL
+    ORDER BY joined_at, id LIMIT $3
+"""  # noqa: S608 - constants
+
 _GET = f"""
     SELECT {_PERSON} FROM xr_participants AS person WHERE session_id = $1 AND connection_id = $2
 """  # noqa: S608 - constants
@@ -115,6 +127,19 @@ class PostgresXrParticipantStore:
         """See `xr_people_ports.XrParticipantStore.participant`."""
         return await self._one(_GET, session_id, connection_id)
 
+    async def leave_all(
+        self, session_id: UUID, user_id: UUID, at: datetime
+    ) -> Sequence[XrParticipant]:
+        """See `xr_people_ports.XrParticipantStore.leave_all`."""
+        left = await self._many(LEAVE_ALL, session_id, user_id, at)
+        return sorted(left, key=lambda person: (person.joined_at, str(person.id)))
+
+    async def of_person(
+        self, session_id: UUID, user_id: UUID, *, limit: int
+    ) -> Sequence[XrParticipant]:
+        """See `xr_people_ports.XrParticipantStore.of_person`."""
+        return await self._many(OF_PERSON, session_id, user_id, limit)
+
     async def participants(
         self,
         session_id: UUID,
@@ -154,6 +179,10 @@ class PostgresXrParticipantStore:
     async def _count(self, statement: str, *arguments: object) -> int:
         async with self._pool.borrow() as connection:
             return rows_changed(await connection.execute(statement, *arguments))
+
+    async def _many(self, query: str, *arguments: object) -> list[XrParticipant]:
+        async with self._pool.borrow() as connection:
+            return [_participant(row) for row in await connection.fetch(query, *arguments)]
 
     async def _one(self, query: str, *arguments: object) -> XrParticipant | None:
         async with self._pool.borrow() as connection:

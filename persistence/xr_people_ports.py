@@ -104,8 +104,20 @@ class XrParticipantStore(Protocol):
     ) -> XrParticipant | None:
         """Note that it is gone, once. None when it has no row."""
 
+    async def leave_all(
+        self, session_id: UUID, user_id: UUID, at: datetime
+    ) -> Sequence[XrParticipant]:
+        """Note that none of a person's connections is there any more. The rows of those that were,
+        in the order in which they joined."""
+
     async def participant(self, session_id: UUID, connection_id: UUID) -> XrParticipant | None:
         """A connection's row."""
+
+    async def of_person(
+        self, session_id: UUID, user_id: UUID, *, limit: int
+    ) -> Sequence[XrParticipant]:
+        """A person's connections that are there, in the order in which they joined; at most so
+        many."""
 
     async def participants(
         self,

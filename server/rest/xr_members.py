@@ -22,7 +22,6 @@ from server.rest.errors import INVALID_CURSOR, ApiError, ErrorKind, refuses
 from server.rest.requests import PageQuery, Strict
 from server.rest.services import Services, ServicesOf
 from server.rest.xr_callers import ROOM_NOT_FOUND, OpenedRoom, RoomHost, RoomReader
-from server.rest.xr_participants import leave_with_all
 
 MEMBER_NOT_FOUND = ErrorKind(
     404, "MEMBER_NOT_FOUND", "this person is not a member of the room, or was removed"
@@ -150,7 +149,7 @@ async def remove_room_member(
     services.permissions.send_away(opened.document, removed.user_id, REMOVED)
     session = await services.xr.sessions.active(opened.room.id)
     if session is not None:
-        await leave_with_all(services, session.id, removed.user_id)
+        await services.xr.participants.leave_all(session.id, removed.user_id, now)
     return reply(RemovedMember(user_id=removed.user_id, removed_at=removed.removed_at))
 
 

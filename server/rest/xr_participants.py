@@ -6,7 +6,7 @@ was said of the device and the avatar counts for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -44,8 +44,6 @@ from server.rest.xr_participant_views import (
 NOT_THERE = ErrorKind(
     404, "PARTICIPANT_NOT_FOUND", "the caller is not in the session, or not with this connection"
 )
-AT_ONCE = 500
-"""Participants in one question."""
 
 router = resource_router("Room participants")
 
@@ -104,30 +102,24 @@ async def leave_xr_session(
     """
     user_id = opened.caller.identity.user_id
     if query.connection_id is not None:
-        leaving = [await _own(services, opened, query.connection_id)]
+        left = await _leave_with(services, opened, query.connection_id)
     else:
-        leaving = await _there(services, opened.session.id, user_id)
-    left = await _leave(services, leaving)
+        left = await services.xr.participants.leave_all(
+            opened.session.id, user_id, services.clock()
+        )
     if query.connection_id is None and opened.session.status is XrStatus.ACTIVE:
         # Else their sockets are those of the next session in the room.
         services.permissions.send_away(opened.document, user_id, "you left the session")
     return reply(page([xr_participant_view(participant) for participant in left], None))
 
 
-async def leave_with_all(services: Services, session_id: UUID, user_id: UUID) -> None:
-    """Note that none of a person's connections is there any more."""
-    await _leave(services, await _there(services, session_id, user_id))
-
-
-async def _leave(services: Services, leaving: Iterable[XrParticipant]) -> list[XrParticipant]:
-    """Note that they are gone; their rows, as far as there are any yet."""
-    rows = [
-        await services.xr.participants.leave(
-            participant.session_id, participant.connection_id, services.clock()
-        )
-        for participant in leaving
-    ]
-    return [row for row in rows if row is not None]
+async def _leave_with(
+    services: Services, opened: OpenedXrSession, connection_id: UUID
+) -> Sequence[XrParticipant]:
+    """Note that one of the caller's connections is gone; its row, if there still is one."""
+    await _own(services, opened, connection_id)
+    row = await services.xr.participants.leave(opened.session.id, connection_id, services.clock())
+    return [] if row is None else [row]
 
 
 @router.get(
@@ -172,7 +164,7 @@ async def _moving(
     """The connection that is named; else the only one."""
     if connection_id is None:
         user_id = opened.caller.identity.user_id
-        there = await _there(services, opened.session.id, user_id)
+        there = await services.xr.participants.of_person(opened.session.id, user_id, limit=2)
         if len(there) > 1:
             raise invalid_field("connection_id", "must be given: there are several of yours")
     else:
@@ -194,17 +186,3 @@ async def _own(services: Services, opened: OpenedXrSession, connection_id: UUID)
     if found is None or found.user_id != opened.caller.identity.user_id:
         raise ApiError(NOT_THERE)
     return found
-
-
-async def _there(services: Services, session_id: UUID, user_id: UUID) -> list[XrParticipant]:
-    """All of a person's connections that are there."""
-    own: list[XrParticipant] = []
-    cursor: str | None = None
-    while True:
-        found = await services.xr.participants.participants(
-            session_id, only_there=True, limit=AT_ONCE, cursor=cursor
-        )
-        own += [each for each in found.items if each.user_id == user_id]
-        cursor = found.next_cursor
-        if cursor is None:
-            return own

@@ -100,6 +100,24 @@ async def test_nobody_joins_or_leaves_what_is_not_there(xr: XrStores) -> None:
     assert await xr.participants.leave(MISSING, HEADSET, LATER) is None
 
 
+async def test_a_person_leaves_with_all_connections_at_once(xr: XrStores) -> None:
+    for number in range(4):
+        await xr.participants.join(somebody_there(number, minutes=number))
+    await xr.participants.join(somebody_there(4, by=BEN))
+    await xr.participants.join(somebody_there(session=20))
+    await xr.participants.leave(SESSION, UUID(int=0), NOON)
+    there = [await row(xr, UUID(int=number)) for number in range(1, 4)]
+    assert list(await xr.participants.of_person(SESSION, ANA, limit=9)) == there
+    assert list(await xr.participants.of_person(SESSION, ANA, limit=2)) == there[:2]
+    left = await xr.participants.leave_all(SESSION, ANA, LATER)
+    assert list(left) == [replace(person, left_at=LATER) for person in there]
+    assert await xr.participants.leave_all(SESSION, ANA, LATER) == []
+    assert list(await xr.participants.of_person(SESSION, ANA, limit=9)) == []
+    assert (await row(xr, UUID(int=0))).left_at == NOON
+    assert (await row(xr, UUID(int=4))).left_at is None
+    assert await xr.participants.of_person(OTHER, ANA, limit=9) != []
+
+
 async def test_people_are_listed_as_they_joined(xr: XrStores) -> None:
     for number in range(6):
         await xr.participants.join(somebody_there(number, minutes=number // 2))

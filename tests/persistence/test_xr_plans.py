@@ -13,7 +13,15 @@ import pytest_asyncio
 from persistence.pool import Connection, connect
 from persistence.xr_avatars import DEFAULT_OF, OF_USER
 from persistence.xr_members import MEMBERS
-from persistence.xr_participants import CLOSE_OPEN, EVERYBODY, FORGET, NOTE, THERE
+from persistence.xr_participants import (
+    CLOSE_OPEN,
+    EVERYBODY,
+    FORGET,
+    LEAVE_ALL,
+    NOTE,
+    OF_PERSON,
+    THERE,
+)
 from persistence.xr_ports import RoomFilter, RoomType
 from persistence.xr_rooms import find_query
 from persistence.xr_sessions import ALL_TO_EMPTY, OF_ROOM, TO_EMPTY
@@ -172,6 +180,10 @@ async def test_a_page_of_others_is_read_from_an_index(
 async def test_what_is_looked_up_is_read_from_an_index(filled: Connection, mode: str) -> None:
     used = await plan(filled, mode, DEFAULT_OF, UUID(int=42))
     assert indexes(used) == {"xr_avatars_default"}
+    for query, last in ((OF_PERSON, 2), (LEAVE_ALL, EARLIER)):
+        used = await plan(filled, mode, query, UUID(int=1), UUID(int=5), last)
+        assert indexes(used) <= {"xr_participants_by_user", "xr_participants_there"}
+        assert touched(used) < 30
     used = await plan(filled, mode, CLOSE_OPEN, datetime(2026, 1, 1, 0, 30, tzinfo=UTC))
     assert indexes(used) == {"xr_participants_there"}
     used = await plan(filled, mode, FORGET, datetime(2026, 1, 1, 0, 30, tzinfo=UTC), 10)

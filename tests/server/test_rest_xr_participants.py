@@ -13,7 +13,6 @@ from crdt_docs.access import Role
 from persistence.pool import DatabasePool
 from persistence.xr_people_ports import XrParticipant
 from persistence.xr_stores import xr_in_postgres
-from server.rest import xr_participants
 from tests.server.rest_client import Api, Caller, refusal
 from tests.server.xr_callers import (
     Json,
@@ -220,10 +219,7 @@ async def test_only_who_may_read_the_room_is_told(api: Api) -> None:
 # Leaving
 
 
-async def test_one_leaves_with_a_device_or_with_all(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(xr_participants, "AT_ONCE", 2)
+async def test_one_leaves_with_a_device_or_with_all(api: Api) -> None:
     session, bert, carl = await open_session(api), api.caller(), api.caller()
     devices = []
     for somebody in (bert, carl, bert, bert):
@@ -256,14 +252,14 @@ async def test_leaving_what_is_over_leaves_the_next_session_alone(api: Api) -> N
 
 async def test_whose_row_went_meanwhile_has_left(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     session, bert = await open_session(api), api.caller()
-    await join(session, bert)
+    connection_id = (await join(session, bert))["connection_id"]
 
     async def gone(*_: object) -> XrParticipant | None:
         """Forgotten just now."""
         return None
 
     monkeypatch.setattr(api.services.xr.participants, "leave", gone)
-    assert await leave(session, bert) == []
+    assert await leave(session, bert, connection_id=connection_id) == []
 
 
 async def test_connections_of_others_are_not_ones_own(api: Api) -> None:
