@@ -10,6 +10,7 @@ XRB-3  Whoever is gone has left, also when the server stops.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -46,6 +47,11 @@ class _Stay:
     connection: Connection
     user_id: UUID
     is_refused: bool = False
+
+    @property
+    def whose(self) -> tuple[Connection, UUID]:
+        """Of which participant it is a socket."""
+        return self.connection, self.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class XrBook:
         self._every = every
         self._clock = clock
         self._present: dict[Member, _Stay] = {}
+        self._sockets: Counter[tuple[Connection, UUID]] = Counter()  # of each participant
         self._looking: asyncio.Task[None] | None = None
         self._writer: BackgroundWriter[_Note] = BackgroundWriter(
             self._store, subject="participants of rooms"
@@ -105,6 +112,7 @@ class XrBook:
             return
         stay = _Stay(document, visitor.connection, member.identity.user_id)
         self._present[member] = stay
+        self._sockets[stay.whose] += 1
         self._writer.put(_Arrival(stay, self._clock()))
 
     def went(self, document: DocumentName, member: Member, code: int | None) -> None:
@@ -113,7 +121,9 @@ class XrBook:
         if stay is None:
             return
         self._sight(member, stay)
-        if not any(_is_same(stay, other) for other in self._present.values()):
+        self._sockets[stay.whose] -= 1
+        if self._sockets[stay.whose] == 0:
+            del self._sockets[stay.whose]
             self._writer.put(_Departure(stay, self._clock()))
 
     def refused(self, document: DocumentName, member: Member, rule: str) -> None:
@@ -177,8 +187,3 @@ class XrBook:
         await self._participants.join(
             new if known is None else replace(known, joined_at=arrival.at, left_at=None)
         )
-
-
-def _is_same(stay: _Stay, other: _Stay) -> bool:
-    """Whether both are the same participant's."""
-    return stay.connection == other.connection and stay.user_id == other.user_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -101,6 +102,18 @@ async def test_xrb_1_who_enters_is_a_participant() -> None:
         assert row is not None
         assert (row.user_id, row.device_type) == (ANA, DeviceType.DESKTOP)
         assert (row.joined_at, row.left_at) == (NOON, None)
+
+
+async def test_a_crowd_that_leaves_is_not_compared_with_itself() -> None:
+    book = XrBook(CountingStore(MemoryXrTables()), lambda *_: None)
+    crowd = [Member(Identity(UUID(int=number)), Role.EDITOR) for number in range(4000)]
+    for number, member in enumerate(crowd):
+        connection = Connection(SESSION, UUID(int=number))
+        book.came(ROOM, member, replace(SOMEBODY, connection=connection))
+    began = time.process_time()
+    for member in crowd:
+        book.went(ROOM, member, None)
+    assert time.process_time() - began < 0.4, "comparing each with each takes more than a second"
 
 
 async def test_xrb_1_what_joining_said_stays() -> None:
