@@ -60,8 +60,11 @@ class Mischief:
             traces = [
                 version
                 for version in versions
-                if culprit in (version["changed_by"], *version["contributors"])
-                and version["relayed_by"] in (None, culprit)
+                if version["relayed_by"] == culprit
+                or (
+                    version["relayed_by"] is None
+                    and culprit in (version["changed_by"], *version["contributors"])
+                )
             ]
             assert traces == [], (live.name, key)
         assert await findings(live.server.database_dsn(), live.name) == []
