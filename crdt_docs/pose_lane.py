@@ -168,6 +168,10 @@ class PoseLane(Generic[KeyT]):
         self._table.clear(seat.slot)
         self._clock.count(len(self._receivers))
 
+    def wake(self, now: float) -> None:
+        """Something else is to be told with the next tick."""
+        self._clock.wake(now)
+
     # What others ask
 
     @property

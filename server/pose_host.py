@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, assert_never
 
 import orjson
@@ -128,7 +128,8 @@ class PoseHost:
         self._shown: dict[Member, int] = {}  # under which client id
         self._hellos: dict[Member, Hello] = {}  # what each said last
         self._welcomed: set[Member] = set()
-        self._missed: dict[Member, dict[str, Hold]] = {}  # by object, what became of it last
+        self._news: dict[str, Hold] = {}  # since the last tick: by object, what became of it last
+        self._missed: dict[Member, dict[str, Hold]] = {}  # likewise, of who took no more
         self._shown_at = float("-inf")
 
     # From the sockets
@@ -300,7 +301,6 @@ class PoseHost:
             self._plan()
 
     def _tick(self, now: float) -> None:
-        self._tell_missed(now)
         ground = self._ground
         turn = self.lane.tick(now, self.holds.changed_since, ground.takes_no_more)
         for member in turn.gone:
@@ -309,6 +309,7 @@ class PoseHost:
             self._welcome(member, payload, now)
         for outgoing in turn.rosters:
             self._send(outgoing.data, outgoing.to, now)
+        self._tell_news(now)
         self._tell_standing([member for member, _ in turn.welcomes], now)
         for outgoing in turn.frames:
             self._send(outgoing.data, outgoing.to, now)
@@ -344,16 +345,16 @@ class PoseHost:
         return Hold(granted.object_slot, granted.sequence, slot, generation, granted.object_id)
 
     def _carry_out(self, effects: Iterable[Effect[Member]], now: float) -> None:
-        news: list[Hold] = []
         for effect in effects:
             match effect:
                 case Granted():
                     self._ground.room.hold(effect.object_id, effect.holder.identity.user_id)
-                    news.append(self._held(effect))
+                    self._note(self._held(effect), effect.holder, now)
                 case Ended():
                     self._ground.room.let_go(effect.object_id)
                     slot, sequence = effect.object_slot, effect.sequence
-                    news.append(Hold(slot, sequence, NOBODY, 0, effect.object_id))
+                    ended = Hold(slot, sequence, NOBODY, 0, effect.object_id)
+                    self._note(ended, effect.holder, now)
                 case Denied():
                     denial = Deny(effect.reason, effect.sequence, effect.object_id)
                     self._send(pose_messages.deny(denial), (effect.holder,), now)
@@ -362,20 +363,34 @@ class PoseHost:
                     self._write_landings()  # while it is held, still
                 case _:
                     assert_never(effect)
-        if news:
-            self._tell_holds(news, now)
 
-    def _tell_holds(self, news: list[Hold], now: float) -> None:
-        """Everybody who was welcomed; who takes no more now is told later, and so is who has not
-        been told yet what came before."""
-        takes_no_more = self._ground.takes_no_more
-        behind = {each for each in self._welcomed if each in self._missed or takes_no_more(each)}
-        for member in behind:
-            missed = self._missed.setdefault(member, {})
-            missed.update((hold.object_id, hold) for hold in news)
-            if len(missed) > MOST_MISSED:
-                self._ground.expel(member, CloseCode.TRY_LATER, TOO_SLOW)
-        self._send(pose_messages.holds(news), self._welcomed - behind, now)
+    def _note(self, hold: Hold, holder: Member, now: float) -> None:
+        """POS-43: whose hand it is hears at once, the others with the next tick."""
+        self._news[hold.object_id] = hold
+        self.lane.wake(now)
+        if holder in self._welcomed and not self._is_told_later(holder):
+            self._send(pose_messages.holds([hold]), (holder,), now)
+
+    def _is_told_later(self, member: Member) -> bool:
+        """Whether it takes no more now, or has not been told yet what came before."""
+        return member in self._missed or self._ground.takes_no_more(member)
+
+    def _tell_news(self, now: float) -> None:
+        """POS-43: everybody who was welcomed; who takes no more now is told later."""
+        news, self._news = self._news, {}
+        if news:
+            behind = [each for each in self._welcomed if self._is_told_later(each)]
+            for member in behind:
+                self._miss(member, news)
+            informed = self._welcomed.difference(behind)
+            self._send(pose_messages.holds(list(news.values())), informed, now)
+        self._tell_missed(now)
+
+    def _miss(self, member: Member, news: Mapping[str, Hold]) -> None:
+        missed = self._missed.setdefault(member, {})
+        missed.update(news)
+        if len(missed) > MOST_MISSED:
+            self._ground.expel(member, CloseCode.TRY_LATER, TOO_SLOW)
 
     def _tell_missed(self, now: float) -> None:
         """Who takes something again hears what became of holds meanwhile."""

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import pytest
 from pycrdt import Map
 
-from crdt_docs import pose_client
+from crdt_docs import long_edits, pose_client
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, document_name
 from crdt_docs.messages import CloseCode, MessageType
@@ -239,7 +240,7 @@ async def test_what_somebody_holds_who_is_gone_stays_where_it_was_seen_last() ->
         ada, ben = await headset(house, 1), await headset(house, 2)
         await furnish(house, ada)
         ada.claim("chair")
-        ada.carry(await ada.holding("chair"), 4.0)
+        ada.carry(await ben.holding("chair"), 4.0)
         house.stand_up(ada.seat)
         await until(lambda: ben.holds["chair"].holder_slot == NOBODY)
         at = transform(house)
@@ -370,15 +371,18 @@ async def test_pos_42_a_new_token_that_makes_somebody_a_spectator_hides_their_av
         assert ben.welcomes[-1].slot == NOBODY
 
 
-async def test_pos_42_whose_long_edit_is_read_is_hidden_when_their_role_counts() -> None:
-    async with room(limits=RoomLimits(walk_at_once=100)) as house:
+async def test_pos_42_whose_long_edit_is_read_is_hidden_when_their_role_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with room(limits=RoomLimits(apply_at_once=4)) as house:
         ada, ben = await headset(house, 1), await headset(house, 2)
         slot = ben.welcomes[-1].slot
-        ben.seat.person.set_many({f"k{number}": "x" * 20 for number in range(1000)})
-        ben.seat.pump()
-        house.host().run_turn()
-        house.host().set_role(ben.seat.person.identity.user_id, Role.SPECTATOR)
-        assert ben.seat.member.is_busy
+        ben.seat.person.set_many({f"k{number}": number for number in range(20)})
+        with monkeypatch.context() as patch:
+            patch.setattr(long_edits, "APPLYING_SECONDS", 0.0)  # no turn has time for it
+            ben.seat.pump()
+            house.host().set_role(ben.seat.person.identity.user_id, Role.SPECTATOR)
+            assert ben.seat.member.is_busy
         await until(lambda: ada.present.get(slot) is Presence.GONE)
         assert not ben.seat.member.is_busy
 
@@ -451,6 +455,21 @@ async def test_who_missed_what_became_of_holds_is_told_later() -> None:
         house.host().writable(ben.seat.member)
         await ben.holding("chair")
         assert len(ben.welcomes) == 1
+
+
+async def test_pos_43_who_grabs_and_lets_go_without_end_is_told_each_time_and_nobody_else() -> None:
+    async with room() as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        await furnish(house, ada)
+        for number in range(1, 200, 2):
+            ada.claim("chair")
+            assert ada.holds["chair"].sequence == number
+            ada.send(pose_client.release(Release(ada.holds["chair"].object_slot, number)))
+        ada.move(1.0)
+        await ben.sees(1.0)
+        assert ben.holds["chair"].holder_slot == NOBODY
+        assert ben.holds["chair"].sequence == 200
+        assert len([each for each in ben.heard if isinstance(each, Holds)]) == 1
 
 
 async def test_who_is_told_later_is_told_in_order() -> None:
