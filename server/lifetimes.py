@@ -127,8 +127,7 @@ class OwnersGone:
             owned = await self._owned(document, list(left))
             left = {user_id: left[user_id] for user_id in owned}
             for user_id, ids in owned.items():
-                if (document, user_id) not in self._present:
-                    await self._delete(document, left[user_id], ids)
+                await self._delete(document, left[user_id], ids)
                 del left[user_id]
         except (StorageUnavailable, DocumentBroken, Refusal) as error:
             self._fail(document, error)
@@ -150,10 +149,10 @@ class OwnersGone:
         )
 
     async def _delete(self, document: DocumentName, owner: Identity, ids: Sequence[str]) -> None:
-        """In portions, between which others have their turn."""
+        """In portions, between which others have their turn, unless the owner comes back."""
         delete = partial(delete_owned, owner=owner.user_id, ids=ids)
         has_more = True
-        while has_more:
+        while has_more and (document, owner.user_id) not in self._present:
             has_more = (await self._live.edit(document, owner, delete, may_grow=False)).result
 
     def close(self) -> None:

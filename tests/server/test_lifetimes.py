@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import pytest
 from pycrdt import Map
 
+from crdt_docs import lifetimes
 from crdt_docs.access import Role
 from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentKind, DocumentName, Identity, document_name
@@ -85,6 +87,32 @@ def pass_by(owners: OwnersGone, *people: Identity, document: DocumentName = ROOM
         owners.came(document, member, SOMEBODY)
     for member in members:
         owners.went(document, member, None)
+
+
+async def test_lif_2_who_comes_back_meanwhile_keeps_what_is_still_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifetimes, "AT_ONCE", 1)
+    house = await House().furnish()
+    house.rows.of[ADA.user_id] = ["cup", "plate"]
+
+    def add_plate(doc: Any) -> None:
+        objects = doc.get("objects", type=Map)
+        objects["plate"] = Map({"lifetime": "owner", "created_by": str(ADA.user_id)})
+
+    await house.live.edit(ROOM, ADA, add_plate)
+    owners = house.owners()
+    edit = house.live.edit
+
+    async def slow_edit(*arguments: Any, **more: Any) -> Any:
+        edited = await edit(*arguments, **more)
+        owners.came(ROOM, somebody(ADA), SOMEBODY)
+        return edited
+
+    monkeypatch.setattr(house.live, "edit", slow_edit)
+    pass_by(owners, ADA)
+    await until(lambda: not owners.is_looking)
+    assert house.left() == {"chair", "plate"}
 
 
 async def test_lif_2_what_somebody_owned_goes_with_their_last_connection() -> None:
