@@ -127,9 +127,6 @@ class Seats(Generic[KeyT]):
         self._fallen_silent: dict[KeyT, tuple[Hello, Hashable]] = {}
         self._changed: dict[Seat[KeyT], None] = {}
 
-    def __len__(self) -> int:
-        return len(self._seats)
-
     def get(self, key: KeyT) -> Seat[KeyT] | None:
         """Where somebody sits."""
         return self._seats.get(key)
