@@ -468,7 +468,7 @@ class RoomHost:
 
     def shut(self) -> None:
         """Free the document. No member may be in the room."""
-        self._timer.clear()
+        self._timer.close()
         if self.poses is not None:
             self.poses.close()
         self._leases.close()

@@ -74,6 +74,12 @@ class TurnTimer:
         self.is_scheduled = False
         self._stop_waiting()
 
+    def close(self) -> None:
+        """Run nothing any more, and let go of the room: a ring would keep it until garbage is
+        looked for."""
+        self.clear()
+        self._run = _nothing
+
     def ended(self) -> None:
         """It has been run."""
         self._ended_at = self._clock()
@@ -83,3 +89,7 @@ class TurnTimer:
             self._timer.cancel()
             self._timer = None
             self._due = math.inf
+
+
+def _nothing() -> None:
+    pass
