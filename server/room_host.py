@@ -471,6 +471,7 @@ class RoomHost:
         self._timer.close()
         if self.poses is not None:
             self.poses.close()
+            self.poses = None  # the lane knows the room: in a ring both would stay in memory
         self._leases.close()
         self._inbox.clear()
         self.room.document.close()

@@ -195,9 +195,13 @@ async def _until(condition: object) -> None:
     raise AssertionError("it does not happen")
 
 
-async def test_rom_12_an_empty_room_is_put_away_with_a_snapshot_and_freed() -> None:
+@pytest.mark.parametrize("kind", DocumentKind)
+async def test_rom_12_an_empty_room_is_put_away_with_a_snapshot_and_freed(
+    kind: DocumentKind,
+) -> None:
     """Complaint *memory that only grows*: rooms that are never unloaded."""
-    async with House() as house:
+    name = document_name(kind, UUID(int=77))
+    async with House(name=name) as house:
         house.directory.start()
         ada = Person(1)
         seat = await house.sit(ada)
@@ -212,7 +216,7 @@ async def test_rom_12_an_empty_room_is_put_away_with_a_snapshot_and_freed() -> N
             await _until(lambda: document() is None)
         finally:
             gc.enable()
-        stored = await house.store.load(NAME)
+        stored = await house.store.load(name)
         assert stored.snapshot is not None
         assert stored.snapshot.seq == stored.last_seq == 1
         ben = Person(2)
