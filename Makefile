@@ -9,7 +9,8 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 \
 BIN := .venv/bin
 NODE_DIR := tests/interop/node
 PEERS := $(patsubst %,loadtest/targets/node/%/node_modules/.installed,hocuspocus y-websocket-server)
-JOBS ?= 2
+# More than there are cores: tests wait for servers much of the time.
+JOBS ?= 3
 
 # Hundreds of servers are started by the tests: none shall compile all of the code for itself.
 unexport PYTHONDONTWRITEBYTECODE
