@@ -19,7 +19,7 @@ HEIGHT: Final = 3000.0
 """Of the part of the board where people are."""
 
 KEPT: Final = 30
-"""Objects of one person that stay; then the oldest goes for each new one."""
+"""Objects of one person that stay, where a story does not say how many."""
 
 WORDS_A_SECOND: Final = 2.5
 
@@ -93,15 +93,16 @@ async def write(me: Person) -> None:
         me.edit(me.board.erase(sticky, LENGTH + 1))
 
 
-async def work(me: Person, calm: float = 1.0) -> None:
+async def work(me: Person, calm: float = 1.0, kept: int = KEPT) -> None:
     """Work at the board: mostly look, then drag, point, draw and write.
 
     Args:
         calm: how much longer than usual one looks.
+        kept: objects that stay of one's own; then the oldest goes for each new one.
     """
     await look(me, calm)
     while me.is_running:
-        if len(me.board.objects) > KEPT:
+        if len(me.board.objects) > kept:
             me.edit(me.board.delete(me.board.objects[0]))
         (habit,) = me.random.choices((drag, wander, draw, write, build), weights=(3, 3, 2, 2, 1))
         await habit(me)
