@@ -153,7 +153,10 @@ class Reference:
         new = clock + struct.length - len(spots)
         if struct.kind == SKIP or new <= 0:
             return set()
-        spot = self._spot(struct)
+        # yrs puts the rest of what continues its client's behind what it knows: nowhere, if that
+        # was collected meanwhile.
+        goes_on = clock < len(spots) and struct.origin == (client, clock - 1)
+        spot = spots[-1] if goes_on else self._spot(struct)
         spots += [spot] * new
         return {spot.owner}
 

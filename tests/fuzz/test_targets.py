@@ -17,7 +17,16 @@ from tests.fuzz.document_targets import check_life
 from tests.fuzz.kept import FOLDER, kept
 from tests.fuzz.life import LONGEST, pack, unpack
 from tests.fuzz.targets import targets
-from tests.helpers.raw_updates import NULL, item, section, shared_type, text, update, values
+from tests.helpers.raw_updates import (
+    NULL,
+    collected,
+    item,
+    section,
+    shared_type,
+    text,
+    update,
+    values,
+)
 from tests.helpers.yrs_process import Outcome, YrsProcess
 
 MOST_KEPT = 2 << 20
@@ -175,3 +184,11 @@ def test_a_byte_behind_a_pose_message_that_is_let_pass_is_found(
     behind = pose_messages.holds([]) + b"\x00"
     with pytest.raises(AssertionError):
         targets(None)["poses"].check(behind)
+
+
+def test_what_goes_on_behind_what_was_collected_is_nowhere(yrs: YrsProcess) -> None:
+    """Found by fuzzing: a struct says again, and otherwise, what stands in known clocks."""
+    first = update(section(3, 0, item(text("x"), parent="t")))
+    gone = update(section(3, 1, collected(10)))
+    longer = update(section(3, 1, item(text("x" * 18), origin=(3, 0))))
+    check_life(pack([first, gone, longer]), yrs)
