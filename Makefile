@@ -55,6 +55,7 @@ $(PEERS): %/node_modules/.installed: %/package.json %/package-lock.json
 # Everything, few seeds, short clocks. The page is built before, and not by two test processes at
 # once. One file, one process: what the tests of a file share is made once.
 test: install page $(NODE_DIR)/node_modules/.installed $(PEERS)
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not prove" --cov --cov-report=term
 
 # Everything, many seeds, real clocks. Takes tens of minutes.

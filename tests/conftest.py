@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,8 +11,6 @@ from blockbuster import BlockBuster
 from tests.helpers.proving import few_or_many, is_proving
 
 pytest_plugins = ["tests.helpers.database"]
-
-TESTS = Path(__file__).parent
 
 # No deadline: a test that is too slow is pytest-timeout's business, and machines are busy at times.
 hypothesis.settings.register_profile(
@@ -27,17 +24,14 @@ hypothesis.settings.load_profile("collab")
 
 OUR_PACKAGES = ["crdt_docs", "persistence", "server"]
 
-UNCOUNTED = {"benchmarks", "browser", "chaos", "convergence", "fuzz", "interop"}
-"""Folders whose lines the unit tests run, too. Counting makes our code some three times as slow."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `prove` run with PROVE=1 only; coverage is that of the unit tests."""
+    """Tests marked `prove` run with PROVE=1 only."""
+    if is_proving():
+        return
     skipped = pytest.mark.skip(reason="many seeds and real clocks: `make prove`")
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in UNCOUNTED:
-            item.add_marker(pytest.mark.no_cover)
-        if "prove" in item.keywords and not is_proving():
+        if "prove" in item.keywords:
             item.add_marker(skipped)
 
 
