@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,16 +17,14 @@ from typing import Self
 import httpx
 import uvloop
 
-from benchmarks import processes
 from benchmarks.processes import CpuMeter, CpuUse
 from benchmarks.report import Row, at_least, at_most
 from benchmarks.scale import Scale
-from benchmarks.targets import wait_for_port
+from benchmarks.targets import PinnedProcess
 from benchmarks.workloads import DISTURBED
 from loadtest.measures import Measures, Totals
 from loadtest.participant import Participant, Shared
 from loadtest.plan import Plan
-from loadtest.processes import allow_many_files
 from loadtest.seat import Seat
 from loadtest.timeline import SECOND
 from tests.helpers.server_process import free_port
@@ -117,27 +113,15 @@ class BareRelay:
 
     def __init__(self) -> None:
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        command = [sys.executable, "-m", "benchmarks.bare_relay", str(self._port)]
+        self._process = PinnedProcess(command, self._port)
 
     def __enter__(self) -> Self:
-        allow_many_files()
-        command = [sys.executable, "-m", "benchmarks.bare_relay", str(self._port)]
-        null = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
-        try:
-            wait_for_port(self._port)
-        except BaseException:
-            self.__exit__()
-            raise
-        processes.pin(self._process.pid, processes.SERVER_CORE)
-        processes.pin(os.getpid(), processes.GENERATOR_CORE)
+        self._process.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        processes.unpin()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
 
     def drive(self, people: int, rate: float, scale: Scale) -> Drive:
         """So many people move something so many times a second each."""
@@ -166,7 +150,6 @@ class BareRelay:
         return Totals.merge([measures.dump()]), use, passed
 
     async def _measure(self, plan: Plan, start: int, measures: Measures) -> tuple[CpuUse, float]:
-        assert self._process is not None
         await asyncio.sleep(plan.ramp + (start - monotonic_ns()) / SECOND)
         gc.freeze()
         measures.begin(monotonic_ns())

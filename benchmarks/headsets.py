@@ -8,21 +8,17 @@ those who are nearest. Plain relaying is `headset_relay.py`.
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from benchmarks import processes
 from benchmarks.headset_client import Address
 from benchmarks.headset_swarm import Course, HeadsetSwarm, Homecoming
 from benchmarks.processes import CpuMeter
 from benchmarks.report import Row, at_least, at_most
 from benchmarks.scale import Scale
-from benchmarks.targets import Collab, wait_for_port
+from benchmarks.targets import Collab, PinnedProcess
 from benchmarks.workloads import AGAIN, DISTURBED
-from loadtest.processes import allow_many_files
 from tests.helpers.live_rooms import LiveRoom, live_room
 from tests.helpers.server_process import free_port
 
@@ -170,31 +166,18 @@ class Relay:
 
     def __init__(self) -> None:
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        command = [sys.executable, "-m", "benchmarks.headset_relay", str(self._port)]
+        self._process = PinnedProcess(command, self._port)
 
     def __enter__(self) -> Self:
-        allow_many_files()
-        command = [sys.executable, "-m", "benchmarks.headset_relay", str(self._port)]
-        null = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
-        try:
-            wait_for_port(self._port)
-        except BaseException:
-            self.__exit__()
-            raise
-        processes.pin(self._process.pid, processes.SERVER_CORE)
-        processes.pin(os.getpid(), processes.GENERATOR_CORE)
+        self._process.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        processes.unpin()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
 
     def meter(self) -> CpuMeter:
         """Begin to count its CPU time."""
-        assert self._process is not None
         return CpuMeter(self._process.pid)
 
     def crowd(self, people: int, scale: Scale) -> Course:

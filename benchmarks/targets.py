@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -21,6 +19,7 @@ from benchmarks.dialects import Dialect
 from benchmarks.processes import CpuMeter
 from benchmarks.swarm import Seat
 from loadtest.processes import allow_many_files
+from loadtest.targets.child import answers
 from loadtest.targets.peers import NODE, install
 from tests.helpers.server_process import LiveSession, ServerProcess, free_port
 
@@ -135,6 +134,66 @@ class Collab:
         return seats
 
 
+class PinnedProcess:
+    """A server in a process of its own, on the server's core; this process is put on another.
+
+    Args:
+        port: where it listens when it is ready.
+        place: its working directory.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        port: int,
+        *,
+        place: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = command
+        self._port = port
+        self._place = place
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until somebody listens.
+
+        Raises:
+            TimeoutError: nobody does, for too long; it has been ended.
+        """
+        allow_many_files()
+        null = subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._place,
+            env=self._environment,
+            stdin=null,
+            stdout=null,
+            stderr=null,
+        )
+        try:
+            wait_for_port(self._port)
+        except BaseException:
+            self.kill()
+            raise
+        processes.pin(self.pid, processes.SERVER_CORE)
+        processes.pin(os.getpid(), processes.GENERATOR_CORE)
+
+    def kill(self) -> None:
+        """End it, and let this process run where it likes."""
+        processes.unpin()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
 class Peer:
     """Another server, in Node, from `loadtest/targets/node`."""
 
@@ -143,27 +202,18 @@ class Peer:
         self._directory = NODE / directory
         self._is_hocuspocus = is_hocuspocus
         self._port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: PinnedProcess | None = None
 
     def __enter__(self) -> Self:
-        allow_many_files()
         install(self._directory)
         self._port = free_port()
-        self._process = subprocess.Popen(
+        self._process = PinnedProcess(
             ["node", "server.mjs"],
-            cwd=self._directory,
-            env={**os.environ, "PORT": str(self._port), "NODE_ENV": "production"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            self._port,
+            place=self._directory,
+            environment={**os.environ, "PORT": str(self._port), "NODE_ENV": "production"},
         )
-        try:
-            wait_for_port(self._port)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        processes.pin(self.pid, processes.SERVER_CORE)
-        processes.pin(os.getpid(), processes.GENERATOR_CORE)
+        self._process.start()
         return self
 
     def __exit__(
@@ -172,10 +222,8 @@ class Peer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        processes.unpin()
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
 
     @property
     def pid(self) -> int:
@@ -222,13 +270,7 @@ def wait_for_port(port: int) -> None:
         TimeoutError: nobody does, for too long.
     """
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(port):
+    while not answers(port):
         if time.monotonic() > deadline:
             raise TimeoutError(f"the server does not answer after {START_SECONDS} s")
         time.sleep(0.05)
-
-
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
-        return True
-    return False
