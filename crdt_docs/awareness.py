@@ -26,6 +26,10 @@ EXPIRY_SECONDS = 30.0
 REMEMBERED_DEPARTURES = 1000
 """How many clocks of departed clients are kept, so that a returning one is visible at once."""
 
+REMEMBERED_TELLINGS = 64
+"""How many states that a client was told of itself are remembered until it has heard them: two
+seconds of them at 30 Hz."""
+
 UNHEARD = -1
 """Clock of a client that has said nothing yet: its first one, which is 0, is news."""
 
@@ -54,11 +58,28 @@ class _Presence(Generic[SpeakerT]):
     heard_clock: int  # what the speaker itself counts; may be behind `clock` (AWR-6)
     state: bytes
     heard_at: float
-    told_clock: int = -1  # the latest that everybody was told, the speaker included
     place: bytes | None = None  # as JSON
+    # What the speaker was told of itself with clocks ahead of its own: hashes of states by clock.
+    told_ahead: dict[int, int] = field(default_factory=dict)
 
     def entry(self, client_id: int) -> AwarenessEntry:
         return AwarenessEntry(client_id, self.clock, self.state)
+
+    def note_told(self) -> None:
+        """The speaker is told of itself; a stock client will say it once more (AWR-6)."""
+        if self.clock <= self.heard_clock:
+            return  # which it ignores
+        self.told_ahead[self.clock] = hash(self.state)
+        if len(self.told_ahead) > REMEMBERED_TELLINGS:
+            del self.told_ahead[next(iter(self.told_ahead))]
+
+    def is_told(self, clock: int, state: bytes) -> bool:
+        """Whether the speaker, who counts so far now, only repeats what it was told."""
+        if not self.told_ahead:
+            return False
+        is_echo = self.told_ahead.get(clock) == hash(state)
+        self.told_ahead = {told: each for told, each in self.told_ahead.items() if told > clock}
+        return is_echo
 
 
 class _Departure(NamedTuple):
@@ -163,8 +184,8 @@ class AwarenessTable(Generic[SpeakerT]):
         if role is not known.role:
             known.role, known.who = role, who_is(known.identity, role)
         state = self._with_identity(state, known.who, known.place)
-        if clock == known.told_clock and state == known.state:
-            return  # it repeats what the server told it (AWR-6)
+        if known.is_told(clock, state):
+            return  # it may have said something newer since (AWR-6)
         known.state = state
         is_behind = clock <= known.clock
         known.clock = known.clock + 1 if is_behind else clock
@@ -252,10 +273,9 @@ class AwarenessTable(Generic[SpeakerT]):
         """What changed since the last call, latest state only, and the one speaker who need not
         be told (None when several changed, or when it must be told, too)."""
         entries = [self._entry(client_id) for client_id in self._changed]
-        for client_id, clock, _ in entries:
-            if client_id in self._present:
-                self._present[client_id].told_clock = clock
         speakers = set(self._changed.values())
+        if len(speakers) > 1 or None in speakers:
+            self._note_told(self._changed)
         self._changed.clear()
         return entries, speakers.pop() if len(speakers) == 1 else None
 
@@ -265,7 +285,11 @@ class AwarenessTable(Generic[SpeakerT]):
         return bool(self._changed)
 
     def everyone(self) -> list[AwarenessEntry]:
-        """All states, for a joiner."""
+        """All states, for one who asks and may be among them."""
+        self._note_told(self._present)
+        return self._everyone()
+
+    def _everyone(self) -> list[AwarenessEntry]:
         return [presence.entry(client_id) for client_id, presence in self._present.items()]
 
     def everyone_anew(self) -> list[AwarenessEntry]:
@@ -276,11 +300,16 @@ class AwarenessTable(Generic[SpeakerT]):
         """
         for presence in self._present.values():
             presence.clock += 1
-        return self.everyone()
+        return self._everyone()
 
     def everyone_and_departed(self) -> list[AwarenessEntry]:
         """All states and all remembered departures, for one who missed some."""
         return [*self.everyone(), *(self._entry(client_id) for client_id in self._departed)]
+
+    def _note_told(self, client_ids: Iterable[int]) -> None:
+        for client_id in client_ids:
+            if (presence := self._present.get(client_id)) is not None:
+                presence.note_told()
 
     def _entry(self, client_id: int) -> AwarenessEntry:
         presence = self._present.get(client_id)

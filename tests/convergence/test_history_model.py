@@ -349,16 +349,19 @@ def check_marks(
     key: Key, versions: Sequence[Version], row: Any, people: Sequence[CanvasPerson]
 ) -> None:
     """A mark that was never there before is of somebody who took part in that gesture. One that
-    came back may have been brought by who undid something, and is of an earlier one."""
+    came back may have been brought by who undid something, and is of an earlier one; or of one
+    whose object was made and deleted again between two commits, which no version tells of."""
     by_name = {person.name: person.user_id for person in people}
     is_undone = any(key in person.undone for person in people)
+    unseen = {person.user_id for person in people if key in person.touched}
     newest: dict[str, int] = {}
     earlier: set[UUID] = set()
     states = [*(version.before for version in versions[1:]), row]
     for version, state in zip(versions, states, strict=True):
         marks = state["properties"].get("marks", {}) if state is not None else {}
         new = {by_name[name] for name, edit in marks.items() if edit > newest.get(name, 0)}
-        assert new <= set(version.contributors) | (earlier if is_undone else set())
+        brought = earlier | (unseen if version.kind == "create" else set())
+        assert new <= set(version.contributors) | (brought if is_undone else set())
         newest.update({name: max(edit, newest.get(name, 0)) for name, edit in marks.items()})
         earlier.update(version.contributors)
 

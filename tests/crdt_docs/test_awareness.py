@@ -14,6 +14,7 @@ from crdt_docs.awareness import (
     CLOCK_LIMIT,
     EXPIRY_SECONDS,
     REMEMBERED_DEPARTURES,
+    REMEMBERED_TELLINGS,
     AwarenessLimits,
     AwarenessTable,
 )
@@ -371,6 +372,51 @@ def test_awr_6_what_the_owner_says_before_it_heard_its_clock_is_no_echo(room: Sp
     payload = awareness_payload([AwarenessEntry(7, 11, b"{}")])
     assert not room.table.is_echo(payload, "a2")
     assert room.table.is_echo(payload, "b")
+
+
+def test_awr_6_a_late_echo_does_not_bring_an_older_state_back(room: Speakers) -> None:
+    """A stock client that is told a later clock takes the state that comes with it, and says it
+    once more, although it has said something newer in between."""
+    room.say("a", ADA, (7, 1, {"x": 0}))
+    room.told()
+    for _ in range(5):
+        room.table.everyone_anew()
+    told = []
+    for clock in (2, 3, 4):
+        room.say("a", ADA, (7, clock, {"x": clock}))
+        told.append(room.told()[7])
+    assert [clock for clock, _ in told] == [7, 8, 9]
+    for clock, state in told:
+        room.say("a", ADA, (7, clock, state))
+        assert room.told() == {}
+    room.say("a", ADA, (7, 10, {"x": 5}))
+    clock, state = room.told()[7]
+    assert isinstance(state, dict)
+    assert (clock, state["x"]) == (10, 5)
+
+
+@pytest.mark.parametrize("way", ["everyone", "everyone_and_departed"])
+def test_awr_6_what_the_owner_is_told_when_it_asks_is_no_news(room: Speakers, way: str) -> None:
+    room.say("a", ADA, (7, 1, {"x": 0}))
+    room.told()
+    room.table.everyone_anew()
+    room.table.everyone_anew()
+    [(_, clock, state)] = getattr(room.table, way)()
+    room.say("a", ADA, (7, 2, {"x": 1}))
+    assert (clock, room.told()[7][0]) == (3, 4)
+    room.say("a", ADA, (7, clock, json.loads(state)))
+    assert room.told() == {}
+
+
+def test_awr_6_only_so_many_tellings_are_remembered(room: Speakers) -> None:
+    """One who says much and hears nothing costs no more memory for that."""
+    room.say("a", ADA, (7, 1, {"x": 0}))
+    for _ in range(200):
+        room.table.everyone_anew()
+    for clock in range(2, 200):
+        room.say("a", ADA, (7, clock, {"x": clock}))
+        room.told()
+    assert len(room.table._present[7].told_ahead) == REMEMBERED_TELLINGS
 
 
 def test_awr_12_one_who_comes_back_believes_what_it_is_told_of_the_others(

@@ -276,6 +276,21 @@ def test_the_servers_edits_are_of_whom_it_edits_for() -> None:
     assert (change.author, change.step.relayed_by) == (Author(ADA.user_id), None)
 
 
+def test_what_is_made_and_deleted_before_anybody_looks_is_of_who_brings_it_back() -> None:
+    """It was in no version, so the first one tells of who undid the deletion alone."""
+    board = Board(ADA, BEN)
+    board.do(ADA, lambda doc: doc["objects"].__setitem__("box", Map({"by": "ada"})))
+    board.hear(BEN)
+    undo = UndoManager(scopes=[board.docs[BEN].get("objects", type=Map)])
+    board.do(BEN, lambda doc: doc["objects"].__delitem__("box"))
+    assert board.take() == []
+    undo.undo()
+    board.bring(BEN)
+    change = board.take_one()
+    assert (change.step.kind, change.author.user_id) == (ChangeKind.CREATE, BEN.user_id)
+    assert change.step.contributors == (BEN.user_id,)
+
+
 def test_an_undone_deletion_is_a_creation_by_who_undoes() -> None:
     board = Board(ADA)
     board.do(ADA, put("a"))
