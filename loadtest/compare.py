@@ -23,7 +23,7 @@ TOLERANCE = 0.1
 SLACK_MILLISECONDS = 0.25
 SLACK_BYTES = 2**20
 _PARTS = (("p50", 1.0), ("p95", 2.0), ("p99", 3.0))
-_TIMED = ("seen", "stored", "pose_age", "join", "rest")
+_TIMED = ("seen", "cursor", "stored", "pose_age", "join", "rest")
 
 
 @dataclass(frozen=True, slots=True)

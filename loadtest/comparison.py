@@ -45,6 +45,7 @@ class Row:
 
 
 SEEN: Final = Row("edit to seen, p95", "seen.p95", "ms")
+CURSOR: Final = Row("cursor to seen, p95", "cursor.p95", "ms")
 JOIN: Final = Row("join, p95", "join.p95", "ms")
 COST: Final = Row("CPU a delivery", "server.cpu_us_per_delivered", "µs")
 SHARE: Final = Row("CPU", "server.share", "% of a core", 0.01)
@@ -64,11 +65,11 @@ def _part(name: str, people: int, *rows: Row, ramp: float = 3.0) -> Part:
 
 
 PARTS: Final = (
-    _part("whiteboard", 50, SEEN, COST),
-    _part("crowd", 200, SEEN, COST),
+    _part("whiteboard", 50, SEEN, CURSOR, COST),
+    _part("crowd", 200, SEEN, CURSOR, COST),
     _part("join_storm", 200, JOIN, SHARE, MEMORY, ramp=0.0),
     _part("reconnect_storm", 200, JOIN, SEEN, SHARE),
-    _part("slow_readers", 50, SEEN, MEMORY),
+    _part("slow_readers", 50, SEEN, CURSOR, MEMORY),
 )
 
 Found = Mapping[tuple[str, str], Result | str]

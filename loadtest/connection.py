@@ -202,13 +202,15 @@ class Connection(asyncio.Protocol):
         now, own = monotonic_ns(), self._number
         most = min(1 + found // ONE_IN, SAMPLED)
         self._begin = (self._begin + _STRIDE) % len(data)
-        sampled = [at for who, at in marks.sample(data, most, now, self._begin) if who != own]
+        found_marks = marks.sample(data, most, now, self._begin)
+        sampled = [each for each in found_marks if each.sender != own]
         if not sampled:
             return
         weight, further = divmod(found, len(sampled))
-        for at in sampled:
+        for _, is_cursor, at in sampled:
             if at >= since:
-                self._measures.delay(Delay.SEEN, now, now - at, weight + further)
+                what = Delay.CURSOR if is_cursor else Delay.SEEN
+                self._measures.delay(what, now, now - at, weight + further)
             further = 0
 
     def _hear(self, first: int, payload: bytes) -> None:

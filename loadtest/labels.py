@@ -9,6 +9,7 @@ from loadtest.result import Result
 
 DELAYS = {
     "seen": "Edit to seen",
+    "cursor": "Cursor to seen",
     "stored": "Edit to stored",
     "pose_age": "Age of poses",
     "join": "Join",

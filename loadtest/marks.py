@@ -6,13 +6,14 @@ into one frame is credited with all of them.
 A mark is 18 ASCII bytes, which mean themselves in JSON and in UTF-8: `~ld~`, the sender (3
 digits), the number of its write (4), and when that was due, in microseconds of the monotonic clock
 (7). Digits are of base 36, which Python reads at once. Each number wraps: the time after 21 hours.
+The upper half of all numbers is for cursors, so that they are told from edits.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 START: Final = b"~ld~"
 LENGTH: Final = 18
@@ -22,11 +23,22 @@ _WRAP: Final = 36**7
 _SOON: Final = _WRAP - 36**5
 """Ages above are of times a little ahead: two clocks are never read at once."""
 
+_NUMBERS: Final = 36**4 // 2
+_CURSORS_FROM: Final = b"i"  # the first digit of their numbers: the upper half of 36
+
 _TILDE: Final = START[:1]
 _BEGINNINGS: Final = (START[:3], START[:2], START[:1])
-_PATTERN: Final = re.compile(rb"~ld~([0-9a-z]{3})([0-9a-z]{4})([0-9a-z]{7})")
+_PATTERN: Final = re.compile(rb"~ld~([0-9a-z]{3})([0-9a-z])[0-9a-z]{3}([0-9a-z]{7})")
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = tuple(bytes((high, low)) for high in _DIGITS for low in _DIGITS)
+
+
+class Mark(NamedTuple):
+    """What a mark tells: whose it is, of a cursor or an edit, and when that was due (ns)."""
+
+    sender: int
+    is_cursor: bool
+    at: int
 
 
 def tag(sender: int) -> bytes:
@@ -40,18 +52,19 @@ def tag(sender: int) -> bytes:
     return START + _DIGITS[sender // 1296 : sender // 1296 + 1] + _PAIRS[sender % 1296]
 
 
-def mark(sender: int, number: int, at_ns: int) -> bytes:
+def mark(sender: int, number: int, at_ns: int, *, is_cursor: bool = False) -> bytes:
     """The mark of a sender's write that was due at this time."""
-    return tagged(tag(sender), number, at_ns)
+    return tagged(tag(sender), number, at_ns, is_cursor=is_cursor)
 
 
-def tagged(sender_tag: bytes, number: int, at_ns: int) -> bytes:
+def tagged(sender_tag: bytes, number: int, at_ns: int, *, is_cursor: bool = False) -> bytes:
     """The same by one who keeps its tag."""
+    number = number % _NUMBERS + _NUMBERS * is_cursor
     time = at_ns // 1000 % _WRAP
     return b"".join(
         (
             sender_tag,
-            _PAIRS[number // 1296 % 1296],
+            _PAIRS[number // 1296],
             _PAIRS[number % 1296],
             _DIGITS[time // 1296**3 : time // 1296**3 + 1],
             _PAIRS[time // 1296**2 % 1296],
@@ -61,8 +74,8 @@ def tagged(sender_tag: bytes, number: int, at_ns: int) -> bytes:
     )
 
 
-def sample(data: bytes, most: int, now_ns: int, begin: int = 0) -> Iterator[tuple[int, int]]:
-    """(sender, when it was due) of about `most` of the marks in these bytes, evenly spread.
+def sample(data: bytes, most: int, now_ns: int, begin: int = 0) -> Iterator[Mark]:
+    """About `most` of the marks in these bytes, evenly spread.
 
     Args:
         now_ns: tells which of the times that a mark may mean is meant: the last one before it.
@@ -72,9 +85,10 @@ def sample(data: bytes, most: int, now_ns: int, begin: int = 0) -> Iterator[tupl
     now = now_ns // 1000
     found = _PATTERN.search(data, begin) or _PATTERN.search(data)
     while found is not None:
-        sender, _, time = found.groups()
+        sender, kind, time = found.groups()
         age = (now - int(time, 36)) % _WRAP
-        yield int(sender, 36), (now - (age if age < _SOON else 0)) * 1000
+        due = (now - (age if age < _SOON else 0)) * 1000
+        yield Mark(int(sender, 36), kind >= _CURSORS_FROM, due)
         found = _PATTERN.search(data, found.start() + step)
 
 

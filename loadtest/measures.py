@@ -28,7 +28,8 @@ class Delay(IntEnum):
     All but LATE begin when something was due by its author's own time, not when it was sent.
     """
 
-    SEEN = 0  # an edit or a cursor, until somebody else has it
+    SEEN = 0  # an edit, until somebody else has it
+    CURSOR = auto()  # a cursor, until somebody else has it
     STORED = auto()  # an edit, until the server says that it is stored
     POSE_AGE = auto()  # how old the pose of somebody near is when it comes
     JOIN = auto()  # from being due to connect until the first synchronisation is complete

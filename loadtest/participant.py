@@ -101,7 +101,7 @@ class Participant:
         self.timeline = Timeline(begin, self._note_late)
         self.client = _client_id(shared.start, seat.number)
         self.board = Board(self.client, self.next_mark)
-        self.presence = Presence(self.client, f"Person {seat.number}", self.next_mark)
+        self.presence = Presence(self.client, f"Person {seat.number}", self.next_cursor_mark)
         self.rest = Rest(shared.api, seat, shared.measures, self.timeline)
         self.headset = Headset(self)
         self.is_joined = False
@@ -137,9 +137,16 @@ class Participant:
             raise self._gone
 
     def next_mark(self) -> str:
-        """A mark of what is due now."""
+        """A mark of the edit that is due now."""
+        return self._mark(is_cursor=False)
+
+    def next_cursor_mark(self) -> str:
+        """A mark of where the cursor is to be now."""
+        return self._mark(is_cursor=True)
+
+    def _mark(self, *, is_cursor: bool) -> str:
         self._marks += 1
-        return marks.tagged(self._tag, self._marks, self.timeline.at).decode()
+        return marks.tagged(self._tag, self._marks, self.timeline.at, is_cursor=is_cursor).decode()
 
     # Coming and going
 

@@ -138,6 +138,13 @@ async def test_sampled_delays_stand_for_all(line: Line) -> None:
     assert line.totals.delays["seen"].count == 1_003
 
 
+async def test_cursors_have_delays_of_their_own(line: Line) -> None:
+    line.come(server_frame(STEP2))
+    cursor = marks.mark(2, 1, monotonic_ns(), is_cursor=True)
+    line.come(server_frame(messages.awareness_frame(cursor)))
+    assert [line.totals.delays[name].count for name in ("cursor", "seen")] == [1, 0]
+
+
 async def test_of_who_stopped_reading_no_delay_is_measured(line: Line) -> None:
     line.come(server_frame(STEP2))
     line.connection.stop_reading()

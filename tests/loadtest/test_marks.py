@@ -18,8 +18,19 @@ NOW = 123_456 * 10**9
 def test_a_mark_is_read_as_it_was_made() -> None:
     made = marks.mark(777, 12, NOW - 5_000_000)
     assert len(made) == marks.LENGTH
-    assert list(marks.sample(b"x" + made + b"y", 8, NOW)) == [(777, NOW - 5_000_000)]
+    assert list(marks.sample(b"x" + made + b"y", 8, NOW)) == [(777, False, NOW - 5_000_000)]
     assert made[7:11] == b"000c"
+
+
+@pytest.mark.parametrize("number", [0, 1, 36**4 // 2 - 1, 36**4 // 2, 36**4 - 1])
+@pytest.mark.parametrize("is_cursor", [True, False])
+def test_cursors_are_told_from_edits_whatever_their_number(
+    number: int,
+    is_cursor: bool,  # noqa: FBT001
+) -> None:
+    made = marks.mark(5, number, NOW, is_cursor=is_cursor)
+    assert len(made) == marks.LENGTH
+    assert list(marks.sample(made, 1, NOW)) == [(5, is_cursor, NOW)]
 
 
 def test_a_mark_means_itself_in_json_and_utf8() -> None:
@@ -32,12 +43,12 @@ def test_a_mark_means_itself_in_json_and_utf8() -> None:
 def test_the_time_of_a_mark_wraps_and_is_still_known(age: int) -> None:
     for now in (NOW, 36**7 * 1000 + 5_000, 36**7 * 3000 + 2 * 10**9):
         made = marks.mark(1, 1, now - age * 10**9)
-        ((_, at),) = marks.sample(made, 1, now)
+        ((*_, at),) = marks.sample(made, 1, now)
         assert abs(now - at - age * 10**9) < 1_000
 
 
 def test_a_time_a_little_ahead_is_now() -> None:
-    assert list(marks.sample(marks.mark(1, 1, NOW + 900_000), 1, NOW)) == [(1, NOW)]
+    assert list(marks.sample(marks.mark(1, 1, NOW + 900_000), 1, NOW)) == [(1, False, NOW)]
 
 
 def test_there_is_no_room_for_more_senders() -> None:
@@ -48,7 +59,7 @@ def test_there_is_no_room_for_more_senders() -> None:
 
 def test_a_sample_is_spread_evenly() -> None:
     data = b"".join(marks.mark(sender, 1, NOW) + b"-" * 82 for sender in range(1_000))
-    senders = [sender for sender, _ in marks.sample(data, 8, NOW)]
+    senders = [sender for sender, *_ in marks.sample(data, 8, NOW)]
     assert 7 <= len(senders) <= 9
     assert all(a < b for a, b in pairwise(senders))
     assert marks.count(data) == 1_000
@@ -74,7 +85,7 @@ def test_however_a_stream_is_cut_each_mark_is_found_once(
     for begin, end in pairwise(edges):
         whole, times = stream.take(data[begin:end])
         found += times
-        sampled += [sender for sender, _ in marks.sample(whole, 10_000, NOW)]
+        sampled += [sender for sender, *_ in marks.sample(whole, 10_000, NOW)]
     assert found == data.count(marks.START) - data.count(marks.tag(5))
     assert sampled.count(sender) == data.count(made[b"m"])
 

@@ -130,8 +130,8 @@ async def test_delays_begin_when_something_was_due(hall: Hall) -> None:
 
 async def test_marks_are_of_their_writer_and_numbered(hall: Hall) -> None:
     person = hall.person()
-    first, second = person.next_mark(), person.next_mark()
-    assert (first[:11], second[:11]) == ("~ld~0000001", "~ld~0000002")
+    first, second = person.next_mark(), person.next_cursor_mark()
+    assert (first[:11], second[:11]) == ("~ld~0000001", "~ld~000i002")
 
 
 async def test_pauses_end_with_the_connection(hall: Hall) -> None:
