@@ -63,10 +63,14 @@ class Collab:
     ) -> None:
         self._port = port or processes.free_port()
         lifted = {} if keeps_limits else ADDRESS_LIMITS
-        self._settings = {**QUIET, **lifted, **(environment or {})}
         self._secret = secrets.token_urlsafe(48)
-        self._child = Child("collab serve")
-        self._service = ""
+        own = {**QUIET, **lifted, "COLLAB_JWT_SECRET": self._secret, **(environment or {})}
+        self._child = Child(
+            "collab serve",
+            self._command,
+            self._is_ready,
+            environment={**plain_environment(), **own},
+        )
 
     @property
     def url(self) -> str:
@@ -91,13 +95,7 @@ class Collab:
         return ServerPids(workers, tuple(each.pid for each in found if each.pid not in workers))
 
     def __enter__(self) -> Self:
-        secret = {"COLLAB_JWT_SECRET": self._secret}
-        environment = {**plain_environment(), **self._settings, **secret}
-        try:
-            self._child.start(self._command(), self._is_ready, environment=environment)
-        except BaseException:
-            self._child.stop()
-            raise
+        self._child.__enter__()
         return self
 
     def __exit__(
@@ -106,14 +104,11 @@ class Collab:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
-            error.add_note(f"the server's log ends with:\n{self._child.log()}")
-        self._child.stop()
+        self._child.__exit__(kind, error, traceback)
 
-    def _command(self) -> list[str]:
-        collab = Path(sys.executable).with_name("collab")
-        data = self._child.directory / "data"
-        return [str(collab), "serve", "--port", str(self._port), "--data-dir", str(data)]
+    def _command(self, directory: Path) -> list[str]:
+        collab = str(Path(sys.executable).with_name("collab"))
+        return [collab, "serve", "--port", str(self._port), "--data-dir", str(directory / "data")]
 
     def _is_ready(self) -> bool:
         try:

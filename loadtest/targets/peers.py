@@ -66,7 +66,15 @@ class Peer:
     def __init__(self, kind: Kind, port: int = 0) -> None:
         self._kind = kind
         self._port = port or processes.free_port()
-        self._child = Child(kind.name)
+        self._place = NODE / kind.directory if kind.directory else None
+        node = {"PORT": str(self._port), "NODE_ENV": "production"} if kind.directory else {}
+        self._child = Child(
+            kind.name,
+            self._command,
+            self._is_ready,
+            environment={**plain_environment(), **node},
+            place=self._place,
+        )
 
     @property
     def name(self) -> str:
@@ -76,10 +84,10 @@ class Peer:
     @property
     def version(self) -> str:
         """As its package says."""
-        if not self._kind.directory:
+        if self._place is None:
             return package_version(self._kind.package)
-        place = NODE / self._kind.directory / "node_modules" / self._kind.package / "package.json"
-        return str(json.loads(place.read_text())["version"])
+        package = self._place / "node_modules" / self._kind.package / "package.json"
+        return str(json.loads(package.read_text())["version"])
 
     @property
     def url(self) -> str:
@@ -92,14 +100,9 @@ class Peer:
         return ServerPids(tuple(each.pid for each in self._child.processes()))
 
     def __enter__(self) -> Self:
-        try:
-            if self._kind.directory:
-                self._start_node(NODE / self._kind.directory)
-            else:
-                self._start_python()
-        except BaseException:
-            self._child.stop()
-            raise
+        if self._place is not None:
+            install(self._place)
+        self._child.__enter__()
         return self
 
     def __exit__(
@@ -108,24 +111,12 @@ class Peer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
-            error.add_note(f"the server's log ends with:\n{self._child.log()}")
-        self._child.stop()
+        self._child.__exit__(kind, error, traceback)
 
-    def _start_node(self, place: Path) -> None:
-        install(place)
-        environment = {
-            **plain_environment(),
-            "PORT": str(self._port),
-            "NODE_ENV": "production",
-        }
-        self._child.start(
-            ["node", "server.mjs"], self._is_ready, environment=environment, place=place
-        )
-
-    def _start_python(self) -> None:
-        command = [sys.executable, "-m", "loadtest.targets.pycrdt_server", str(self._port)]
-        self._child.start(command, self._is_ready, environment=plain_environment())
+    def _command(self, _directory: Path) -> list[str]:
+        if self._place is not None:
+            return ["node", "server.mjs"]
+        return [sys.executable, "-m", "loadtest.targets.pycrdt_server", str(self._port)]
 
     def _is_ready(self) -> bool:
         return answers(self._port)
