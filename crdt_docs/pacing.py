@@ -42,8 +42,12 @@ class Gate:
         """Whether one may pass now; if so, the gate closes for `interval` seconds."""
         if now < self._opens_at:
             return False
-        self._opens_at = now + interval
+        self.pass_anyway(now, interval)
         return True
+
+    def pass_anyway(self, now: float, interval: float) -> None:
+        """Pass although it is closed; it closes for `interval` seconds from now."""
+        self._opens_at = now + interval
 
     @property
     def opens_at(self) -> float:

@@ -448,7 +448,8 @@ class Room:
             if update is not None:
                 turn.broadcasts.append(update)
         if self._awareness.has_changed:
-            presence = self._presence.flush(now, members)
+            rides = bool(turn.broadcasts)
+            presence = self._presence.flush(now, members, rides=rides)
             if presence is not None:
                 turn.broadcasts.append(presence)
 

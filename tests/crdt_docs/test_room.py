@@ -610,6 +610,22 @@ class TestPacing:
         room.settle()
         assert all(state["x"] == 32 for state in people[3].present.values())
 
+    def test_presence_goes_with_edits_and_then_not_by_itself(self) -> None:
+        people = [Person(number) for number in range(1, 12)]
+        room = Gathering(*people, pacing=Pacing(update_interval=0.0079, presence_interval=0.033))
+        room.turn(after=1)
+        sent = []
+        for number in range(9):
+            people[0].set("a", number)
+            room.send(people[0])
+            room.send(people[1], people[1].presence({"x": number}))
+            sent.append([each.is_update for each in room.turn(after=0.004).broadcasts])
+        assert sent == [[True, False], []] * 4 + [[True, False]]
+        room.send(people[1], people[1].presence({"x": "last"}))
+        turn = room.turn(after=0.0001)
+        assert turn.broadcasts == []
+        assert turn.wake_at == pytest.approx(room.now - 0.0001 + 0.033)
+
     def test_very_large_rooms_keep_to_the_presence_budget(self) -> None:
         pacing = Pacing()
         assert pacing.between_presence(500) == pytest.approx(500 / 6000)
