@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
-from persistence.ports import StorageUnavailable
+from persistence.errors import StorageUnavailable
 
 _NAME = "database"
 

@@ -20,9 +20,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from persistence.errors import DatabaseInUse
+from persistence.errors import DatabaseInUse, StorageUnavailable
 from persistence.pool import Connection, connect, outages_translated
-from persistence.ports import StorageUnavailable
 
 _log = structlog.get_logger(__name__)
 

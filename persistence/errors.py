@@ -1,6 +1,6 @@
-"""The faults of storage, as one tree beside `ports.StorageUnavailable`.
+"""The faults of storage, as one tree.
 
-StorageUnavailable (ports)   not reachable, or no answer in time; the same call may work later
+StorageUnavailable           not reachable, or no answer in time; the same call may work later
 BatchRefused                 the database answered, and will never take these entries
 ├── LogConflict              the log already holds something else at that position
 └── SequenceGap              the log does not reach up to that position
@@ -13,6 +13,10 @@ EmbeddedPostgresError        the database that we run ourselves cannot be brough
 """
 
 from __future__ import annotations
+
+
+class StorageUnavailable(Exception):  # noqa: N818 - says what is the case
+    """The database cannot be reached or does not answer in time; the same call may work later."""
 
 
 class BatchRefused(Exception):  # noqa: N818 - an outcome, as in crdt_docs.errors

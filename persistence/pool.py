@@ -10,8 +10,8 @@ from typing import Self, TypeAlias
 import asyncpg
 
 from persistence.circuit import Circuit
+from persistence.errors import StorageUnavailable
 from persistence.json_values import decode_jsonb, encode_jsonb
-from persistence.ports import StorageUnavailable
 
 # Strings, as these classes are generic in their stubs only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -17,8 +17,12 @@ from crdt_docs.document import StoredState
 from crdt_docs.identifiers import ActorKind, DocumentName
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.ownership import Entry
+from persistence import errors
 
 T = TypeVar("T")
+
+StorageUnavailable = errors.StorageUnavailable
+"""What every call here may raise; its own place has it for those who know no documents."""
 
 
 class Commit(NamedTuple):
@@ -100,10 +104,6 @@ class StoredDocument:
             outline=snapshot.outline if snapshot else None,
             tail=self.tail,
         )
-
-
-class StorageUnavailable(Exception):  # noqa: N818 - says what is the case
-    """The database cannot be reached or does not answer in time; the same call may work later."""
 
 
 class DocumentStore(Protocol):

@@ -31,7 +31,6 @@ from crdt_docs.identifiers import (
     kind_of,
     parse_uuid,
 )
-from server.authentication import mint
 from server.clock import utc_now
 from server.complaints import complaint
 from server.data_directory import UnusableDataDirectory, prepare_data_directory
@@ -176,6 +175,8 @@ def token(
     data_dir: Path | None,
 ) -> None:
     """Print a token, signed with the secret (COLLAB_JWT_SECRET, else the data directory's)."""
+    from server.authentication import mint  # noqa: PLC0415 - who supervises needs none of it
+
     settings = _settings(data_dir=data_dir)
     with _reported(settings, UnusableSecret, UnusableDataDirectory, OSError):
         secret = shared_secret(settings)
@@ -455,14 +456,13 @@ def _database_beside(settings: Settings) -> Iterator[str]:
 def _database_faults() -> tuple[type[Exception], ...]:
     """What may be wrong with a database, as one line says it."""
     from persistence import errors  # noqa: PLC0415 - see migrate
-    from persistence.ports import StorageUnavailable  # noqa: PLC0415 - same
 
     return (
         errors.DatabaseInUse,
         errors.DatabaseTooNew,
         errors.DatabaseUnusable,
         errors.EmbeddedPostgresError,
-        StorageUnavailable,
+        errors.StorageUnavailable,
         OSError,
     )
 

@@ -6,8 +6,7 @@ import os
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from persistence.errors import DatabaseUnusable
-from persistence.ports import StorageUnavailable
+from persistence.errors import DatabaseUnusable, StorageUnavailable
 from server.logs import blank_text
 from server.settings import Settings
 

@@ -22,14 +22,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.counters import Counters
 from server.http_protocol import GuardedHttpProtocol
 from server.limits.connections import ConnectionGuard, GuardedState
+from server.listener import BACKLOG
 from server.settings import Settings
 from server.tls import Certificate
 
 _log = structlog.get_logger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-BACKLOG = 2048
-"""Connections that the kernel holds while nobody accepts: a worker is being replaced, or busy."""
 
 _LOOK = 0.02  # seconds between looks at connections that are ending
 _SHARE_OF_REQUESTS = 0.25  # of the time to stop, at most so much for requests in progress

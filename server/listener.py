@@ -7,7 +7,8 @@ from __future__ import annotations
 import errno
 import socket
 
-from server.graceful_server import BACKLOG
+BACKLOG = 2048
+"""Connections that the kernel holds while nobody accepts: a worker is being replaced, or busy."""
 
 
 class CannotListen(Exception):  # noqa: N818 - says what is the case

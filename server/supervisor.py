@@ -22,10 +22,11 @@ from persistence.errors import (
     DatabaseTooNew,
     DatabaseUnusable,
     EmbeddedPostgresError,
+    StorageUnavailable,
 )
-from persistence.ports import StorageUnavailable
 from server.complaints import complaint
 from server.data_directory import UnusableDataDirectory, prepare_data_directory
+from server.inheritance import DEFAULT_APP, DEFAULT_WS
 from server.listener import CannotListen, address_of, open_listener, port_of
 from server.logs import configure_logging
 from server.poison_list import PoisonList
@@ -41,7 +42,6 @@ from server.supervision import (
     WatchedDatabase,
     Worker,
 )
-from server.worker import DEFAULT_APP, DEFAULT_WS
 from server.worker_channel import ExitStatus
 from server.worker_process import WorkerProcess
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import json
 import os
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 import structlog
@@ -25,22 +23,19 @@ import uvloop
 from starlette.applications import Starlette
 from uvicorn.importer import import_from_string
 
-from persistence.errors import DatabaseInUse
-from persistence.ports import StorageUnavailable
+from persistence.errors import DatabaseInUse, StorageUnavailable
 from server.applying_note import ApplyingNote
 from server.complaints import reason_of
 from server.counters import Counters
 from server.graceful_server import GracefulServer, LifespanWitness, uvicorn_config
+from server.inheritance import DEFAULT_WS, Inheritance
 from server.limits.connections import ConnectionGuard
 from server.logs import configure_logging
-from server.settings import ENV_PREFIX, Settings
+from server.settings import Settings
 from server.tls import Certificate, UnusableCertificate
 from server.worker_channel import ExitStatus, WorkerEnd
 
 _log = structlog.get_logger(__name__)
-
-DEFAULT_APP = "server.app:create_app"
-DEFAULT_WS = "server.direct_channel:DirectProtocol"
 
 BEAT_INTERVAL = 0.1  # seconds
 OPEN_FILES = 65_536
@@ -53,51 +48,6 @@ SHARE_OF_WORKER = 0.8
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 AppFactory = Callable[[Settings, ApplyingNote], Starlette]
-
-
-@dataclass(frozen=True, slots=True)
-class Inheritance:
-    """What a worker is started with, as its one command line argument.
-
-    Attributes:
-        listener: file descriptor of the listening socket.
-        note: file descriptor of the applying note.
-        channel: file descriptor of the worker's end of the channel.
-        supervisor: process id.
-        app: `module:function` that makes the application from settings and note.
-        ws: uvicorn's name of a WebSocket protocol, or `module:class`.
-    """
-
-    listener: int
-    note: int
-    channel: int
-    supervisor: int
-    app: str = DEFAULT_APP
-    ws: str = DEFAULT_WS
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """The file descriptors to be inherited."""
-        return self.listener, self.note, self.channel
-
-    def command(self) -> list[str]:
-        """The command that starts the worker.
-
-        `-P`: a directory called `server` where somebody happens to start this one must not
-        replace ours.
-        """
-        return [sys.executable, "-P", "-m", "server.worker", json.dumps(asdict(self))]
-
-    @classmethod
-    def from_argument(cls, argument: str) -> Inheritance:
-        """Read what `command` wrote."""
-        return cls(**json.loads(argument))
-
-
-def worker_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The environment of a worker: `environ`, in which our variables say exactly `settings`."""
-    foreign = {name: value for name, value in environ.items() if not name.startswith(ENV_PREFIX)}
-    return foreign | settings.environment()
 
 
 def end_with(supervisor: int) -> None:

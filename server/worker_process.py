@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from server.applying_note import NoteReader, Suspicion
 from server.blame import WorkerDeath, death_of, kills_for_memory
+from server.inheritance import DEFAULT_APP, DEFAULT_WS, Inheritance, worker_environment
 from server.settings import Settings
-from server.worker import DEFAULT_APP, DEFAULT_WS, Inheritance, worker_environment
 from server.worker_channel import Message, SupervisorEnd, open_channel
 
 _REAP_SECONDS = 10.0

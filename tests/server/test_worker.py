@@ -24,9 +24,10 @@ from persistence.errors import DatabaseInUse
 from persistence.ports import StorageUnavailable
 from server import worker
 from server.applying_note import ApplyingNote, NoteReader
+from server.inheritance import Inheritance, worker_environment
 from server.listener import open_listener, port_of
 from server.settings import Settings
-from server.worker import AppFactory, Heartbeat, Inheritance, Worker
+from server.worker import AppFactory, Heartbeat, Worker
 from server.worker_channel import (
     ExitStatus,
     Failed,
@@ -275,9 +276,7 @@ def test_secrets_go_by_the_environment_and_not_by_the_command_line(
         jwt_secret=SecretStr("s3cret" * 8),
         database_url="postgresql://collab:pa55word@/collab",
     )
-    environ = worker.worker_environment(
-        {"PATH": "/bin", "COLLAB_PORT": "9", "COLLAB_TYPO": "1"}, settings
-    )
+    environ = worker_environment({"PATH": "/bin", "COLLAB_PORT": "9", "COLLAB_TYPO": "1"}, settings)
     assert environ["PATH"] == "/bin"
     assert "COLLAB_TYPO" not in environ
     for name, value in environ.items():
