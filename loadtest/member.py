@@ -71,9 +71,10 @@ class Member:
             async with asyncio.timeout(seconds):
                 message = await self._said.get()
         except TimeoutError:
-            raise CannotRun(f"{self.name} said nothing for {seconds} s; {self._tail()}") from None
+            tail = await asyncio.to_thread(self._tail)
+            raise CannotRun(f"{self.name} said nothing for {seconds} s; {tail}") from None
         if message is None:
-            raise CannotRun(f"{self.name} ended; {self._tail()}")
+            raise CannotRun(f"{self.name} ended; {await asyncio.to_thread(self._tail)}")
         if name not in message:
             raise CannotRun(str(message.get("failed", message)))
         return message

@@ -46,7 +46,7 @@ def run(
 
     Args:
         target: entered by the caller, who may run more than one scenario on it.
-        on_second: told of each second as it is over.
+        on_second: told of each second as it is over, in a thread.
 
     Raises:
         CannotRun: the server does not give what is needed, or a process of the generator failed.
@@ -59,16 +59,23 @@ def run(
 
 
 class Runner:
-    """What belongs to one run."""
+    """What belongs to one run.
+
+    It is made before there is an event loop: it asks server and machine what they are. A server
+    that is gone in the end could not say it.
+    """
 
     def __init__(self, scenario: Scenario, target: Target, plan: Plan, on_second: OnSecond) -> None:
         self._scenario = scenario
         self._target = target
+        self._tested = Tested(target.name, target.version, target.url)
+        self._machine = machine.describe()
         self._plan = plan
         self._on_second = on_second
         self._crews: list[Member] = []
         self._series: list[Second] = []
         self._ticks: dict[int, list[Mapping[str, Any]]] = {}
+        self._whole: asyncio.Queue[tuple[int, list[Mapping[str, Any]]] | None] = asyncio.Queue()
         self._watch = ServerWatch(lambda: target.pids)
         self._stopped = asyncio.Event()
         self._start = 0
@@ -78,6 +85,8 @@ class Runner:
         started = datetime.now(UTC)
         async with contextlib.AsyncExitStack() as stack:
             wardens = await self._begin(stack, seats)
+            watching = asyncio.create_task(self._watch_server())
+            stack.callback(watching.cancel)
             with self._interruptible():
                 written = await self._play()
             wardens.tell(check=written)
@@ -85,6 +94,8 @@ class Runner:
             for each in (*self._crews, wardens):
                 each.tell(leave=True)
             done = [(await each.said("done", START_SECONDS))["done"] for each in self._crews]
+            self._whole.put_nowait(None)
+            await watching
             return self._result(started, Totals.merge(done), checked)
 
     async def _begin(self, stack: contextlib.AsyncExitStack, seats: Sequence[Seat]) -> Member:
@@ -102,9 +113,9 @@ class Runner:
         await wardens.said("ready", PREPARE_SECONDS)
         self._watch.generators = (wardens.pid, *(each.pid for each in self._crews))
         self._start = monotonic_ns() + SOON
-        self._watch.begin(self._start / SECOND)
         for each in (wardens, *self._crews):
             each.tell(go=self._start)
+        await asyncio.to_thread(self._watch.begin, self._start / SECOND)
         return wardens
 
     async def _play(self) -> list[Any]:
@@ -152,9 +163,16 @@ class Runner:
         """A second of one process; those of all together are one second of the run."""
         ticks = self._ticks.setdefault(second, [])
         ticks.append(tick)
-        if len(ticks) < len(self._crews):
-            return
-        del self._ticks[second]
+        if len(ticks) == len(self._crews):
+            self._whole.put_nowait((second, self._ticks.pop(second)))
+
+    async def _watch_server(self) -> None:
+        """Look at the server whenever a second is over, until there are no more."""
+        while (whole := await self._whole.get()) is not None:
+            await asyncio.to_thread(self._look, *whole)
+
+    def _look(self, second: int, ticks: Sequence[Mapping[str, Any]]) -> None:
+        """In a thread: who asks the kernel what a process uses reads files."""
         is_measured = all(each["is_measured"] for each in ticks)
         use = self._watch.tick(monotonic_ns() / SECOND, is_measured=is_measured)
         self._series.append(merge_seconds(second, ticks, use))
@@ -167,11 +185,8 @@ class Runner:
         result = Result(
             plan=self._plan,
             started=started,
-            target=Tested(self._target.name, self._target.version, self._target.url),
-            machine={
-                **machine.describe(),
-                "others_share": round(self._watch.others_share(), 3),
-            },
+            target=self._tested,
+            machine={**self._machine, "others_share": round(self._watch.others_share(), 3)},
             totals=totals,
             series=self._series,
             server=self._watch.summary(delivered, self._plan.people),

@@ -22,7 +22,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("collab")
 
-OUR_PACKAGES = ["crdt_docs", "persistence", "server"]
+OUR_PACKAGES = ["crdt_docs", "loadtest", "persistence", "server"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
