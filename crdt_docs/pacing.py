@@ -9,19 +9,23 @@ from dataclasses import dataclass
 class Pacing:
     """Attributes:
     threshold: rooms of at most so many members send at once, always.
-    update_interval: seconds between two broadcasts of edits.
+    update_interval: most seconds between two broadcasts of edits.
+    update_budget: frames with edits a second that one room may cause before so much is waited.
     presence_interval: seconds between two broadcasts of presence.
     presence_budget: presence frames a second that one room may cause.
     """
 
     threshold: int = 8
     update_interval: float = 0.008
+    update_budget: int = 12_500
     presence_interval: float = 1 / 30
     presence_budget: int = 6000
 
     def between_updates(self, members: int) -> float:
         """Seconds to wait after a broadcast of edits to so many members."""
-        return 0.0 if members <= self.threshold else self.update_interval
+        if members <= self.threshold:
+            return 0.0
+        return min(self.update_interval, members / self.update_budget)
 
     def between_presence(self, members: int) -> float:
         """Seconds to wait after a broadcast of presence to so many members."""

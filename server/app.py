@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -29,45 +27,11 @@ from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed
 from crdt_docs.room_limits import RoomLimits
 from crdt_docs.update_guard import GuardLimits
-from persistence.answer_ports import AnswerStore
-from persistence.archive import PostgresArchive
-from persistence.archive_ports import Archive
-from persistence.audit_log import PostgresAuditStore
-from persistence.audit_ports import AuditStore
-from persistence.database_lock import DatabaseLock
-from persistence.inspection import PostgresInspection
-from persistence.inspection_ports import Inspection
 from persistence.journal import WriteBehindJournal
-from persistence.kept_answers import PostgresAnswerStore
-from persistence.lookup_ports import ObjectLookup
-from persistence.memory_answers import MemoryAnswerStore
-from persistence.memory_audit import MemoryAuditStore
-from persistence.memory_privacy import MemoryPrivacyStore
-from persistence.memory_search import MemorySearch
-from persistence.memory_sessions import MemorySessionStore
-from persistence.memory_store import MemoryDocumentStore
-from persistence.memory_tokens import MemoryTokenStore
-from persistence.memory_visits import MemoryVisitStore
-from persistence.memory_xr_tables import MemoryXrTables
-from persistence.object_lookup import PostgresObjectLookup
-from persistence.pool import DatabasePool
-from persistence.ports import DocumentStore, SessionStore
-from persistence.privacy import PostgresPrivacyStore
-from persistence.privacy_ports import PrivacyStore
-from persistence.search import PostgresSearch
-from persistence.search_ports import Search
-from persistence.sessions import PostgresSessionStore
-from persistence.token_ports import TokenStore
-from persistence.tokens import PostgresTokenStore
-from persistence.update_log import PostgresDocumentStore
-from persistence.visit_ports import VisitStore
-from persistence.visits import PostgresVisitStore
-from persistence.xr_stores import XrStores, xr_in_memory, xr_in_postgres
 from server.audit import AuditWriter
 from server.authentication import Authenticator
 from server.clock import utc_now
 from server.counters import Counters
-from server.database_watch import DatabaseWatch
 from server.demo_boards import hang_demo_boards
 from server.demo_session import (
     LoopbackHostOnly,
@@ -110,6 +74,7 @@ from server.sockets.collab_socket import collab_socket_route
 from server.sockets.services import SocketServices
 from server.sockets.session_socket import session_socket_route
 from server.sockets.xr_socket import xr_socket_route
+from server.stores import OpenStores, Stores, open_postgres
 from server.time_travel import TimeTravel
 from server.token_issuing import Lifetimes, TokenIssuer
 from server.trail_retention import TrailRetention
@@ -122,99 +87,6 @@ log = structlog.get_logger(__name__)
 LAST_WORDS_SECONDS = 2.0
 """How long the end of a server may wait for the trail and the book of visits: edits had their time
 before, and where the database is away, these are lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Where things are kept.
-
-    Attributes:
-        inspection: compares rows with logs; None where both are gone with the process.
-        is_up: whether storage answered when it was last spoken to.
-    """
-
-    documents: DocumentStore
-    objects: ObjectLookup
-    search: Search
-    archive: Archive
-    inspection: Inspection | None
-    sessions: SessionStore
-    answers: AnswerStore
-    tokens: TokenStore
-    audit: AuditStore
-    visits: VisitStore
-    xr: XrStores
-    privacy: PrivacyStore
-    is_up: Callable[[], bool]
-
-
-OpenStores = Callable[[Settings, AsyncExitStack], Awaitable[Stores]]
-
-
-async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """Stores in PostgreSQL; nobody else may serve the same database.
-
-    Raises:
-        DatabaseInUse: somebody does.
-        StorageUnavailable: the database cannot be reached.
-    """
-    if settings.database_url is None:
-        raise ValueError("no database: the supervisor starts one where none is configured")
-    # Another server has the database: end at once, gracefully, and start no more.
-    lock = DatabaseLock(settings.database_url, on_lost=lambda: signal.raise_signal(signal.SIGTERM))
-    await lock.acquire()
-    stack.push_async_callback(lock.release)
-    pool = await DatabasePool.open(settings.database_url, size=settings.database_pool_size)
-    stack.push_async_callback(pool.close)
-    watch = DatabaseWatch(pool.ping)
-    watching = asyncio.create_task(watch.run())
-    stack.callback(watching.cancel)
-    return Stores(
-        documents=PostgresDocumentStore(pool),
-        objects=PostgresObjectLookup(pool),
-        search=PostgresSearch(pool),
-        archive=PostgresArchive(pool),
-        inspection=PostgresInspection(pool),
-        sessions=PostgresSessionStore(pool),
-        answers=PostgresAnswerStore(pool),
-        tokens=PostgresTokenStore(pool),
-        audit=PostgresAuditStore(pool),
-        visits=PostgresVisitStore(pool),
-        xr=xr_in_postgres(pool),
-        privacy=PostgresPrivacyStore(pool),
-        is_up=lambda: watch.is_up,
-    )
-
-
-async def open_memory(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """As `open_postgres`, of `memory_stores`."""
-    return memory_stores()
-
-
-def memory_stores() -> Stores:
-    """Stores that forget everything with the process: for tests and demonstrations."""
-    documents, sessions = MemoryDocumentStore(), MemorySessionStore()
-    answers, tokens = MemoryAnswerStore(), MemoryTokenStore()
-    xr = MemoryXrTables()
-    audit = MemoryAuditStore(sessions.workspace_of, xr.workspace_of)
-    visits = MemoryVisitStore(sessions.note_seen)
-    return Stores(
-        documents=documents,
-        objects=documents.objects,
-        search=MemorySearch(sessions, documents.objects),
-        archive=documents.archive,
-        inspection=None,
-        sessions=sessions,
-        answers=answers,
-        tokens=tokens,
-        audit=audit,
-        visits=visits,
-        xr=xr_in_memory(xr),
-        privacy=MemoryPrivacyStore(
-            documents, sessions, answers=answers, audit=audit, visits=visits, tokens=tokens, xr=xr
-        ),
-        is_up=lambda: True,
-    )
 
 
 def create_app(
@@ -525,6 +397,7 @@ def _pacing(settings: Settings) -> Pacing:
     return Pacing(
         threshold=settings.pacing_threshold,
         update_interval=settings.update_interval,
+        update_budget=settings.update_budget,
         presence_interval=settings.presence_interval,
         presence_budget=settings.presence_budget,
     )

@@ -307,7 +307,12 @@ class Settings(BaseSettings):
 
     # How rooms live.
     update_interval: Seconds = Field(
-        default=0.008, description="Seconds between document broadcasts of a paced room."
+        default=0.008, description="Most seconds between document broadcasts of a paced room."
+    )
+    update_budget: Count = Field(
+        default=12_500,
+        description="Document frames a second one room may send, over all its members, before "
+        "it waits as long as that.",
     )
     presence_interval: Seconds = Field(
         default=1 / 30, description="Seconds between presence broadcasts of a paced room."

@@ -581,7 +581,7 @@ class TestPacing:
 
     def test_a_large_room_sends_one_merged_update_an_interval(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people, pacing=Pacing(update_interval=0.0079))
+        room = Gathering(*people, pacing=Pacing(update_interval=0.0079, update_budget=1))
         room.turn(after=1)
         sent = []
         for number in range(10):
@@ -612,7 +612,7 @@ class TestPacing:
 
     def test_presence_goes_with_edits_and_then_not_by_itself(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people, pacing=Pacing(update_interval=0.0079, presence_interval=0.033))
+        room = Gathering(*people, pacing=Pacing(0, 0.0079, 1, 0.033))
         room.turn(after=1)
         sent = []
         for number in range(9):
@@ -631,6 +631,11 @@ class TestPacing:
         assert pacing.between_presence(500) == pytest.approx(500 / 6000)
         assert pacing.between_presence(100) == pytest.approx(1 / 30)
         assert pacing.between_updates(8) == pacing.between_presence(8) == 0
+
+    def test_edits_wait_the_less_the_smaller_a_room_is(self) -> None:
+        pacing = Pacing()
+        assert pacing.between_updates(50) == pytest.approx(0.004)
+        assert pacing.between_updates(100) == pacing.between_updates(1000) == 0.008
 
 
 class TestBehind:
@@ -670,7 +675,7 @@ class TestBehind:
 
     def test_updates_waiting_for_their_interval_are_not_missed(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people)
+        room = Gathering(*people, pacing=Pacing(update_budget=1))
         room.turn(after=1)
         ada, ben = people[:2]
         ada.set("a", 1)
