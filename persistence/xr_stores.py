@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from persistence.memory_xr_avatars import MemoryAvatarStore
-from persistence.memory_xr_members import MemoryXrMemberStore
-from persistence.memory_xr_participants import MemoryXrParticipantStore
-from persistence.memory_xr_rooms import MemoryXrRoomStore
-from persistence.memory_xr_sessions import MemoryXrSessionStore
-from persistence.memory_xr_tables import MemoryXrTables
 from persistence.pool import DatabasePool
 from persistence.xr_avatars import PostgresAvatarStore
 from persistence.xr_members import PostgresXrMemberStore
@@ -39,15 +33,4 @@ def xr_in_postgres(pool: DatabasePool) -> XrStores:
         sessions=PostgresXrSessionStore(pool),
         participants=PostgresXrParticipantStore(pool),
         avatars=PostgresAvatarStore(pool),
-    )
-
-
-def xr_in_memory(tables: MemoryXrTables) -> XrStores:
-    """Gone with the process."""
-    return XrStores(
-        rooms=MemoryXrRoomStore(tables),
-        members=MemoryXrMemberStore(tables),
-        sessions=MemoryXrSessionStore(tables),
-        participants=MemoryXrParticipantStore(tables),
-        avatars=MemoryAvatarStore(tables),
     )

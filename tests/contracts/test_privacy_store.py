@@ -26,6 +26,7 @@ from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.object_lookup import PostgresObjectLookup
 from persistence.object_ports import HistoryFilter
@@ -47,7 +48,7 @@ from persistence.update_log import PostgresDocumentStore
 from persistence.visit_ports import Visit, VisitStore
 from persistence.visits import PostgresVisitStore
 from persistence.xr_people_ports import Avatar
-from persistence.xr_stores import xr_in_memory, xr_in_postgres
+from persistence.xr_stores import xr_in_postgres
 from tests.helpers.commits import ANA, BEN
 from tests.helpers.xr import a_room, a_session, somebody_there
 

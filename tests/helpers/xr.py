@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from crdt_docs.poses import Placed
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.xr_people_ports import DeviceType, XrParticipant
 from persistence.xr_ports import RoomTemplate, RoomType, XrRoom, XrSession
-from persistence.xr_stores import XrStores, xr_in_memory, xr_in_postgres
+from persistence.xr_stores import XrStores, xr_in_postgres
 from tests.helpers.commits import ANA
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -14,10 +14,10 @@ from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import Participant, Session, SessionStatus, SessionType
 from persistence.xr_ports import RoomTemplate, RoomType, XrRoom
-from persistence.xr_stores import xr_in_memory
 from server.live_documents import LiveRooms
 from server.room_rules import StoredRules
 from tests.server.clocks import NOON

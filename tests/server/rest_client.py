@@ -27,10 +27,11 @@ from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import SessionStore
 from persistence.token_ports import TokenStore
-from persistence.xr_stores import XrStores, xr_in_memory
+from persistence.xr_stores import XrStores
 from server.authentication import Authenticator
 from server.emptying import Emptying
 from server.forgetting import Forgetting

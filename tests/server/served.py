@@ -19,13 +19,15 @@ from crdt_docs.identifiers import DocumentKind, document_name
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import Session, SessionStatus, SessionType
-from server.app import Stores, create_app, memory_stores
+from server.app import create_app
 from server.authentication import mint
 from server.direct_channel import DirectProtocol
 from server.graceful_server import GracefulServer, uvicorn_config
 from server.limits.connections import ConnectionGuard
+from server.memory_stores import memory_stores
 from server.room_directory import RoomDirectory
 from server.settings import Settings
+from server.stores import Stores
 from tests.helpers.lifted_limits import LIFTED
 
 SECRET = "a secret for tests, long enough for HS256"

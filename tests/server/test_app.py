@@ -14,9 +14,10 @@ import uvicorn
 
 from crdt_docs.identifiers import DocumentKind
 from persistence.errors import DatabaseInUse
-from server.app import create_app, open_memory
+from server.app import create_app
 from server.authentication import mint
 from server.direct_channel import DirectProtocol
+from server.memory_stores import open_memory
 from server.settings import Settings
 from tests.helpers.yjs_peer import YjsPeer
 from tests.server.served import SECRET

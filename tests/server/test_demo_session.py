@@ -17,9 +17,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from crdt_docs.access import Role
 from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import SessionStatus, StorageUnavailable
-from persistence.xr_stores import xr_in_memory
 from server.access_decision import Allowed, decide, decide_access
 from server.demo_session import (
     DEMO_FILE,

@@ -13,9 +13,10 @@ from pycrdt import Map
 from crdt_docs import lifetimes
 from crdt_docs.document import DocumentBroken
 from crdt_docs.identifiers import DocumentKind, Identity, document_name
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import StorageUnavailable
-from persistence.xr_stores import XrStores, xr_in_memory
+from persistence.xr_stores import XrStores
 from server.emptying import Emptying
 from tests.helpers.commits import ANA, BEN
 from tests.helpers.waiting import until

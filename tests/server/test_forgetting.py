@@ -19,9 +19,9 @@ from persistence.pool import DatabasePool
 from persistence.pool import connect as connect_to_database
 from persistence.ports import StorageUnavailable
 from persistence.privacy import PostgresPrivacyStore
-from server.app import memory_stores
 from server.authentication import mint
 from server.forgetting import Forgetting
+from server.memory_stores import memory_stores
 from tests.helpers.people import Person
 from tests.helpers.verifying import findings
 from tests.server.remembered import SECRET, Town, live_together, somebody, town

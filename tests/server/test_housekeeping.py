@@ -12,9 +12,9 @@ from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
 from persistence.memory_tokens import MemoryTokenStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import Commit, Session, SessionStatus, SessionType, StorageUnavailable
-from persistence.xr_stores import xr_in_memory
 from server.housekeeping import forget_answers, forget_deleted, forget_tokens, keep_house
 from server.rest.idempotency import KEPT_FOR
 from tests.helpers.xr import a_room

@@ -28,9 +28,12 @@ NOT_OF_A_SUPERVISOR = (
 NOT_OF_A_WORKER = (
     "hypothesis",
     "persistence.embedded_postgres",
+    "persistence.memory_store",
+    "persistence.memory_xr_tables",
     "persistence.migrations",
     "psutil",
     "server.__main__",
+    "server.memory_stores",
     "server.supervisor",
     "server.transfer",
     "server.upkeep",

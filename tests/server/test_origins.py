@@ -14,7 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from crdt_docs.messages import CloseCode
-from server.app import create_app, open_memory
+from server.app import create_app
+from server.memory_stores import open_memory
 from server.origins import REFUSED, Origins
 from server.settings import Settings
 from tests.server.served import SECRET, Served, served

@@ -34,9 +34,11 @@ from schemathesis.specs.openapi.checks import (
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
-from server.app import OpenStores, create_app, open_memory, open_postgres
+from server.app import create_app
 from server.authentication import mint
+from server.memory_stores import open_memory
 from server.settings import Settings
+from server.stores import OpenStores, open_postgres
 from tests.helpers.lifted_limits import LIFTED
 from tests.helpers.proving import few_or_many
 from tests.server.described import described

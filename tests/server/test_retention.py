@@ -16,10 +16,11 @@ from crdt_docs.document import DocumentBroken
 from persistence.archive_ports import AtSeq, AtTime, PastTooLarge
 from persistence.memory_store import MemoryDocumentStore
 from persistence.ports import StorageUnavailable
-from server.app import Stores as AppStores
-from server.app import create_app, memory_stores
+from server.app import create_app
+from server.memory_stores import memory_stores
 from server.retention import Retention
 from server.settings import Settings
+from server.stores import Stores as AppStores
 from server.time_travel import PastBusy, PastLaborious, TimeTravel
 from tests.helpers.commits import ANA, document
 from tests.helpers.past import ROOTS, Lived

@@ -14,8 +14,8 @@ from crdt_docs.ownership import Entry
 from crdt_docs.rules import ORDINARY, SessionRules
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
-from persistence.xr_stores import xr_in_memory
 from server.room_rules import RoomRules, StoredRules
 from tests.server.open_board import SESSION, OpenBoard, OpenRoom, opened
 

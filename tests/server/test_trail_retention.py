@@ -12,10 +12,10 @@ from crdt_docs.identifiers import ActorKind
 from persistence.audit_ports import AuditEntry, AuditEvent, AuditFilter
 from persistence.memory_audit import MemoryAuditStore
 from persistence.memory_visits import MemoryVisitStore
+from persistence.memory_xr_stores import xr_in_memory
 from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import StorageUnavailable
 from persistence.visit_ports import Visit
-from persistence.xr_stores import xr_in_memory
 from server.trail_retention import TrailRetention
 from tests.helpers.commits import ANA
 from tests.helpers.xr import a_room, a_session, somebody_there
