@@ -191,25 +191,28 @@ class Connection(asyncio.Protocol):
     def _count(self, data: bytes, since: int) -> None:
         if self._behind is not None:
             data, self._behind = data[len(data) - self._behind :], None
-        whole, found = self._marks.take(data)
-        if found:
+        whole, edits, cursors = self._marks.take(data)
+        if found := edits + cursors:
             self._measures.count(Count.MARKS_SEEN, found)
-        if found and not self._is_slow:
-            self._sample(whole, found, since)
+        if self._is_slow:
+            return
+        if edits:
+            self._sample(whole, edits, since, marks.EDIT, Delay.SEEN)
+        if cursors:
+            self._sample(whole, cursors, since, marks.CURSOR, Delay.CURSOR)
 
-    def _sample(self, data: bytes, found: int, since: int) -> None:
+    def _sample(self, data: bytes, found: int, since: int, start: bytes, what: Delay) -> None:
         """Delays of some; of those only that were made since their receiver is there."""
         now, own = monotonic_ns(), self._number
         most = min(1 + found // ONE_IN, SAMPLED)
         self._begin = (self._begin + _STRIDE) % len(data)
-        found_marks = marks.sample(data, most, now, self._begin)
-        sampled = [each for each in found_marks if each.sender != own]
+        looked_at = marks.sample(data, most, now, self._begin, start)
+        sampled = [at for who, at in looked_at if who != own]
         if not sampled:
             return
         weight, further = divmod(found, len(sampled))
-        for _, is_cursor, at in sampled:
+        for at in sampled:
             if at >= since:
-                what = Delay.CURSOR if is_cursor else Delay.SEEN
                 self._measures.delay(what, now, now - at, weight + further)
             further = 0
 

@@ -110,7 +110,8 @@ class Participant:
         self._expected_closes = shared.expected_closes
         self._dialect = Dialect.of(seat)
         self._unanswered = Unanswered(is_answered=seat.acknowledges)
-        self._tag = marks.tag(seat.number)
+        self._edit_tag = marks.tag(seat.number, marks.EDIT)
+        self._cursor_tag = marks.tag(seat.number, marks.CURSOR)
         self._marks = 0
         self._connection: Connection | None = None
         self._arrival: asyncio.Future[None] | None = None
@@ -138,15 +139,15 @@ class Participant:
 
     def next_mark(self) -> str:
         """A mark of the edit that is due now."""
-        return self._mark(is_cursor=False)
+        return self._mark(self._edit_tag)
 
     def next_cursor_mark(self) -> str:
         """A mark of where the cursor is to be now."""
-        return self._mark(is_cursor=True)
+        return self._mark(self._cursor_tag)
 
-    def _mark(self, *, is_cursor: bool) -> str:
+    def _mark(self, tag: bytes) -> str:
         self._marks += 1
-        return marks.tagged(self._tag, self._marks, self.timeline.at, is_cursor=is_cursor).decode()
+        return marks.tagged(tag, self._marks, self.timeline.at).decode()
 
     # Coming and going
 

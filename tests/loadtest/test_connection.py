@@ -140,7 +140,7 @@ async def test_sampled_delays_stand_for_all(line: Line) -> None:
 
 async def test_cursors_have_delays_of_their_own(line: Line) -> None:
     line.come(server_frame(STEP2))
-    cursor = marks.mark(2, 1, monotonic_ns(), is_cursor=True)
+    cursor = marks.mark(2, 1, monotonic_ns(), marks.CURSOR)
     line.come(server_frame(messages.awareness_frame(cursor)))
     assert [line.totals.delays[name].count for name in ("cursor", "seen")] == [1, 0]
 
