@@ -1,9 +1,9 @@
 """`python -m loadtest.comparison`: this server beside others, scenario by scenario, as one table.
 
 Each server is started for each scenario, alone on its core. A cell is what was measured, and how
-many times this server's that is. What a server cannot do, or did wrong, is said below the table:
-wrong are documents that differ or lack something, errors, and connections that ended. All numbers
-of a row are better when they are smaller.
+many times this server's that is. All numbers of a row are better when they are smaller, and worth
+nothing where the server passes not everything on: the cell says so. What else a server cannot do,
+or did wrong, is marked there and said below the table: errors, and connections that ended.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ JOIN: Final = Row("join, p95", "join.p95", "ms")
 COST: Final = Row("CPU a delivery", "server.cpu_us_per_delivered", "µs")
 SHARE: Final = Row("CPU", "server.share", "% of a core", 0.01)
 MEMORY: Final = Row("memory at the end", "server.memory_bytes", "MiB", 2**20)
+EACH: Final = Row("memory a person", "server.memory_each", "KiB", 2**10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def _part(name: str, people: int, *rows: Row, ramp: float = 3.0) -> Part:
 
 PARTS: Final = (
     _part("whiteboard", 50, SEEN, CURSOR, COST),
-    _part("crowd", 200, SEEN, CURSOR, COST),
+    _part("crowd", 200, SEEN, CURSOR, COST, EACH),
     _part("join_storm", 200, JOIN, SHARE, MEMORY, ramp=0.0),
     _part("reconnect_storm", 200, JOIN, SEEN, SHARE),
     _part("slow_readers", 50, SEEN, CURSOR, MEMORY),
@@ -113,13 +114,31 @@ def _head(server: str, found: Found) -> str:
 
 
 def _cell(row: Row, server: str, found: Found, scenario: str) -> str:
-    value = _value(row, found.get((scenario, server)))
+    result = found.get((scenario, server))
+    value = _value(row, result)
     if value is None:
-        return NOTHING
+        return f"{NOTHING}{_mark(result)}"
     ours = _value(row, found.get((scenario, THIS_SERVER)))
-    wrong = " †" if _faults(found[scenario, server]) else ""
     ratio = f" ({_ratio(value / ours)} x)" if ours and server != THIS_SERVER else ""
-    return f"{_digits(value / row.divisor)}{ratio}{wrong}"
+    return f"{_digits(value / row.divisor)}{ratio}{_mark(result)}"
+
+
+def _mark(result: Result | str | None) -> str:
+    """What has to be known of a number before it is compared."""
+    if result is None or not _faults(result):
+        return ""
+    words = _loss(result)
+    return f" **{words}** †" if words else " †"
+
+
+def _loss(result: Result | str) -> str:
+    """What makes a number void; empty: nothing does."""
+    if isinstance(result, str):
+        return "did not run"
+    checks = result.checks
+    if checks.missing_sent or checks.missing_acknowledged:
+        return "loses edits"
+    return "documents differ" if checks.converged is False else ""
 
 
 def _value(row: Row, result: Result | str | None) -> float | None:

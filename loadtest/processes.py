@@ -9,6 +9,7 @@ import resource
 import socket
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -44,6 +45,19 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
+class Memory(NamedTuple):
+    """Bytes that processes have in memory.
+
+    Attributes:
+        whole: with the programs and libraries that they run. It is what servers are compared by:
+            a compiled one has its code there, one in Python among what is its own.
+        own: without what comes from files or is shared. It is what people cost, and what leaks.
+    """
+
+    whole: int
+    own: int
+
+
 def cpu_seconds(pids: Sequence[int]) -> float:
     """CPU time, user and system, that these processes have used."""
     total = 0.0
@@ -54,17 +68,18 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     return total
 
 
-def resident(pids: Sequence[int]) -> int:
-    """Bytes of memory that these processes have resident, without what is shared.
+def resident(pids: Sequence[int]) -> Memory:
+    """What these processes have in memory.
 
     What the kernel keeps count of: adding up the pages one by one would stop a large process.
     """
-    total = 0
+    whole = own = 0
     for pid in pids:
         with contextlib.suppress(psutil.Error):  # as above
             memory = psutil.Process(pid).memory_info()
-            total += memory.rss - getattr(memory, "shared", 0)
-    return total
+            whole += memory.rss
+            own += memory.rss - getattr(memory, "shared", 0)
+    return Memory(whole, own)
 
 
 def is_there(pid: int) -> bool:

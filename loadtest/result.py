@@ -44,9 +44,9 @@ class ServerUse:
     Attributes:
         cpu_us_per_delivered: microseconds of CPU for each edit or cursor that reached somebody.
         share: of one core, while it was measured.
-        memory_bytes: at the end.
+        memory_bytes: at the end, with the program itself.
         memory_each: bytes for each person, of what came with them.
-        memory_slope_bytes_per_hour: by which memory grew while it was measured.
+        memory_slope_bytes_per_hour: by which its own memory grew while it was measured.
         memory_slope_interval: within which the slope is with 95 % confidence.
     """
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtest import processes
+from loadtest.processes import Memory
 from loadtest.result import ServerUse
 from loadtest.second import Use
 from loadtest.slope import slope_of
@@ -26,7 +27,7 @@ class Reading:
     Attributes:
         at: seconds.
         server, beside, generator, busy: CPU seconds; the last one of everybody on the machine.
-        memory: bytes of the server.
+        memory: of the server.
     """
 
     at: float
@@ -34,7 +35,7 @@ class Reading:
     beside: float
     generator: float
     busy: float
-    memory: int
+    memory: Memory
 
 
 class ServerWatch:
@@ -80,7 +81,7 @@ class ServerWatch:
     def begin(self, at: float) -> None:
         """Nobody is there yet: what it uses now is its own."""
         self._readings = [self.read(at)]
-        self._empty = self._readings[0].memory
+        self._empty = self._readings[0].memory.own
 
     def tick(self, at: float, *, is_measured: bool) -> Use:
         """What was used since the last call."""
@@ -92,9 +93,9 @@ class ServerWatch:
         if seconds <= 0:
             return Use()
         generator = (now.generator - before.generator) / seconds
-        if not now.memory:
+        if not now.memory.whole:
             return Use(generator_cpu=generator)
-        return Use(max(now.server - before.server, 0.0) / seconds, now.memory, generator)
+        return Use(max(now.server - before.server, 0.0) / seconds, now.memory.whole, generator)
 
     def summary(self, delivered: int, people: int) -> ServerUse:
         """Of the measured seconds.
@@ -102,7 +103,7 @@ class ServerWatch:
         Args:
             delivered: edits and cursors that reached somebody in them.
         """
-        if len(self._measured) < 2 or not self._measured[-1].memory:
+        if len(self._measured) < 2 or not self._measured[-1].memory.whole:
             return ServerUse()
         first, last = self._measured[0], self._measured[-1]
         used = last.server - first.server
@@ -110,8 +111,8 @@ class ServerWatch:
         return ServerUse(
             cpu_us_per_delivered=used / delivered * 1e6 if delivered else None,
             share=used / (last.at - first.at),
-            memory_bytes=last.memory,
-            memory_each=(first.memory - self._empty) / people,
+            memory_bytes=last.memory.whole,
+            memory_each=(first.memory.own - self._empty) / people,
             memory_slope_bytes_per_hour=slope,
             memory_slope_interval=interval,
         )
@@ -128,7 +129,9 @@ class ServerWatch:
         begin, end = self._measured[0].at, self._measured[-1].at
         since = begin + min(SETTLED_AFTER, (end - begin) / 3)
         late = [each for each in self._measured if each.at >= since]
-        found = slope_of([each.at / HOUR for each in late], [float(each.memory) for each in late])
+        found = slope_of(
+            [each.at / HOUR for each in late], [float(each.memory.own) for each in late]
+        )
         return (found.value, (found.low, found.high)) if found is not None else (None, None)
 
 

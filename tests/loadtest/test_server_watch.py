@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import pytest
 
+from loadtest.processes import Memory, resident
 from loadtest.server_watch import Reading, ServerWatch
 from loadtest.targets.target import ServerPids
 
 MEGABYTE = 1_000_000
+PROGRAM = 40 * MEGABYTE
 
 
 class Watch(ServerWatch):
@@ -24,8 +29,13 @@ class Watch(ServerWatch):
 
 
 def reading(at: int, *, memory: int = 100 * MEGABYTE) -> Reading:
-    """A server at half a core, its database at a tenth, others at a fifth."""
-    return Reading(float(at), at * 0.5, at * 0.1, at * 0.3, at * 1.1, memory)
+    """A server at half a core, its database at a tenth, others at a fifth.
+
+    Args:
+        memory: of its own, besides a program of 40 MB; 0: it is gone.
+    """
+    held = Memory(memory + PROGRAM, memory) if memory else Memory(0, 0)
+    return Reading(float(at), at * 0.5, at * 0.1, at * 0.3, at * 1.1, held)
 
 
 def watched(readings: list[Reading], measured_from: int) -> Watch:
@@ -46,7 +56,7 @@ def test_memory_of_a_person_is_what_came_while_people_arrived() -> None:
     readings = [reading(at, memory=(100 + min(at, 5) * 10) * MEGABYTE) for at in range(12)]
     use = watched(readings, measured_from=5).summary(1, 100)
     assert use.memory_each == pytest.approx(50 * MEGABYTE / 100)
-    assert use.memory_bytes == 150 * MEGABYTE
+    assert use.memory_bytes == 150 * MEGABYTE + PROGRAM
 
 
 def test_memory_that_grows_only_at_first_has_no_slope() -> None:
@@ -82,3 +92,21 @@ def test_processes_that_end_count_no_more() -> None:
     watch = ServerWatch(lambda: ServerPids((999_999_999,)))
     assert watch.read(0.0).server == 0.0
     assert watch.read(0.0).generator > 0.0
+
+
+def test_pages_of_the_program_that_come_late_cost_no_person_anything() -> None:
+    readings = [replace(reading(at), memory=late_program(at)) for at in range(4000)]
+    use = watched(readings, measured_from=5).summary(1, 100)
+    assert use.memory_each == 0.0
+    assert use.memory_slope_bytes_per_hour == 0.0
+    assert use.memory_bytes == 104 * MEGABYTE + 3999
+
+
+def late_program(at: int) -> Memory:
+    return Memory(104 * MEGABYTE + at, 100 * MEGABYTE)
+
+
+def test_a_process_is_larger_than_what_it_has_of_its_own() -> None:
+    memory = resident([os.getpid()])
+    assert memory.whole > memory.own > 0
+    assert resident([]) == Memory(0, 0)
