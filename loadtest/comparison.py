@@ -2,8 +2,8 @@
 
 Each server is started for each scenario, alone on its core. A cell is what was measured, and how
 many times this server's that is. All numbers of a row are better when they are smaller, and worth
-nothing where the server passes not everything on: the cell says so. What else a server cannot do,
-or did wrong, is marked there and said below the table: errors, and connections that ended.
+nothing where documents differ or lack something: the cell says so. Whatever a server did wrong, or
+cannot do, is said below the table, errors and connections that ended as well.
 """
 
 from __future__ import annotations
@@ -125,10 +125,11 @@ def _cell(row: Row, server: str, found: Found, scenario: str) -> str:
 
 def _mark(result: Result | str | None) -> str:
     """What has to be known of a number before it is compared."""
-    if result is None or not _faults(result):
+    if result is None:
         return ""
-    words = _loss(result)
-    return f" **{words}** †" if words else " †"
+    if loss := _loss(result):
+        return f" **{loss}** †"
+    return " †" if _faults(result) else ""
 
 
 def _loss(result: Result | str) -> str:

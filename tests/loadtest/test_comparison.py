@@ -33,18 +33,35 @@ def test_a_cell_says_how_many_times_this_servers_it_is() -> None:
 
 def test_what_a_server_did_wrong_is_marked_and_said() -> None:
     wrong = result_of("hocuspocus")
-    wrong.checks = Checks(2, converged=False, missing_sent=3, notes=("room 0: a witness differs",))
     wrong.totals.closes["1006"] = 2
     found: dict[tuple[str, str], Result | str] = {
         ("whiteboard", "hocuspocus"): wrong,
         ("whiteboard", "collab"): "not there\nlog",
     }
     text = table([PART], ["collab", "hocuspocus"], found)
-    assert "| - | 12.5 † |" in text
-    assert "- † hocuspocus, whiteboard: room 0: a witness differs" in text
-    assert "3 structs are lost" in text
-    assert "2 connections ended" in text
+    assert "| - **did not run** † | 12.5 † |" in text
+    assert "- † hocuspocus, whiteboard: 2 connections ended" in text
     assert "- † collab, whiteboard: not there\n" in text
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        (Checks(2, converged=False, missing_sent=3), "loses edits"),
+        (Checks(2, converged=False, notes=("room 0: a witness differs",)), "documents differ"),
+        (Checks(2, converged=True, missing_acknowledged=1), "loses edits"),
+    ],
+    ids=["sent", "differ", "acknowledged"],
+)
+@pytest.mark.parametrize("number", ["seen.p95", "not.measured"])
+def test_a_cell_says_that_a_server_loses_something(checks: Checks, said: str, number: str) -> None:
+    lossy = result_of("hocuspocus")
+    lossy.checks = checks
+    part = Part(PLAN, (replace(SEEN, number=number),))
+    found: dict[tuple[str, str], Result | str] = {("whiteboard", "hocuspocus"): lossy}
+    text = table([part], ["hocuspocus"], found)
+    assert f" **{said}** † |" in text.splitlines()[2]
+    assert "- † hocuspocus, whiteboard: " in text
 
 
 @pytest.mark.parametrize("others", [0.05, 0.5], ids=str)
