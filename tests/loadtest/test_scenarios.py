@@ -195,6 +195,11 @@ async def test_a_flood_that_nobody_stops_is_reported() -> None:
         await played("limits", 0)
 
 
+async def test_whoever_is_sent_away_without_a_flood_is_reported() -> None:
+    with pytest.raises(Unlimited, match="floods nothing"):
+        await played("limits", 5, patience=10)
+
+
 async def test_a_service_that_is_told_to_slow_down_is_reported_and_a_person_is_not() -> None:
     script = await played("limits", 2, answer=slow_down)
 
