@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -20,15 +19,10 @@ from persistence.ports import (
     Session,
     SessionFilter,
     SessionStatus,
-    SessionType,
     Standing,
 )
-
-_COLUMNS = (
-    "session.id, session.workspace_id, session.session_type, session.host_user_id, "
-    "session.status, session.config, session.max_participants, session.is_recording, "
-    "session.started_at, session.ended_at, session.deleted_at"
-)
+from persistence.session_rows import PERSON, SESSION, participant_of_row, session_of_row
+from persistence.session_standings import SessionStandings
 
 # A page: what is common to the lists below. $1, $2: type and status, or NULL; $3, $4: the row after
 # which it starts, always given, so that an index can begin there; $5: how many rows.
@@ -40,13 +34,13 @@ _PAGE = """
 """
 _ORDER = "ORDER BY session.started_at DESC, session.id DESC LIMIT $5"
 
-_FIND_ANY = f"SELECT {_COLUMNS} FROM ocw_sessions AS session WHERE {_PAGE} {_ORDER}"  # noqa: S608 - constants
+_FIND_ANY = f"SELECT {SESSION} FROM ocw_sessions AS session WHERE {_PAGE} {_ORDER}"  # noqa: S608 - constants
 
 # The newest of each workspace from its index, then the newest of those.
 _FIND_IN_WORKSPACES = f"""
-    SELECT {_COLUMNS}
+    SELECT {SESSION}
     FROM unnest($6::uuid[]) AS workspace (id) CROSS JOIN LATERAL (
-        SELECT {_COLUMNS} FROM ocw_sessions AS session
+        SELECT {SESSION} FROM ocw_sessions AS session
         WHERE session.workspace_id = workspace.id AND {_PAGE} {_ORDER}
     ) AS session
     {_ORDER}
@@ -63,7 +57,7 @@ _FIND_READABLE = f"""
         EXCEPT
         SELECT session_id FROM ocw_participants WHERE user_id = $7 AND removed_at IS NOT NULL
     )
-    SELECT {_COLUMNS}
+    SELECT {SESSION}
     FROM readable JOIN ocw_sessions AS session USING (id)
     WHERE ($6::uuid[] IS NULL OR session.workspace_id = ANY ($6)) AND {_PAGE}
     {_ORDER}
@@ -84,20 +78,20 @@ _CREATE = """
 """
 
 _GET = f"""
-    SELECT {_COLUMNS} FROM ocw_sessions AS session WHERE id = $1 AND deleted_at IS NULL
+    SELECT {SESSION} FROM ocw_sessions AS session WHERE id = $1 AND deleted_at IS NULL
 """  # noqa: S608 - constants
 
 _END = f"""
     UPDATE ocw_sessions AS session SET status = 'ended', ended_at = coalesce(ended_at, $2)
     WHERE id = $1 AND deleted_at IS NULL
-    RETURNING {_COLUMNS}
+    RETURNING {SESSION}
 """  # noqa: S608 - constants
 
 _SET_STATUS = f"""
     UPDATE ocw_sessions AS session
     SET status = CASE WHEN status = 'ended' THEN status ELSE $2 END
     WHERE id = $1 AND deleted_at IS NULL
-    RETURNING {_COLUMNS}
+    RETURNING {SESSION}
 """  # noqa: S608 - constants
 
 _DELETE = """
@@ -107,25 +101,8 @@ _DELETE = """
     RETURNING id
 """
 
-_PERSON = (
-    "person.id, person.session_id, person.user_id, person.role, person.joined_at, "
-    "person.left_at, person.removed_at, person.last_active_at"
-)
-
 _PARTICIPANT = f"""
-    SELECT {_PERSON} FROM ocw_participants AS person WHERE session_id = $1 AND user_id = $2
-"""  # noqa: S608 - constants
-
-_SESSIONS = f"""
-    SELECT {_COLUMNS} FROM ocw_sessions AS session
-    WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL
-"""  # noqa: S608 - constants
-
-_PARTICIPANTS = f"""
-    SELECT {_PERSON}
-    FROM ocw_participants AS person
-        JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (session_id, user_id)
-        ON person.session_id = wanted.session_id AND person.user_id = wanted.user_id
+    SELECT {PERSON} FROM ocw_participants AS person WHERE session_id = $1 AND user_id = $2
 """  # noqa: S608 - constants
 
 _DELETED_BEFORE = """
@@ -156,18 +133,18 @@ _JOIN = f"""
             WHEN person.removed_at IS NULL THEN excluded.last_active_at
             ELSE person.last_active_at
         END
-    RETURNING {_PERSON}
+    RETURNING {PERSON}
 """  # noqa: S608 - constants
 
 _LEAVE = f"""
     UPDATE ocw_participants AS person SET left_at = coalesce(left_at, $3)
     WHERE session_id = $1 AND user_id = $2 AND removed_at IS NULL
-    RETURNING {_PERSON}
+    RETURNING {PERSON}
 """  # noqa: S608 - constants
 
 # $2, $3: the row after which it starts, always given, so that the index can begin there.
 PEOPLE = f"""
-    SELECT {_PERSON} FROM ocw_participants AS person
+    SELECT {PERSON} FROM ocw_participants AS person
     WHERE session_id = $1 AND user_id IS NOT NULL AND removed_at IS NULL
         AND (joined_at, user_id) > ($2::timestamptz, $3::uuid)
     ORDER BY joined_at, user_id LIMIT $4
@@ -186,7 +163,7 @@ _OTHER_HOST = """
 _SET_ROLE = f"""
     UPDATE ocw_participants AS person SET role = $3
     WHERE session_id = $1 AND user_id = $2 AND removed_at IS NULL
-    RETURNING {_PERSON}
+    RETURNING {PERSON}
 """  # noqa: S608 - constants
 
 # Who comes by a grant or the session's default has no row yet: it is made to deny.
@@ -195,7 +172,7 @@ _REMOVE = f"""
     SELECT id, $2, 'spectator', $3, $3 FROM ocw_sessions WHERE id = $1 AND deleted_at IS NULL
     ON CONFLICT (session_id, user_id) WHERE user_id IS NOT NULL DO UPDATE
     SET removed_at = coalesce(person.removed_at, excluded.removed_at)
-    RETURNING {_PERSON}
+    RETURNING {PERSON}
 """  # noqa: S608 - constants
 
 _BEFORE_ALL = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
@@ -210,6 +187,7 @@ class PostgresSessionStore:
 
     def __init__(self, pool: DatabasePool) -> None:
         self._pool = pool
+        self._standings = SessionStandings(pool)
 
     async def create(self, session: Session) -> None:
         """See `ports.SessionStore.create`; an id that exists already is left as it is."""
@@ -251,7 +229,7 @@ class PostgresSessionStore:
                 limit + 1,  # one more tells whether there is another page
                 *arguments,
             )
-        items = tuple(_session(row) for row in rows[:limit])
+        items = tuple(session_of_row(row) for row in rows[:limit])
         if len(rows) <= limit or not items:
             return Page(items)
         return Page(items, encode_cursor(items[-1].started_at, items[-1].id))
@@ -287,16 +265,7 @@ class PostgresSessionStore:
 
     async def standings(self, wanted: Sequence[tuple[UUID, UUID]]) -> Sequence[Standing]:
         """See `ports.SessionStore.standings`."""
-        session_ids = [session_id for session_id, _ in wanted]
-        user_ids = [user_id for _, user_id in wanted]
-        async with self._pool.borrow() as connection:
-            session_rows = await connection.fetch(_SESSIONS, list(set(session_ids)))
-            participant_rows = await connection.fetch(_PARTICIPANTS, session_ids, user_ids)
-        sessions = {row["id"]: _session(row) for row in session_rows}
-        participants = {
-            (row["session_id"], row["user_id"]): _participant(row) for row in participant_rows
-        }
-        return [Standing(sessions.get(pair[0]), participants.get(pair)) for pair in wanted]
+        return await self._standings.read(wanted)
 
     async def put_participant(self, participant: Participant) -> None:
         """See `ports.SessionStore.put_participant`.
@@ -336,7 +305,7 @@ class PostgresSessionStore:
         joined_at, user_id = decode_cursor(cursor) if cursor is not None else _AFTER_NONE
         async with self._pool.borrow() as connection:
             rows = await connection.fetch(PEOPLE, session_id, joined_at, user_id, limit + 1)
-        items = tuple(_participant(row) for row in rows[:limit])
+        items = tuple(participant_of_row(row) for row in rows[:limit])
         if len(rows) <= limit or not items:
             return Page(items)
         return Page(items, encode_cursor(items[-1].joined_at, items[-1].user_id))
@@ -351,7 +320,7 @@ class PostgresSessionStore:
             if role is not Role.HOST:
                 await _check_other_host(connection, before)
             row = await connection.fetchrow(_SET_ROLE, session_id, user_id, role.value)
-        return _participant(row) if row is not None else None
+        return participant_of_row(row) if row is not None else None
 
     async def remove(self, session_id: UUID, user_id: UUID, at: datetime) -> Participant | None:
         """See `ports.SessionStore.remove`."""
@@ -361,17 +330,17 @@ class PostgresSessionStore:
             if before is not None and before["removed_at"] is None:
                 await _check_other_host(connection, before)
             row = await connection.fetchrow(_REMOVE, session_id, user_id, at)
-        return _participant(row) if row is not None else None
+        return participant_of_row(row) if row is not None else None
 
     async def _person(self, query: str, *arguments: object) -> Participant | None:
         async with self._pool.borrow() as connection:
             row = await connection.fetchrow(query, *arguments)
-        return _participant(row) if row is not None else None
+        return participant_of_row(row) if row is not None else None
 
     async def _one(self, query: str, *arguments: object) -> Session | None:
         async with self._pool.borrow() as connection:
             row = await connection.fetchrow(query, *arguments)
-        return _session(row) if row is not None else None
+        return session_of_row(row) if row is not None else None
 
 
 async def _check_other_host(connection: BorrowedConnection, person: asyncpg.Record) -> None:
@@ -407,32 +376,3 @@ def _workspaces(wanted: SessionFilter) -> list[UUID] | None:
         for workspace in dict.fromkeys(wanted.workspaces)
         if wanted.workspace_id in (None, workspace)
     ]
-
-
-def _session(row: Mapping[str, Any] | asyncpg.Record) -> Session:
-    return Session(
-        id=row["id"],
-        workspace_id=row["workspace_id"],
-        session_type=SessionType(row["session_type"]),
-        host_user_id=row["host_user_id"],
-        status=SessionStatus(row["status"]),
-        config=row["config"],
-        max_participants=row["max_participants"],
-        is_recording=row["is_recording"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        deleted_at=row["deleted_at"],
-    )
-
-
-def _participant(row: asyncpg.Record) -> Participant:
-    return Participant(
-        session_id=row["session_id"],
-        user_id=row["user_id"],
-        role=Role(row["role"]),
-        joined_at=row["joined_at"],
-        left_at=row["left_at"],
-        removed_at=row["removed_at"],
-        last_active_at=row["last_active_at"],
-        id=row["id"],
-    )

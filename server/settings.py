@@ -142,8 +142,12 @@ class Settings(BaseSettings):
         repr=False,
         description="PostgreSQL to use, `postgresql://…`; without it the embedded one is started.",
     )
-    database_pool_size: Annotated[int, Field(ge=2)] = Field(
-        default=10, description="Most connections to the database; one of them stores edits."
+    database_pool_size: Annotated[int, Field(ge=3)] = Field(
+        default=10,
+        description=(
+            "Most connections to the database; one of them stores edits, another asks who may"
+            " come in."
+        ),
     )
     dev: bool = Field(
         default=False,

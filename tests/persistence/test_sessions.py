@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from persistence.pool import Connection, connect
 from persistence.ports import SessionFilter, SessionStatus
+from persistence.session_standings import READ, arguments
 from persistence.sessions import PEOPLE, find_query
 from tests.helpers.query_plans import plan_nodes
 
@@ -134,3 +135,25 @@ async def test_the_tables_check_what_they_hold(database: str) -> None:
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute(insert, *values)
     await connection.close()
+
+
+@pytest.mark.parametrize("asked", [1, 100])
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_may_come_in_is_read_from_indexes(
+    filled: Connection, mode: str, asked: int
+) -> None:
+    await filled.execute(f"SET plan_cache_mode = {mode}")
+    wanted = [(UUID(int=1), UUID(int=0x100000 + number)) for number in range(asked)]
+    answer = await filled.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {READ}", *arguments(wanted))
+    used = plan_nodes(answer)
+    assert not any(node["Node Type"] == "Seq Scan" for node in used)
+    touched = [node for node in used if "Relation Name" in node]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in touched) <= 1 + asked
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_session_is_read_once_however_many_ask_about_it(filled: Connection) -> None:
+    wanted = [(UUID(int=1), PERSON), (UUID(int=2), PERSON), (UUID(int=1), UUID(int=43))]
+    rows = await filled.fetch(READ, *arguments(wanted))
+    assert [row["id"] for row in rows] == [UUID(int=1), UUID(int=2), None]

@@ -193,7 +193,7 @@ def test_settings_survive_the_way_through_the_environment(
         ("keepalive_seconds", float("nan")),
         ("room_idle_seconds", float("inf")),
         ("database_pool_size", 0),
-        ("database_pool_size", 1),
+        ("database_pool_size", 2),
         ("log_level", "loud"),
         ("log_format", "xml"),
     ],
