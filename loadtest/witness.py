@@ -20,7 +20,7 @@ from loadtest.seat import Seat
 from loadtest.wire import NotAWebSocket
 
 ROOTS: Final = ("objects", "annotations", "meta", "environment")
-ANSWER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 30.0
 KEPT_BYTES: Final = 1 << 20
 """Of updates that are merged and applied together. One by one, those that a server sends in another
 order than they were written would be lost in part: yrs does not find all that waits for others."""

@@ -27,7 +27,7 @@ BUSY_SECONDS: Final = 20.0
 """For so long after the end a server may go on delivering what was written."""
 
 SETTLE_SECONDS: Final = 5.0
-"""So long after that copies may still differ."""
+"""So long after the last delivery copies may still differ."""
 
 DELIVERED: Final = Count.MARKS_SEEN.name.lower()
 QUIET_SECONDS: Final = 0.5
@@ -71,6 +71,7 @@ class Wardens:
         acknowledges: bool,
     ) -> None:
         self._witnesses = [Witness(seat, measures) for seat in witnesses]
+        self._newcomers: list[Witness] = []
         self._keepers = keepers
         self._acknowledges = acknowledges
         self._gate = asyncio.Semaphore(AT_A_TIME)
@@ -100,7 +101,7 @@ class Wardens:
 
     async def leave(self) -> None:
         """Say goodbye."""
-        await self._all(each.leave() for each in self._witnesses)
+        await self._all(each.leave() for each in (*self._witnesses, *self._newcomers))
 
     async def _all(self, works: Iterable[Any]) -> list[Any]:
         async def one(work: Any) -> Any:
@@ -125,23 +126,26 @@ class Wardens:
         """What is wrong in a room and stays wrong."""
         here = [each for each in self._witnesses if each.seat.room == keeper.room]
         await _quiet(here)
-        deadline = monotonic_ns() + int(SETTLE_SECONDS * SECOND)
+        begin, pause = monotonic_ns(), QUIET_SECONDS
         while True:
             verdict = await self._look(here, keeper, clocks)
-            if verdict.is_final or monotonic_ns() > deadline:
+            left = _unsettled_seconds(here, begin)
+            if verdict.is_final or left <= 0:
                 return verdict
-            await asyncio.sleep(QUIET_SECONDS)
+            await asyncio.sleep(min(pause, left))
+            pause *= 2  # a server may let one user come only so often
 
     async def _look(self, here: Sequence[Witness], keeper: Seat, clocks: dict[int, int]) -> Verdict:
+        """Whoever comes to look stays: leaving would change what is looked at. pycrdt-websocket
+        forgets what it is about to send when one of those whom it sends to is gone."""
         newcomer = Witness(keeper, Measures())
+        self._newcomers.append(newcomer)
         try:
             await newcomer.join()
             given = newcomer.copy()
             differences = [note for each in here if (note := _difference(each.copy(), given))]
         except Lost as error:
             return Verdict(differs=True, missing=0, is_final=True, notes=(str(error),))
-        finally:
-            await newcomer.leave()
         missing = _ahead(clocks, given.clocks)
         notes = [f"{missing} clocks of what was written are missing"] if missing else []
         is_well = not differences and not missing
@@ -166,6 +170,13 @@ async def _quiet(witnesses: Sequence[Witness]) -> None:
         if monotonic_ns() - heard_at > QUIET_SECONDS * SECOND:
             return
         await asyncio.sleep(QUIET_SECONDS)
+
+
+def _unsettled_seconds(witnesses: Sequence[Witness], begin: int) -> float:
+    """For how long something may still change, unless something comes; only so long in all."""
+    last = max((begin, *(each.heard_at for each in witnesses)))
+    until = min(last + SETTLE_SECONDS * SECOND, begin + BUSY_SECONDS * SECOND)
+    return (until - monotonic_ns()) / SECOND
 
 
 def _notes(found: Sequence[Verdict]) -> Iterator[str]:

@@ -134,6 +134,19 @@ async def test_a_witness_whose_connection_ended_is_noted() -> None:
     assert "1011: a fault" in checks.notes[0]
 
 
+async def test_whoever_comes_to_look_stays_and_comes_ever_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(witnesses, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(witnesses, "QUIET_SECONDS", 0.01)
+    async with SmallServer() as server:
+        room = await wardens(server)
+        checks = await room.check([(0, CLIENT, 1, 1)])
+        assert len(server.sockets) == server.joined <= 7
+        await room.leave()
+    assert checks.missing_acknowledged == 1
+
+
 async def test_a_newcomer_who_is_turned_away_is_noted() -> None:
     async with SmallServer() as server:
         room = await wardens(server)
