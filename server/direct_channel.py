@@ -171,7 +171,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         queue, self.queue = self.queue, _NOWHERE
         self.writable = _NOWHERE
         self.close_timer = _NOWHERE  # without a timer, uvicorn closes when the endpoint returns
-        del self.request, self.response, self.scope
+        self._forget_handshake()
         if not self.transport.is_closing():
             self._keep_buffers_small()
         while not queue.empty():
@@ -183,6 +183,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.resume_reading()
+
+    def _forget_handshake(self) -> None:
+        """Its headers and its token are of no more use, and a seventh of what a connection costs.
+
+        The parser that has read them keeps them for as long as it runs, so another takes its place.
+        """
+        del self.request, self.response, self.scope
+        if not self._is_amid:
+            self.conn.parser = self.conn.parse()
+            next(self.conn.parser)
 
     def _pass_on(self, message: Any, receiver: Receiver) -> None:
         """What came while the endpoint was asking who this is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 
 from server.direct_channel import EXTENSION, FRAMES_AT_ONCE, DirectProtocol
 from server.frames import OutgoingFrame
@@ -136,6 +138,37 @@ async def test_an_attached_connection_outlives_its_endpoint() -> None:
     line.feed(masked(b"hello"))
     assert line.witness.frames == [b"hello"]
     assert not hasattr(line.protocol, "scope")
+
+
+FIRST = masked(b"first")
+
+
+@pytest.mark.parametrize("early", [0, 4, len(FIRST)], ids=["nothing", "a part", "a message"])
+async def test_what_the_handshake_brought_is_not_kept(
+    early: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = seen_requests(monkeypatch)
+    line = Line(attach_at_once=False)
+    line.feed(FIRST[:early])
+    line.may_attach.set()
+    await line.ready()
+    line.feed(FIRST[early:] + masked(b"second"))
+    assert line.witness.frames == [b"first", b"second"]
+    is_parser_amid = 0 < early < len(FIRST)
+    assert (requests[0]() is not None) == is_parser_amid
+
+
+def seen_requests(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Request]]:
+    """Handshakes that come from now on, while anybody keeps them."""
+    seen: list[weakref.ref[Request]] = []
+    handle = DirectProtocol.handle_connect
+
+    def handle_connect(self: DirectProtocol, event: Request) -> None:
+        seen.append(weakref.ref(event))
+        handle(self, event)
+
+    monkeypatch.setattr(DirectProtocol, "handle_connect", handle_connect)
+    return seen
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 1000, 65_535, 65_536, 200_000])
