@@ -139,7 +139,7 @@ def _loss(result: Result | str) -> str:
     checks = result.checks
     if checks.missing_sent or checks.missing_acknowledged:
         return "loses edits"
-    return "documents differ" if checks.converged is False else ""
+    return "not converged" if checks.converged is False else ""
 
 
 def _value(row: Row, result: Result | str | None) -> float | None:

@@ -48,7 +48,7 @@ def test_what_a_server_did_wrong_is_marked_and_said() -> None:
     ("checks", "said"),
     [
         (Checks(2, converged=False, missing_sent=3), "loses edits"),
-        (Checks(2, converged=False, notes=("room 0: a witness differs",)), "documents differ"),
+        (Checks(2, converged=False, notes=("room 0: a witness differs",)), "not converged"),
         (Checks(2, converged=True, missing_acknowledged=1), "loses edits"),
     ],
     ids=["sent", "differ", "acknowledged"],
