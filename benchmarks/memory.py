@@ -21,7 +21,7 @@ def measure(scale: Scale) -> Iterator[Row]:
             f"{count:,} idle connections in rooms of 10: each",
             idle.bytes_each / KIB,
             "KiB",
-            at_most(26),
+            at_most(18),
         )
     count = scale.pick(500, 20)
     with Collab() as server:
