@@ -1,14 +1,17 @@
 """Asking who may come in, for everybody who asks at the same time at once.
 
 A thousand people who lost their connection together come back together. Each of them needs the
-session or room and their own row in it: asked one by one that is two thousand round trips, asked
-together it is a handful.
+session or room and their own row in it: asked one by one that is a thousand round trips, asked
+together it is a handful. Who comes alone waits for nobody; where others have just been asked for,
+the next ones are gathered for some milliseconds, or a fast database would be asked one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -19,6 +22,9 @@ StandingT_co = TypeVar("StandingT_co", covariant=True)
 
 AT_ONCE = 500
 """Pairs in one question."""
+
+APART_SECONDS = 0.005
+"""From one question to the next, while fewer wait than fit in one."""
 
 ANSWER_SECONDS = 2.0
 """How long the database may take; afterwards what it said last counts."""
@@ -37,8 +43,24 @@ class Stands(Protocol[StandingT_co]):
 class StandingReader(Generic[StandingT]):
     """Gathers questions while one is under way, and asks them together."""
 
-    def __init__(self, store: Stands[StandingT]) -> None:
+    def __init__(
+        self,
+        store: Stands[StandingT],
+        *,
+        apart: float = APART_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """
+        Args:
+            apart: seconds from one question to the next.
+            clock: monotonic seconds.
+        """
         self._store = store
+        self._apart = apart
+        self._clock = clock
+        self._sleep = sleep
+        self._asked_at = -math.inf
         self._waiting: list[tuple[tuple[UUID, UUID], asyncio.Future[StandingT]]] = []
         self._asker: asyncio.Task[None] | None = None
         self._last: dict[tuple[UUID, UUID], StandingT] = {}
@@ -106,6 +128,7 @@ class StandingReader(Generic[StandingT]):
     async def _ask(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 asked, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 try:
                     found = await self._store.standings([pair for pair, _ in asked])
@@ -119,3 +142,10 @@ class StandingReader(Generic[StandingT]):
                         answer.set_result(standing)
         finally:
             self._asker = None
+
+    async def _gather(self) -> None:
+        """Wait for others who come now, if some have just been asked for."""
+        wait = self._asked_at + self._apart - self._clock()
+        if wait > 0 and len(self._waiting) < AT_ONCE:
+            await self._sleep(wait)
+        self._asked_at = self._clock()

@@ -26,12 +26,31 @@ class Counting(MemorySessionStore):
         return await super().standings(wanted)
 
 
+class Crowd:
+    """A reader whose time is turned by hand, and what it waits for."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+        self.is_waiting = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.store = Counting()
+        self.reader = StandingReader(
+            self.store, apart=0.005, clock=lambda: self.now, sleep=self._sleep
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.is_waiting.set()
+        await self.go_on.wait()
+
+
 async def test_those_who_ask_together_are_asked_for_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(standings, "ANSWER_SECONDS", 60.0)  # five hundred tasks in debug mode
     store = Counting()
-    reader = StandingReader(store)
+    reader = StandingReader(store, apart=0.0)
     answers = await asyncio.gather(*(reader.read(uuid4(), uuid4()) for _ in range(AT_ONCE + 7)))
     assert set(answers) == {Standing(None, None)}
     assert store.asked == [AT_ONCE, 7]
@@ -39,9 +58,43 @@ async def test_those_who_ask_together_are_asked_for_together(
     assert store.asked == [AT_ONCE, 7, 1]
 
 
+async def test_one_who_comes_alone_waits_for_nobody() -> None:
+    crowd = Crowd()
+    await crowd.reader.read(uuid4(), uuid4())
+    crowd.now += 1.0
+    await crowd.reader.read(uuid4(), uuid4())
+    assert crowd.waits == []
+    assert crowd.store.asked == [1, 1]
+
+
+async def test_those_who_come_right_after_others_are_gathered() -> None:
+    crowd = Crowd()
+    await crowd.reader.read(uuid4(), uuid4())
+    crowd.now += 0.002
+    second = asyncio.create_task(crowd.reader.read(uuid4(), uuid4()))
+    await crowd.is_waiting.wait()
+    third = asyncio.create_task(crowd.reader.read(uuid4(), uuid4()))
+    await asyncio.sleep(0)
+    crowd.now += 0.003
+    crowd.go_on.set()
+    await asyncio.gather(second, third)
+    assert crowd.waits == [pytest.approx(0.003)]
+    assert crowd.store.asked == [1, 2]
+
+
+async def test_as_many_as_fit_in_one_question_do_not_wait_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standings, "AT_ONCE", 2)
+    crowd = Crowd()
+    await asyncio.gather(*(crowd.reader.read(uuid4(), uuid4()) for _ in range(4)))
+    assert crowd.waits == []
+    assert crowd.store.asked == [2, 2]
+
+
 async def test_a_failure_reaches_those_who_asked_and_nobody_later() -> None:
     store = Counting()
-    reader = StandingReader(store)
+    reader = StandingReader(store, apart=0.0)
     store.fail_with = StorageUnavailable("gone")
     outcomes = await asyncio.gather(
         *(reader.read(uuid4(), uuid4()) for _ in range(3)), return_exceptions=True
@@ -53,7 +106,7 @@ async def test_a_failure_reaches_those_who_asked_and_nobody_later() -> None:
 
 async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     store = Counting()
-    reader = StandingReader(store)
+    reader = StandingReader(store, apart=0.0)
     store.pause()
     waiting = [asyncio.create_task(reader.read(uuid4(), uuid4())) for _ in range(3)]
     await store.until_called()
@@ -70,7 +123,7 @@ async def test_those_who_were_in_may_come_back_while_the_database_is_away(
     monkeypatch.setattr(standings, "ANSWER_SECONDS", 0.02)
     monkeypatch.setattr(standings, "REMEMBERED", 3)
     store = Counting()
-    reader = StandingReader(store)
+    reader = StandingReader(store, apart=0.0)
     pairs = [(uuid4(), uuid4()) for _ in range(4)]
     for pair in pairs:
         await reader.read(*pair)
@@ -86,7 +139,7 @@ async def test_those_who_were_in_may_come_back_while_the_database_is_away(
 
 async def test_many_are_read_at_once_and_remembered() -> None:
     store = Counting()
-    reader = StandingReader(store)
+    reader = StandingReader(store, apart=0.0)
     pairs = [(uuid4(), uuid4()) for _ in range(AT_ONCE + 1)]
     assert await reader.read_all(pairs) == [Standing(None, None)] * (AT_ONCE + 1)
     assert store.asked == [AT_ONCE, 1]
@@ -100,7 +153,7 @@ async def test_many_are_read_at_once_and_remembered() -> None:
 async def test_acc_11_what_was_changed_meanwhile_is_not_remembered() -> None:
     """The answer may be from before the change; later, in an outage, it would count."""
     store = Counting()
-    reader = StandingReader(store)
+    reader = StandingReader(store, apart=0.0)
     session, user = uuid4(), uuid4()
     store.pause()
     asking = asyncio.create_task(reader.read(session, user))
