@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,38 +95,3 @@ def test_a_program_that_is_not_there_is_said(directory: Path) -> None:
         assert line.stdout is not None
         assert b"no-such-program" in line.stdout.read()
         assert line.wait(30) == lifeline.CANNOT_START
-
-
-def has_come(started: list[psutil.Process]) -> bool:
-    """Whether everybody of a run is there."""
-    seen = " ".join(part for each in started for part in command_of(each))
-    return all(each in seen for each in ("server.worker", "postgres", "loadtest.worker"))
-
-
-def command_of(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
-
-
-def wait_for(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def test_a_run_that_is_killed_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    command = [sys.executable, "-m", "loadtest", "run", "whiteboard", "--people", "4"]
-    with subprocess.Popen([*command, "--ramp", "60"]) as process:
-        top = psutil.Process(process.pid)
-        wait_for(lambda: has_come(top.children(recursive=True)))
-        started = top.children(recursive=True)
-        process.kill()
-    _, left = psutil.wait_procs(started, timeout=30)
-    assert left == []
-    assert not list(tmp_path.glob("collab-loadtest-*"))

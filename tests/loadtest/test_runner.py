@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -166,16 +168,45 @@ def test_ctrl_c_ends_a_run_with_what_there_is(server: Collab) -> None:
     assert result.checks.passed
 
 
+def below(process: subprocess.Popen[bytes], *parts: str) -> list[psutil.Process]:
+    """All that a run has started, as soon as each of these is part of somebody's command."""
+    top, deadline = psutil.Process(process.pid), time.monotonic() + 60
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        started = top.children(recursive=True)
+        commands = " ".join(map(command_of, started))
+        if all(each in commands for each in parts):
+            return started
+        time.sleep(0.05)
+
+
+def command_of(process: psutil.Process) -> str:
+    """Empty when it has just ended, as those do that are only asked something."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def test_sigterm_leaves_nothing_behind() -> None:
     command = [sys.executable, "-m", "loadtest", "run", "whiteboard", "--people", "4"]
     with subprocess.Popen([*command, "--target", "pycrdt-websocket"]) as process:
-        top = psutil.Process(process.pid)
-        started: list[psutil.Process] = []
-        while not any("loadtest.worker" in each.cmdline() for each in started):
-            assert process.poll() is None
-            started = top.children(recursive=True)
+        started = below(process, "pycrdt_server", "loadtest.worker")
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == INTERRUPTED
-    assert len(started) >= 3
     _, left = psutil.wait_procs(started, timeout=30)
     assert left == []
+
+
+def test_a_run_that_is_killed_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = [sys.executable, "-m", "loadtest", "run", "whiteboard", "--people", "4"]
+    with subprocess.Popen(command) as process:
+        started = below(process, "server.worker", "postgres", "loadtest.worker")
+        process.kill()
+    _, left = psutil.wait_procs(started, timeout=30)
+    assert left == []
+    assert not list(tmp_path.glob("collab-loadtest-*"))
