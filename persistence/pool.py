@@ -78,12 +78,13 @@ def outages_translated(
         yield
     except _OF_THE_DRIVER as error:
         is_misuse = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
-        if is_outage(error) or (is_misuse and connection is not None and _is_gone(connection)):
+        if is_outage(error) or (is_misuse and connection is not None and is_gone(connection)):
             raise StorageUnavailable(describe(error)) from error
         raise
 
 
-def _is_gone(connection: Connection | BorrowedConnection) -> bool:
+def is_gone(connection: Connection | BorrowedConnection) -> bool:
+    """Whether it is known that a connection does not stand any more."""
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:
@@ -250,7 +251,7 @@ class DatabasePool:
                     yield connection
             except (StorageUnavailable, asyncio.CancelledError):
                 # An answer may still be under way: waiting for it could take as long as the outage.
-                if not _is_gone(connection):
+                if not is_gone(connection):
                     connection.terminate()
                 raise
             finally:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from persistence.pool import DatabasePool, outages_translated
+from persistence.pool import DatabasePool, is_gone, outages_translated
 from persistence.refusals import is_row_refusal
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StandingStatements:
-    """Statements that callers use by turns; made again after a failure, with the next call."""
+    """Statements that callers use by turns; made again with the next call after they broke."""
 
     def __init__(self, pool: DatabasePool) -> None:
         """Nothing is taken from the pool before the first call."""
@@ -46,6 +46,8 @@ class StandingStatements:
             asyncpg.PostgresError: what the database says about the arguments.
         """
         async with self._turn:
+            if self._connection is not None and is_gone(self._connection):
+                await self._give_up()  # it broke while nobody used it: this call need not fail
             statement = self._statements.get(query) or await self._prepare(query)
             try:
                 with outages_translated(self._connection):
