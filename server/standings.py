@@ -29,6 +29,10 @@ APART_SECONDS = 0.005
 ANSWER_SECONDS = 2.0
 """How long the database may take; afterwards what it said last counts."""
 
+STRANGER_SECONDS = 10.0
+"""How long if it has said nothing yet: to send somebody away who comes again helps nobody on a
+machine that is only busy."""
+
 REMEMBERED = 4_096
 """Standings kept for the time when the database is away: those who were in may come back."""
 
@@ -76,7 +80,7 @@ class StandingReader(Generic[StandingT]):
         pair = (place_id, user_id)
         changes = self._changes
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(self._patience(pair)):
                 standing = await self._read(pair)
         except (StorageUnavailable, TimeoutError):
             known = self._last.get(pair)
@@ -85,6 +89,9 @@ class StandingReader(Generic[StandingT]):
             return known
         self._remember({pair: standing}, changes)
         return standing
+
+    def _patience(self, pair: tuple[UUID, UUID]) -> float:
+        return ANSWER_SECONDS if pair in self._last else STRANGER_SECONDS
 
     async def read_all(self, pairs: Sequence[tuple[UUID, UUID]]) -> list[StandingT]:
         """Many standings as they are now, in the order of the pairs.

@@ -48,7 +48,7 @@ class Crowd:
 async def test_those_who_ask_together_are_asked_for_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(standings, "ANSWER_SECONDS", 60.0)  # five hundred tasks in debug mode
+    monkeypatch.setattr(standings, "STRANGER_SECONDS", 60.0)  # five hundred tasks in debug mode
     store = Counting()
     reader = StandingReader(store, apart=0.0)
     answers = await asyncio.gather(*(reader.read(uuid4(), uuid4()) for _ in range(AT_ONCE + 7)))
@@ -134,6 +134,32 @@ async def test_those_who_were_in_may_come_back_while_the_database_is_away(
     store.fail_with = None
     store.pause()
     assert await reader.read(*pairs[2]) == Standing(None, None)
+    store.resume()
+
+
+async def test_who_is_not_known_waits_longer_than_who_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standings, "ANSWER_SECONDS", 0.0)
+    store = Counting()
+    reader = StandingReader(store, apart=0.0)
+    known, stranger = (uuid4(), uuid4()), (uuid4(), uuid4())
+    await reader.read_all([known])
+    store.pause()
+    waiting = asyncio.create_task(reader.read(*stranger))
+    await store.until_called()
+    assert await reader.read(*known) == Standing(None, None)
+    assert not waiting.done()
+    store.resume()
+    assert await waiting == Standing(None, None)
+
+
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standings, "STRANGER_SECONDS", 0.0)
+    store = Counting()
+    store.pause()
+    with pytest.raises(StorageUnavailable):
+        await StandingReader(store).read(uuid4(), uuid4())
     store.resume()
 
 
