@@ -95,7 +95,7 @@ class Ownership:
             roots: names of the root maps that hold objects.
         """
         self._roots = {root.encode(): root for root in roots}
-        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._numbers: dict[Entry, int] = {}
         self._clocks: dict[int, int] = {}
         # For each client, ascending: the clock from which an owner's structs begin, and its number.
         self._runs: dict[int, array[int]] = {}
@@ -246,7 +246,7 @@ class Ownership:
                 self._runs.pop(client, None)
                 self._clocks.pop(client, None)
         for entry in self.entries[known:]:
-            del self._numbers[entry.root.encode(), entry.key.encode()]
+            del self._numbers[entry]
         del self.entries[known:]
 
     def _absorb(
@@ -343,10 +343,12 @@ class Ownership:
         return (self._number(name, key) if name in self._roots else NOBODY), position
 
     def _number(self, name: bytes, key: bytes) -> int:
-        number = self._numbers.get((name, key))
+        entry = Entry(self._roots[name], key.decode())
+        number = self._numbers.get(entry)
         if number is None:
-            number = self._numbers[name, key] = len(self.entries)
-            self.entries.append(Entry(self._roots[name], key.decode()))
+            # An entry is kept for good, whatever becomes of the object: once, not as bytes besides.
+            number = self._numbers[entry] = len(self.entries)
+            self.entries.append(entry)
         return number
 
     def _settle(
