@@ -83,7 +83,7 @@ compare: install $(PEERS)
 HOURS ?= 1
 soak: install
 	$(BIN)/python -m loadtest run soak --duration $$(($(HOURS) * 3600)) \
-		--threshold 'server.memory_slope_low<=0' \
+		--threshold 'server.memory_left_each_edit<=48' \
 		--json bench-results/soak.json --html bench-results/soak.html
 
 clean:
