@@ -149,11 +149,12 @@ async def _moving(
     for number, client in enumerate(clients):
         await client.run(MOVE, number=number, count=people, rate=RATE, bytes=STATE_BYTES)
     await asyncio.sleep(scale.pick(2.0, 0.2))
-    before, node_before = await _counted(clients), cpu_seconds((node.pid,))
-    meter, begin = server.meter(), time.monotonic()
+    before = await _counted(clients)
+    node_before = await asyncio.to_thread(cpu_seconds, (node.pid,))
+    meter, begin = await asyncio.to_thread(server.meter), time.monotonic()
     await asyncio.sleep(scale.pick(8.0, 0.6))
-    seconds, use = time.monotonic() - begin, meter.use()
-    node_use = cpu_seconds((node.pid,)) - node_before
+    seconds, use = time.monotonic() - begin, await asyncio.to_thread(meter.use)
+    node_use = await asyncio.to_thread(cpu_seconds, (node.pid,)) - node_before
     moves, sent, frames, sockets = (
         after - then for after, then in zip(await _counted(clients), before, strict=True)
     )

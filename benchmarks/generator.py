@@ -153,10 +153,11 @@ class BareRelay:
         await asyncio.sleep(plan.ramp + (start - monotonic_ns()) / SECOND)
         gc.freeze()
         measures.begin(monotonic_ns())
-        meter, begun = CpuMeter(self._process.pid), monotonic()
+        # In threads: reading /proc would stop everybody.
+        meter, begun = await asyncio.to_thread(CpuMeter, self._process.pid), monotonic()
         await asyncio.sleep(plan.seconds)
         measures.end()
-        passed, use = monotonic() - begun, meter.use()
+        passed, use = monotonic() - begun, await asyncio.to_thread(meter.use)
         gc.unfreeze()
         return use, passed
 
