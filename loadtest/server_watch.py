@@ -9,12 +9,11 @@ from typing import Final
 
 from loadtest import processes
 from loadtest.processes import Memory
-from loadtest.result import ServerUse
+from loadtest.result import HOUR, ServerUse
 from loadtest.second import Use
 from loadtest.slope import slope_of
 from loadtest.targets.target import ServerPids
 
-HOUR: Final = 3600.0
 SETTLED_AFTER: Final = 600.0
 """Seconds after which a server has all that it keeps ready; of shorter runs it is the first third
 that is left out."""

@@ -9,7 +9,8 @@ from loadtest.thresholds import Threshold
 
 
 class Soak(Scenario):
-    """The whiteboard at half its load, for as long as one likes: memory may not grow."""
+    """The whiteboard at half its load, for as long as one likes: memory may grow by no more than
+    documents have to keep of each edit."""
 
     name = "soak"
     about = "The whiteboard at half its load, for hours; watches whether memory grows."
@@ -22,8 +23,8 @@ class Soak(Scenario):
     async def person(self, me: Person) -> None:
         """As at the whiteboard, with longer looks; what is old is taken away.
 
-        The boards are as full as they get within four minutes: what the server's memory does after
-        the first ten is not what is on them.
+        The boards are as full as they get within four minutes: after the first ten the server's
+        memory grows by what edits leave (`benchmarks/growth.py`), and by what is forgotten in it.
         """
         await me.join()
         await habits.work(me, calm=3.0, kept=10)

@@ -612,7 +612,8 @@ class TestPacing:
 
     def test_presence_goes_with_edits_and_then_not_by_itself(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people, pacing=Pacing(0, 0.0079, 1, 0.033))
+        pacing = Pacing(update_interval=0.0079, update_budget=1, presence_interval=0.033)
+        room = Gathering(*people, pacing=pacing)
         room.turn(after=1)
         sent = []
         for number in range(9):
