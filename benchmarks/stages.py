@@ -14,20 +14,23 @@ from websockets.server import ServerProtocol
 from benchmarks.report import Row, at_most
 from benchmarks.scale import Scale
 from benchmarks.timing import cost_each
-from benchmarks.writers import Writer
+from benchmarks.writers import Writer, client_id
 from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.document import Document
 from crdt_docs.identifiers import ActorKind, DocumentKind, Identity, document_name
 from crdt_docs.member import Member
 from crdt_docs.outline import DocumentLimits, Outline
+from crdt_docs.projector import Projector
 from crdt_docs.room import Room
-from crdt_docs.turn import Turn
+from crdt_docs.turn import Emitted, Turn
 from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_guard import walk_update
 from loadtest import wire
+from loadtest.board import Board
 from persistence.journal import WriteBehindJournal
 from persistence.memory_store import MemoryDocumentStore
+from persistence.object_rows import parameters, writes
 from persistence.ports import Commit
 from server.direct_channel import DirectProtocol
 
@@ -43,6 +46,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     yield from _frames(count)
     yield from _updates(count)
     yield asyncio.run(_journal(count))
+    yield from _object_rows(count)
     yield from _rooms(scale.pick(200, 9))
 
 
@@ -67,7 +71,7 @@ def _frames(count: int) -> Iterator[Row]:
     yield Row("frame: websockets' Sans-I/O parser", cost_each(sans_io, frames), "us")
 
     channel = SimpleNamespace(is_closing=False)
-    receiver = SimpleNamespace(on_frame=lambda _: None)
+    receiver = SimpleNamespace(on_frame=lambda _, *, more: None)
     take = DirectProtocol._take_small_frames
     fast: Callable[[bytes], object] = lambda data: take(channel, data, receiver)  # type: ignore[arg-type]  # noqa: E731 - stands for a protocol object
     yield Row("frame: the direct channel's own path", cost_each(fast, frames), "us")
@@ -119,6 +123,43 @@ async def _journal(count: int) -> Row:
         for seq, update in enumerate(_updates_of(count), start=1)
     ]
     return Row("journal: append one entry", cost_each(journal.append, commits), "us")
+
+
+def _object_rows(count: int) -> Iterator[Row]:
+    """What an edit costs on its way into the tables, up to the JSON that the database is given."""
+    for points in (0, 50):
+        dragged = f"a drawing of {points} points" if points else "a shape"
+        board = _Dragged(points)
+        edits = [board.drag(number) for number in range(count)]
+        yield Row(f"rows: {dragged} is dragged", cost_each(board.store, edits), "us", at_most(200))
+
+
+class _Dragged:
+    """One object on a board that goes somewhere else again and again."""
+
+    def __init__(self, points: int) -> None:
+        self._board = Board(client_id(0), lambda: "")
+        self._document = Document(with_owners=True)
+        self._projector = Projector(self._document, {})
+        self._name = document_name(DocumentKind.OCW, uuid4())
+        self._author = Identity(uuid4())
+        self._id, made = self._board.drawing(0, 0) if points else self._board.shape(0, 0)
+        self.store(self._emit(made))
+        if points:
+            stroke = [(number + 0.5, number * 1.5) for number in range(points)]
+            self.store(self._emit(self._board.extend(self._id, stroke)))
+
+    def drag(self, number: int) -> Emitted:
+        return self._emit(self._board.move(self._id, number, -number))
+
+    def _emit(self, update: bytes) -> Emitted:
+        emitted = self._document.apply([update], self._author.user_id.bytes)
+        return Emitted(emitted or b"", self._author, ())
+
+    def store(self, emitted: Emitted) -> None:
+        self._projector.note(emitted, 0.0)
+        changes = self._projector.take()
+        parameters(writes([Commit(self._name, 1, emitted.update, None, changes=changes)]))
 
 
 class _People:

@@ -139,11 +139,7 @@ class Gestures:
 
 
 def _extended(step: Step, author: Author, relayed_by: UUID | None) -> Step:
-    contributors = step.contributors
+    contributors, first_relayed_by = step.contributors, step.relayed_by or relayed_by
     if author.user_id is not None and author.user_id not in contributors:
         contributors = (*contributors, author.user_id)
-    return step._replace(
-        starts=False,
-        contributors=contributors,
-        relayed_by=step.relayed_by or relayed_by,
-    )
+    return Step(False, step.kind, step.changed_by, contributors, first_relayed_by)  # noqa: FBT003 - a record

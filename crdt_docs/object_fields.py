@@ -5,8 +5,8 @@ The projection decides (PRJ-3); here it is put into words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
 
 from crdt_docs.object_changes import State
 from crdt_docs.object_kinds import ObjectKind
@@ -25,7 +25,12 @@ TYPE_FIELD: Final[Mapping[ObjectKind, str]] = {
 }
 """The one field that has to be there."""
 
-_PROJECT: Final[Mapping[ObjectKind, Callable[[object], State]]] = {
+
+class _Projection(Protocol):
+    def __call__(self, value: object, *, is_storable: bool) -> State: ...
+
+
+_PROJECT: Final[Mapping[ObjectKind, _Projection]] = {
     ObjectKind.OCW_OBJECT: project_object,
     ObjectKind.OCW_ANNOTATION: project_annotation,
     ObjectKind.XR_OBJECT: project_xr_object,
@@ -102,9 +107,13 @@ _SHOULD_BE: Final[Mapping[str, str]] = {
 }
 
 
-def project(kind: ObjectKind, value: object) -> State:
-    """The row of whatever a document holds under an id (PRJ)."""
-    return _PROJECT[kind](value)
+def project(kind: ObjectKind, value: object, *, is_storable: bool = False) -> State:
+    """The row of whatever a document holds under an id (PRJ).
+
+    Args:
+        is_storable: `projection.storable` would change nothing of it; it is not copied then.
+    """
+    return _PROJECT[kind](value, is_storable=is_storable)
 
 
 def is_wrong(kind: ObjectKind, key: str, given: object) -> bool:

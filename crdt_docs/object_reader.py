@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from typing import Any, Final, NamedTuple
 
+import orjson
 from pycrdt import Doc, Map
 from pycrdt._pycrdt import Array as _Array
 from pycrdt._pycrdt import Doc as _Doc
@@ -21,6 +23,7 @@ from pycrdt._pycrdt import Transaction as _Transaction
 from pycrdt._pycrdt import XmlElement, XmlFragment, XmlText
 
 from crdt_docs.object_kinds import ObjectRoot
+from crdt_docs.storable_json import is_storable_json
 
 NO_MAP: Final = "no map"
 """Stands for an object that is none: no row tells what it was."""
@@ -29,6 +32,24 @@ _LOCK: Final = "is_locked"
 
 MEMBER_OVERHEAD = 100
 """Bytes of memory that a member of a map costs beside what is written of it as JSON."""
+
+
+class Reading(NamedTuple):
+    """An object as its row is made from.
+
+    Attributes:
+        value: as JSON values; None: there is none.
+        size: bytes of memory that it takes, about.
+        is_storable: `projection.storable` would change nothing of it.
+    """
+
+    value: object
+    size: int = 0
+    is_storable: bool = False
+
+
+NOTHING: Final = Reading(None)
+IS_NO_MAP: Final = Reading(NO_MAP)
 
 
 class ObjectReader:
@@ -62,9 +83,9 @@ class ObjectReader:
                 return None
             return _plain(raw.get(within, key), within)
 
-    def read_sized(self, root: str, key: str) -> tuple[object, int]:
-        """The same for an object's row, and about how many bytes of memory that takes. What is no
-        map has no fields (PRJ-3), and may be large: it is shown as `NO_MAP`.
+    def read_for_row(self, root: str, key: str) -> Reading:
+        """The same for an object's row. What is no map has no fields (PRJ-3), and may be large: it
+        is shown as `NO_MAP`.
 
         Raises:
             KeyError: no such root.
@@ -73,18 +94,14 @@ class ObjectReader:
         with self._doc.transaction() as transaction:
             within = transaction._txn  # noqa: SLF001 - the raw types ask for it
             if within is None or not raw.has(within, key):
-                return None, 0
+                return NOTHING
             value = raw.get(within, key)
             if isinstance(value, _Map):
-                encoded = value.to_json(within)
-                shown = json.loads(encoded)
-                _put_formats(shown, value, within)
-                return shown, len(encoded) + encoded.count(":") * MEMBER_OVERHEAD
+                return _reading_of_map(value, within)
             if isinstance(value, dict):
                 shown = _plain(value, within)
-                text = str(shown)
-                return shown, len(text) + text.count(":") * MEMBER_OVERHEAD
-            return (None if _is_null(value) else NO_MAP), 0
+                return Reading(shown, _size(str(shown)))
+            return NOTHING if _is_null(value) else IS_NO_MAP
 
     def has(self, root: str, key: str) -> bool:
         """Whether anything stands under a key, null included.
@@ -112,6 +129,10 @@ class ObjectReader:
                 return value.has(within, _LOCK) and value.get(within, _LOCK) is True
             return isinstance(value, dict) and value.get(_LOCK) is True
 
+    def together(self) -> AbstractContextManager[object]:
+        """One transaction, within which several objects are read for less."""
+        return self._doc.transaction()
+
     def place(self, root: str) -> Map[Any]:
         """A root map, as the binding shows it."""
         found: Map[Any] = self._doc.get(root, type=Map)
@@ -134,6 +155,18 @@ class ObjectReader:
 
 def _is_null(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _reading_of_map(raw: _Map, within: _Transaction) -> Reading:
+    encoded = raw.to_json(within)
+    is_storable = is_storable_json(encoded)
+    shown = orjson.loads(encoded) if is_storable else json.loads(encoded)
+    has_formats = _put_formats(shown, raw, within)
+    return Reading(shown, _size(encoded), is_storable and not has_formats)
+
+
+def _size(text: str) -> int:
+    return len(text) + text.count(":") * MEMBER_OVERHEAD
 
 
 def _plain(value: Any, within: _Transaction) -> Any:
@@ -162,23 +195,27 @@ def _plain(value: Any, within: _Transaction) -> Any:
     return shown
 
 
-def _put_formats(shown: dict[str, Any], raw: _Map, within: _Transaction) -> None:
-    """Where a map, or one in it, holds a formatted text, put its formats into what is shown."""
+def _put_formats(shown: dict[str, Any], raw: _Map, within: _Transaction) -> bool:
+    """Where a map, or one in it, holds a formatted text, put its formats into what is shown;
+    whether there was one."""
+    has_formats = False
     for key, item in shown.items():
         if isinstance(item, str):
             value = raw.get(within, key)
             if isinstance(value, _Text):
-                shown[key] = _text(value, within)
+                shown[key] = text = _text(value, within)
+                has_formats = has_formats or text != item
         elif isinstance(item, dict):
             value = raw.get(within, key)
             if isinstance(value, _Map):
-                _put_formats(item, value, within)
+                has_formats = _put_formats(item, value, within) or has_formats
+    return has_formats
 
 
 def _text(raw: _Text, within: _Transaction) -> str | dict[str, Any]:
     parts = raw.diff(within)
     if all(isinstance(part, str) and not attributes for part, attributes in parts):
-        return "".join(part for part, _ in parts)
+        return "".join([part for part, _ in parts])
     delta: list[dict[str, Any]] = []
     for part, attributes in parts:
         step = {"insert": _plain(part, within)}

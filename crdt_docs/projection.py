@@ -7,7 +7,8 @@ out there and flagged; the document itself keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -147,9 +148,13 @@ def is_projected_id(identifier: str) -> bool:
         return False
 
 
-def project_object(value: object) -> ObjectState:
-    """The row of an object, of whatever a document holds under its id. Raises nothing."""
-    fields = _Fields(value)
+def project_object(value: object, *, is_storable: bool = False) -> ObjectState:
+    """The row of an object, of whatever a document holds under its id. Raises nothing.
+
+    Args:
+        is_storable: `storable` would change nothing of it; it is not copied then.
+    """
+    fields = _Fields(value, is_storable=is_storable)
     properties = fields.properties()
     return ObjectState(
         object_type=fields.required("object_type", _string) or "",
@@ -165,9 +170,13 @@ def project_object(value: object) -> ObjectState:
     )
 
 
-def project_annotation(value: object) -> AnnotationState:
-    """The row of an annotation, of whatever a document holds under its id. Raises nothing."""
-    fields = _Fields(value)
+def project_annotation(value: object, *, is_storable: bool = False) -> AnnotationState:
+    """The row of an annotation, of whatever a document holds under its id. Raises nothing.
+
+    Args:
+        is_storable: as that of an object.
+    """
+    fields = _Fields(value, is_storable=is_storable)
     content = fields.optional("content", _plain) or ""
     return AnnotationState(
         annotation_type=fields.required("annotation_type", _string) or "",
@@ -181,12 +190,16 @@ def project_annotation(value: object) -> AnnotationState:
     )
 
 
-def project_xr_object(value: object) -> XrObjectState:
+def project_xr_object(value: object, *, is_storable: bool = False) -> XrObjectState:
     """The row of an object of a room, of whatever a document holds under its id. Raises nothing.
 
-    `transform` is one value in the document, and three columns here (PRJ-8)."""
-    fields = _Fields(value)
-    transform = _Fields(fields.optional("transform", _map) or {})
+    `transform` is one value in the document, and three columns here (PRJ-8).
+
+    Args:
+        is_storable: as that of an object.
+    """
+    fields = _Fields(value, is_storable=is_storable)
+    transform = _Fields(fields.optional("transform", _map) or {}, is_storable=True)
     properties = fields.properties()
     return XrObjectState(
         object_type=fields.required("object_type", _string) or "",
@@ -262,17 +275,24 @@ class _Fields:
         is_valid: whether all that was asked for until now was what it should be.
     """
 
-    __slots__ = ("_values", "is_valid")
+    __slots__ = ("_is_storable", "_values", "is_valid")
 
-    def __init__(self, value: object) -> None:
-        self.is_valid = isinstance(value, Mapping)
-        self._values: Mapping[Any, object] = value if isinstance(value, Mapping) else {}
+    def __init__(self, value: object, *, is_storable: bool) -> None:
+        """
+        Args:
+            is_storable: nothing of it would have to be changed to be stored.
+        """
+        self._is_storable = is_storable
+        self.is_valid = isinstance(value, (dict, Mapping))  # which is asked first: it is cheap
+        self._values: Mapping[Any, Any] = value if self.is_valid else {}  # type: ignore[assignment]  # as was asked
 
     def optional(self, key: str, read: Callable[[Json], T | None]) -> T | None:
         """The field as `read` makes it out; None where it cannot, and where it is missing."""
         given = self._values.get(key)
-        value = read(storable(given))
-        self.is_valid = self.is_valid and (given is None or value is not None)
+        if given is None:
+            return None
+        value = read(given if self._is_storable else storable(given))
+        self.is_valid = self.is_valid and value is not None
         return value
 
     def required(self, key: str, read: Callable[[Json], T | None]) -> T | None:
@@ -302,7 +322,7 @@ def _flag(value: Json) -> bool | None:
 
 
 def _number(value: Json) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _map(value: Json) -> dict[str, Json] | None:
@@ -331,9 +351,12 @@ def _extent(value: Json) -> dict[str, Json] | None:
 
 def _numbers(value: Json, *keys: str) -> dict[str, Json] | None:
     """A map in which these are numbers."""
-    if isinstance(value, dict) and all(_number(value.get(key)) is not None for key in keys):
-        return value
-    return None
+    if not isinstance(value, dict):
+        return None
+    for key in keys:
+        if _number(value.get(key)) is None:
+            return None
+    return value
 
 
 def _delta(value: Json) -> list[Json] | None:
@@ -357,22 +380,40 @@ def _plain(value: Json) -> str | None:
 
 def _search_text(properties: dict[str, Json]) -> str:
     """The text itself, then other words in a fixed order: yrs keeps the members of maps in none."""
+    found: list[str] = []
+    _find_words(properties.get("text"), found, is_written=True)
     others = {key: value for key, value in properties.items() if key != "text"}
-    found = [*_words(properties.get("text"), is_written=True), *_words(others, is_written=False)]
+    _find_words(others, found, is_written=False)
     return _cut("\n".join(found))
 
 
-def _words(value: Json, *, is_written: bool) -> Iterator[str]:
+def _find_words(value: Json, found: list[str], *, is_written: bool) -> None:
+    if isinstance(value, list):
+        if not _is_wordless(value, is_written=is_written):
+            for item in value:
+                _find_words(item, found, is_written=is_written)
+        return
     text = _plain(value)
     if text is not None:
         if is_written and text and not _is_address(text):
-            yield text
-    elif isinstance(value, list):
-        for item in value:
-            yield from _words(item, is_written=is_written)
+            found.append(text)
     elif isinstance(value, dict):
         for key in sorted(value):
-            yield from _words(value[key], is_written=is_written or key in WRITTEN)
+            below, item = is_written or key in WRITTEN, value[key]
+            if below or isinstance(item, (list, dict)):
+                _find_words(item, found, is_written=below)
+
+
+def _is_wordless(items: list[Json], *, is_written: bool) -> bool:
+    """Whether no words are in a list, told without a look at each item: numbers, or points as a
+    drawing has them by the hundred."""
+    types = set(map(type, items))
+    if types == {dict}:
+        points: list[dict[str, Json]] = items  # type: ignore[assignment]  # that is what they are
+        if is_written or not WRITTEN.isdisjoint(set[str]().union(*points)):
+            return False
+        types = set(map(type, chain.from_iterable(map(dict.values, points))))
+    return types.isdisjoint((list, dict, str) if is_written else (list, dict))
 
 
 def _is_address(text: str) -> bool:

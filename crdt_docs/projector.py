@@ -15,7 +15,7 @@ from crdt_docs.gestures import Author, ChangeKind, Gestures, Step
 from crdt_docs.identifiers import ActorKind
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.object_fields import project
-from crdt_docs.object_reader import NO_MAP
+from crdt_docs.object_reader import IS_NO_MAP, Reading
 from crdt_docs.ownership import Entry
 from crdt_docs.projection import is_projected_id
 from crdt_docs.touched import touched
@@ -112,8 +112,9 @@ class Projector:
         """
         self.catch_up()
         found, self._found = self._found, {}
-        changes = (self._change(entry, touches, self.noted_at) for entry, touches in found.items())
-        return tuple(change for change in changes if change is not None)
+        with self._reader.together():
+            changes = [self._change(*each, self.noted_at) for each in found.items()]
+        return tuple([change for change in changes if change is not None])
 
     def catch_up(self) -> None:
         """Read what was noted: from then on the owners of all structs are known."""
@@ -152,10 +153,10 @@ class Projector:
 
     def _change(self, entry: Entry, touches: _Touches, at: float) -> ObjectChange | None:
         kind, key = self._kinds[entry.root], entry.key
-        value, size = self._value(entry)
+        reading = self._reading(entry)
         present = self._present[entry.root]
         was_there = key in present
-        if value is None:
+        if reading.value is None:
             if not was_there:
                 return None
             present.discard(key)
@@ -165,25 +166,27 @@ class Projector:
             change = ChangeKind.UPDATE if was_there else ChangeKind.CREATE
         if touches.is_restored:
             change = ChangeKind.RESTORE
-        state = None if value is None else project(kind, value)
-        author, step = self._step((kind, key), change, touches, at, is_gone=value is None)
+        state = None
+        if reading.value is not None:
+            state = project(kind, reading.value, is_storable=reading.is_storable)
+        author, step = self._step((kind, key), change, touches, at, is_gone=state is None)
         if change is ChangeKind.CREATE:
             self.creators[entry] = author.user_id
-        return ObjectChange(kind, key, state, author, step, size)
+        return ObjectChange(kind, key, state, author, step, reading.size)
 
-    def _value(self, entry: Entry) -> tuple[object, int]:
-        """An object and about how much memory it takes; a heavy one without its content."""
+    def _reading(self, entry: Entry) -> Reading:
+        """An object; a heavy one without its content."""
         root, key = entry
         heavy = self._ownership.heavy
         if entry in heavy:
             if self._reader.has(root, key):
-                return NO_MAP, 0
+                return IS_NO_MAP
             heavy.discard(entry)
         begun = self._clock()
-        value, size = self._reader.read_sized(root, key)
-        if size > LARGE and self._clock() - begun > HEAVY_SECONDS:
+        reading = self._reader.read_for_row(root, key)
+        if reading.size > LARGE and self._clock() - begun > HEAVY_SECONDS:
             heavy.add(entry)
-        return value, size
+        return reading
 
     def _step(
         self,
@@ -201,6 +204,8 @@ class Projector:
             authors = {touches.deleter: authors.pop(touches.deleter), **authors}
         (first, relayed_by), *others = authors.items()
         step = self._gestures.note(key, kind, first, at, relayed_by=relayed_by)
+        if not others:
+            return first, step
         if is_gone:  # HST-3: the gesture is over
             joined = [author.user_id for author, _ in others if author.user_id is not None]
             contributors = tuple(dict.fromkeys((*step.contributors, *joined)))

@@ -125,15 +125,18 @@ def writes(batch: Iterable[Commit]) -> list[ObjectWrite]:
     """What a batch changes, an object at a time; of what documents have tables for."""
     found: dict[tuple[DocumentName, ObjectKind, str], ObjectWrite] = {}
     for commit in batch:
+        if not commit.changes:
+            continue
+        document, seq = commit.document, commit.seq
+        owner_id, kinds = id_of(document), kinds_in(document)
         for change in commit.changes:
-            key = (commit.document, change.kind, change.id)
+            if change.kind not in kinds:
+                continue
+            key = (document, change.kind, change.id)
             write = found.get(key)
             if write is None:
-                if change.kind not in kinds_in(commit.document):
-                    continue
-                owner_id = id_of(commit.document)
                 write = found[key] = ObjectWrite(owner_id, change.kind, change.id)
-            write.add(change, commit.seq)
+            write.add(change, seq)
     return list(found.values())
 
 

@@ -19,6 +19,7 @@ from crdt_docs.identifiers import DocumentKind
 from crdt_docs.messages import MessageType, SyncType
 from crdt_docs.pacing import Pacing
 from crdt_docs.state_vector import walk_state_vector
+from tests.helpers.paced import paced
 from tests.helpers.people import Person
 from tests.helpers.proving import few_or_many
 from tests.helpers.ruled import Ruled
@@ -159,10 +160,10 @@ class Party:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("paced", [False, True])
+@pytest.mark.parametrize("is_paced", [False, True], ids=["at once", "paced"])
 @in_each_place
-def test_everybody_ends_up_with_the_same(kind: DocumentKind, seed: int, *, paced: bool) -> None:
-    pacing = Pacing(threshold=0) if paced else Pacing()
+def test_everybody_ends_up_with_the_same(kind: DocumentKind, seed: int, *, is_paced: bool) -> None:
+    pacing = paced(threshold=0) if is_paced else Pacing()
     party = Party(seed, kind, editors=4, readers=0, pacing=pacing)
     for _ in range(150):
         party.step()

@@ -129,17 +129,17 @@ def test_rows_are_the_same_without_reading_what_is_no_map(value: object) -> None
     doc["objects"]["a"] = value
     if isinstance(value, Text):
         doc["objects"]["a"].format(0, 1, {"b": True})
-    exact, (shown, size) = reader.read("objects", "a"), reader.read_sized("objects", "a")
-    assert (shown is None) == (exact is None)
-    assert project_object(shown) == project_object(exact)
-    assert (size > 0) == isinstance(exact, dict) or isinstance(value, Text)
+    exact, reading = reader.read("objects", "a"), reader.read_for_row("objects", "a")
+    assert (reading.value is None) == (exact is None)
+    assert project_object(reading.value) == project_object(exact)
+    assert (reading.size > 0) == isinstance(exact, dict) or isinstance(value, Text)
 
 
 def test_members_count_as_what_they_take() -> None:
     doc: Doc[Any] = Doc()
     reader = ObjectReader(doc)
     doc["objects"]["a"] = Map({str(number): number for number in range(1_000)})
-    assert reader.read_sized("objects", "a")[1] > 1_000 * MEMBER_OVERHEAD
+    assert reader.read_for_row("objects", "a").size > 1_000 * MEMBER_OVERHEAD
 
 
 def test_types_nested_a_hundred_levels_deep() -> None:
