@@ -2,7 +2,7 @@
 
 People work at a board: what they draw, drag and write comes and goes. A CRDT document has to know
 for ever that something was there, so its memory grows with every edit, by little; this is by how
-much, in yrs alone and in a room of this server. `collab-loadtest run soak` is held against it.
+much, in yrs alone and in a room of this server, while it is open.
 """
 
 from __future__ import annotations

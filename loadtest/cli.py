@@ -158,8 +158,10 @@ def _plan(scenario: Scenario, *, seed: int, duration: float | None, **given: Any
     }
     sizes.setdefault("processes", _processes_for(sizes["people"]))
     sizes.setdefault("witnesses", 1 if sizes["rooms"] > MANY_ROOMS else 2)
+    seconds = duration or scenario.seconds
+    sizes["meetings"] = scenario.meetings(seconds)
     try:
-        return Plan(scenario.name, seconds=duration or scenario.seconds, seed=seed, **sizes)
+        return Plan(scenario.name, seconds=seconds, seed=seed, **sizes)
     except ValueError as error:
         raise Misuse(str(error)) from error
 

@@ -55,6 +55,8 @@ def headline(result: Result) -> str:
     plan, target = result.plan, result.target
     version = f" {target.version}" if target.version else ""
     rooms = "one room" if plan.rooms == 1 else f"{plan.rooms:,} rooms"
+    if plan.meetings > 1:
+        rooms += f", {plan.meetings:,} meetings each,"
     return f"{plan.scenario}: {plan.people:,} people in {rooms} on {target.name}{version}"
 
 

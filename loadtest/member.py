@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self, cast
 
 import orjson
@@ -21,6 +21,9 @@ TAIL: Final = 2000
 
 Tick = Callable[[int, Mapping[str, Any]], None]
 """Told which second it is, and what happened in it."""
+
+Left = Callable[[Sequence[int]], None]
+"""Told which document somebody has left, and what they wrote there."""
 
 
 class Member:
@@ -38,6 +41,7 @@ class Member:
         self._output = cast("asyncio.StreamReader", process.stdout)
         self._errors = errors
         self._on_tick: Tick | None = None
+        self._on_left: Left | None = None
         self._said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._reading = asyncio.create_task(self._read())
 
@@ -83,6 +87,10 @@ class Member:
         """Who is told of its seconds."""
         self._on_tick = told
 
+    def on_left(self, told: Left) -> None:
+        """Who is told of its people who leave a meeting for the next one."""
+        self._on_left = told
+
     @property
     def status(self) -> int | None:
         """Its exit status, once it has ended."""
@@ -103,12 +111,18 @@ class Member:
 
     async def _read(self) -> None:
         async for line in self._output:
-            message = orjson.loads(line)
-            if "tick" not in message:
-                self._said.put_nowait(message)
-            elif self._on_tick is not None:
-                self._on_tick(message["second"], message["tick"])
+            self._take(orjson.loads(line))
         self._said.put_nowait(None)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "tick" in message:
+            if self._on_tick is not None:
+                self._on_tick(message["second"], message["tick"])
+        elif "left" in message:
+            if self._on_left is not None:
+                self._on_left(message["left"])
+        else:
+            self._said.put_nowait(message)
 
     def _tail(self) -> str:
         size = self._errors.seek(0, os.SEEK_END)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from time import monotonic_ns
@@ -16,6 +17,7 @@ from crdt_docs.messages import MessageType
 from crdt_docs.state_vector import walk_state_vector
 from loadtest import marks
 from loadtest.board import Board
+from loadtest.client_ids import client_id
 from loadtest.connection import NO_CLOSE_FRAME, Connection, fail
 from loadtest.dialects import Answered, Asked, Dialect, Refused, Stored
 from loadtest.headset import Headset
@@ -38,9 +40,10 @@ MOST_BACKOFF: Final = 2.5
 RENEWAL_SECONDS: Final = 15.0
 """After which presence that has not changed is shown again, as y-protocols does."""
 
-_FIRST_CLIENT: Final = 1 << 28
-"""Yjs client ids are random 32-bit numbers; from here on they take five bytes."""
-_APART: Final = 7919
+STORED_SECONDS: Final = 8.0
+"""So long whoever goes to the next meeting waits for the server to store what was written."""
+
+LOOK_SECONDS: Final = 0.05
 
 
 class Gone(Exception):  # noqa: N818 - says what is the case
@@ -60,6 +63,10 @@ class Gone(Exception):  # noqa: N818 - says what is the case
         return 4400 <= self.code <= 4499
 
 
+OnLeft = Callable[[int, Written], None]
+"""Told when somebody has left a document for the next one: which it was, and what they wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What all people of a process have in common.
@@ -69,6 +76,7 @@ class Shared:
         api: connections to the server's REST API.
         tls: whom to trust; None: whom the machine does.
         expected_closes: codes that are part of the story, and not counted.
+        on_left: told of everybody who leaves a meeting.
     """
 
     plan: Plan
@@ -77,10 +85,11 @@ class Shared:
     api: httpx.AsyncClient
     tls: ssl.SSLContext | None = None
     expected_closes: frozenset[int] = frozenset()
+    on_left: OnLeft = lambda *_: None
 
 
 class Participant:
-    """Somebody with a seat.
+    """Somebody with a seat, and with one in each of the meetings that come later.
 
     Attributes:
         random: its own dice: the same seed and number throw the same.
@@ -91,25 +100,16 @@ class Participant:
         is_joined: it is connected, and has the document.
     """
 
-    def __init__(self, seat: Seat, shared: Shared) -> None:
+    def __init__(self, seat: Seat, shared: Shared, later: Sequence[Seat] = ()) -> None:
         plan = shared.plan
-        self.seat = seat
         self.plan = plan
         self.measures = shared.measures
         self.random = Random(f"{plan.seed} {seat.number}")  # noqa: S311 - to be thrown again
         begin = shared.start + int(plan.arrival(seat.number) * SECOND)
         self.timeline = Timeline(begin, self._note_late)
-        self.client = _client_id(shared.start, seat.number)
-        self.board = Board(self.client, self.next_mark)
-        self.presence = Presence(self.client, f"Person {seat.number}", self.next_cursor_mark)
-        self.rest = Rest(shared.api, seat, shared.measures, self.timeline)
-        self.headset = Headset(self)
         self.is_joined = False
-        self._end = shared.start + int((plan.ramp + plan.seconds) * SECOND)
-        self._tls = shared.tls
-        self._expected_closes = shared.expected_closes
-        self._dialect = Dialect.of(seat)
-        self._unanswered = Unanswered(is_answered=seat.acknowledges)
+        self._shared = shared
+        self._later = list(later)
         self._edit_tag = marks.tag(seat.number, marks.EDIT)
         self._cursor_tag = marks.tag(seat.number, marks.CURSOR)
         self._marks = 0
@@ -119,12 +119,26 @@ class Participant:
         self._gone: Gone | None = None
         self._shown_at = 0
         self._renewal: asyncio.TimerHandle | None = None
+        self._sit(seat)
+
+    def _sit(self, seat: Seat) -> None:
+        """Be at this seat, with a document in which nothing has been written yet."""
+        shared, number = self._shared, seat.number
+        self.seat = seat
+        self.client = client_id(shared.start, seat.room // self.plan.rooms, number)
+        self.board = Board(self.client, self.next_mark)
+        self.presence = Presence(self.client, f"Person {number}", self.next_cursor_mark)
+        self.rest = Rest(shared.api, seat, shared.measures, self.timeline)
+        self.headset = Headset(self)
+        self._dialect = Dialect.of(seat)
+        self._unanswered = Unanswered(is_answered=seat.acknowledges)
+        self._end = shared.start + int(self.plan.end_of(seat.room) * SECOND)
 
     # Time
 
     @property
     def is_running(self) -> bool:
-        """Until the end of the run; nothing is begun after it, also not by who is late."""
+        """Until the end of the meeting; nothing is begun after it, also not by who is late."""
         return max(self.timeline.due, monotonic_ns()) < self._end
 
     async def pause(self, seconds: float) -> None:
@@ -184,6 +198,29 @@ class Participant:
         self._is_leaving = True
         if self._connection is not None:
             await self._connection.close()
+
+    async def move(self, seconds: float) -> bool:
+        """Go to the next meeting, which is due so much later; False: there is none.
+
+        Raises:
+            Gone: the server does not let it in.
+        """
+        if not self._later:
+            return False
+        await self._wait_for_storage()
+        await self.leave()
+        self._shared.on_left(self.seat.room, self.written)
+        self._sit(self._later.pop(0))
+        await self.timeline.pause(seconds)
+        await self.rejoin()
+        return True
+
+    async def _wait_for_storage(self) -> None:
+        for _ in range(int(STORED_SECONDS / LOOK_SECONDS)):
+            if not (self.is_joined and self.unanswered):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        self.measures.error(f"{self.unanswered} messages of somebody were never called stored")
 
     def cut(self) -> None:
         """Be gone without a word, as when the network breaks."""
@@ -264,7 +301,7 @@ class Participant:
             self._renewal.cancel()
         self.headset.ended(gone)
         if not self._is_leaving:
-            if code not in self._expected_closes:
+            if code not in self._shared.expected_closes:
                 self.measures.close(code, reason)
             self._gone = gone
         if self._arrival is not None:
@@ -347,7 +384,7 @@ class Participant:
         connection = self._connection = Connection(self.seat, self, self.measures)
         self._unanswered.connected()
         try:
-            await connection.connect(self._tls)
+            await connection.connect(self._shared.tls)
             for message in self._dialect.opening():
                 connection.send(message)
             await self._arrival
@@ -358,9 +395,3 @@ class Participant:
 
 
 _POSE: Final = bytes((MessageType.POSE,))
-
-
-def _client_id(start: int, number: int) -> int:
-    """Of nobody else in the run, and hardly of anybody in another."""
-    span = (1 << 32) - _FIRST_CLIENT
-    return _FIRST_CLIENT + (start // 1000 * 2_654_435_761 + number * _APART) % span

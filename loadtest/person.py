@@ -55,7 +55,7 @@ class Person(Protocol):
 
     @property
     def is_running(self) -> bool:
-        """Whether the run goes on."""
+        """Whether the run goes on, and the meeting."""
 
     async def join(self) -> None:
         """Connect, when that is due, and have the document."""
@@ -75,6 +75,14 @@ class Person(Protocol):
 
     async def leave(self) -> None:
         """Say goodbye."""
+
+    async def move(self, seconds: float) -> bool:
+        """Leave the meeting, once all that was written is stored, and be in the next one so many
+        seconds later, at a new document; False, and nothing happens: this was the last one.
+
+        Raises:
+            Gone: the server does not let it in.
+        """
 
     def cut(self) -> None:
         """Be gone without a word."""

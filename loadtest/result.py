@@ -59,9 +59,10 @@ class ServerUse:
     memory_slope_interval: tuple[float, float] | None = None
 
     def numbers(self) -> dict[str, Any]:
-        """Its fields, and `memory_slope_low`: by so much memory grows at the very least."""
-        interval = self.memory_slope_interval
-        return {**asdict(self), "memory_slope_low": interval[0] if interval else None}
+        """Its fields, and `memory_slope_low` and `memory_slope_high`: by so much memory grows at
+        the very least, and at most."""
+        low, high = self.memory_slope_interval or (None, None)
+        return {**asdict(self), "memory_slope_low": low, "memory_slope_high": high}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,6 @@ class Result:
             if name not in WHENEVER
         }
 
-    @property
-    def memory_left_each_edit(self) -> float | None:
-        """By so many bytes an edit the server's memory grows at the very least; None if that is
-        not known. A document keeps a few of each, for ever: a leak keeps more."""
-        interval, edits = self.server.memory_slope_interval, self.rates().get("edits_sent")
-        return interval[0] / HOUR / edits if interval is not None and edits else None
-
     def numbers(self) -> dict[str, float]:
         """Everything that is a number, by names as `seen.p95`: what thresholds and comparisons
         are about. What was not measured is not there."""
@@ -144,7 +138,6 @@ class Result:
             **_prefixed("counts", self.totals.counts),
             **_prefixed("rates", self.rates()),
             **_prefixed("server", self.server.numbers()),
-            **_prefixed("server", {"memory_left_each_edit": self.memory_left_each_edit}),
             **_prefixed("checks", asdict(self.checks)),
             "closes": float(sum(self.totals.closes.values())),
             "errors": float(sum(self.totals.errors.values())),

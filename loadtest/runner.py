@@ -76,7 +76,7 @@ class Runner:
         self._series: list[Second] = []
         self._ticks: dict[int, list[Mapping[str, Any]]] = {}
         self._whole: asyncio.Queue[tuple[int, list[Mapping[str, Any]]] | None] = asyncio.Queue()
-        self._watch = ServerWatch(lambda: target.pids)
+        self._watch = ServerWatch(lambda: target.pids, _period(plan))
         self._stopped = asyncio.Event()
         self._start = 0
 
@@ -100,13 +100,15 @@ class Runner:
 
     async def _begin(self, stack: contextlib.AsyncExitStack, seats: Sequence[Seat]) -> Member:
         """Start everybody, and say when it begins; returns who looks after the rooms."""
-        people, others = seats[: self._plan.people], seats[self._plan.people :]
+        people = [each for each in seats if each.number < self._plan.people]
+        others = [each for each in seats if each.number >= self._plan.people]
         wardens = await _started(stack, "loadtest.witnesses")
         wardens.tell(job=self._job(others))
         for number in range(self._plan.processes):
             crew = await _started(stack, "loadtest.worker")
             crew.on_tick(self._note_tick)
-            crew.tell(job=self._job(people[number :: self._plan.processes]))
+            crew.on_left(lambda left: wardens.tell(left=left))
+            crew.tell(job=self._job([each for each in people if number == self._crew_of(each)]))
             self._crews.append(crew)
         for each in self._crews:
             await each.said("ready", START_SECONDS)
@@ -152,6 +154,10 @@ class Runner:
                 loop.remove_signal_handler(each)
                 signal.signal(each, handler)
 
+    def _crew_of(self, seat: Seat) -> int:
+        """Which process a person belongs to."""
+        return seat.number % self._plan.processes
+
     def _job(self, seats: Sequence[Seat]) -> dict[str, Any]:
         return {
             "plan": self._plan.to_json(),
@@ -194,6 +200,10 @@ class Runner:
         )
         result.judge(fair(self._scenario, self._target))
         return result
+
+
+def _period(plan: Plan) -> float | None:
+    return plan.meeting_seconds if plan.meetings > 1 else None
 
 
 async def _started(stack: contextlib.AsyncExitStack, module: str) -> Member:

@@ -20,8 +20,8 @@ class Seat:
     """One place on a server.
 
     Attributes:
-        number: of the person, 0 and up, unique in a run.
-        room: index of its room in the run.
+        number: of the person, 0 and up; everybody has a seat in each of their meetings.
+        room: index of its document in the run.
         path: of the WebSocket, with its query.
         document: in Hocuspocus framing, the name that each message begins with.
         acknowledges: whether this server says what it has stored.

@@ -42,14 +42,16 @@ class ServerWatch:
 
     Args:
         pids: asked again when one is gone: a server may replace its worker.
+        period: seconds after which what people do begins anew, if it does.
 
     Attributes:
         generators: processes of the generator besides this one.
     """
 
-    def __init__(self, pids: Callable[[], ServerPids]) -> None:
+    def __init__(self, pids: Callable[[], ServerPids], period: float | None = None) -> None:
         self.generators: Sequence[int] = ()
         self._ask = pids
+        self._period = None if period is None else period / HOUR
         self._pids = ServerPids()
         self._readings: list[Reading] = []
         self._measured: list[Reading] = []
@@ -129,7 +131,9 @@ class ServerWatch:
         since = begin + min(SETTLED_AFTER, (end - begin) / 3)
         late = [each for each in self._measured if each.at >= since]
         found = slope_of(
-            [each.at / HOUR for each in late], [float(each.memory.own) for each in late]
+            [each.at / HOUR for each in late],
+            [float(each.memory.own) for each in late],
+            self._period,
         )
         return (found.value, (found.low, found.high)) if found is not None else (None, None)
 

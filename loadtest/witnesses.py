@@ -1,17 +1,21 @@
 """`python -m loadtest.witnesses`: who looks after the rooms of a run, in a process of its own.
 
 Told `job`, it prepares the rooms, lets witnesses in and says `ready`; told `go`, it counts what
-they are sent. Told `check`, with what everybody wrote, it says in `checks` whether the documents
-are right; told `leave`, it says `done`.
+they are sent, and opens the rooms of later meetings. Told of everybody in a meeting that they have
+`left` it, with what they wrote, it looks whether the document is right; told `check`, with what
+those wrote who are still there, it looks at all others, and says in `checks` how all are; told
+`leave`, it says `done`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import contextlib
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from time import monotonic_ns
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from loadtest import processes
 from loadtest.lines import Lines, run, told
@@ -21,180 +25,138 @@ from loadtest.result import Checks
 from loadtest.scenarios import SCENARIOS
 from loadtest.seat import Seat
 from loadtest.timeline import SECOND
-from loadtest.witness import Copy, Lost, Witness
-
-BUSY_SECONDS: Final = 20.0
-"""For so long after the end a server may go on delivering what was written."""
-
-SETTLE_SECONDS: Final = 5.0
-"""So long after the last delivery copies may still differ."""
+from loadtest.warden import Verdict, Warden
+from loadtest.witness import Lost
 
 DELIVERED: Final = Count.MARKS_SEEN.name.lower()
-QUIET_SECONDS: Final = 0.5
 AT_A_TIME: Final = 16
 MOST_NOTES: Final = 20
+
+AHEAD_SECONDS: Final = 2.0
+"""So long before people go to a new document its room is prepared."""
 
 Writing: TypeAlias = tuple[int, int, int, int]
 """Room, client, and the clocks up to which it sent, and was told that it is stored."""
 
 
-class Verdict(NamedTuple):
-    """What is wrong in one room.
-
-    Attributes:
-        differs: copies are not the same.
-        missing: clocks that nobody has.
-        is_final: it will not pass: a connection is gone.
-    """
-
-    differs: bool
-    missing: int
-    is_final: bool
-    notes: tuple[str, ...]
-
-
 class Wardens:
-    """Those who look after the rooms.
+    """Those who look after the rooms, one of each document.
 
     Args:
-        witnesses: of all rooms.
-        keepers: one place in each room, by room.
+        seats: of each document those of its witnesses, and the last one for whoever prepares it and
+            comes again at the end.
         acknowledges: what counts is what the server called stored; else what was sent.
     """
 
     def __init__(
-        self,
-        witnesses: Sequence[Seat],
-        keepers: Sequence[Seat],
-        measures: Measures,
-        *,
-        acknowledges: bool,
+        self, plan: Plan, seats: Sequence[Seat], measures: Measures, *, acknowledges: bool
     ) -> None:
-        self._witnesses = [Witness(seat, measures) for seat in witnesses]
-        self._newcomers: list[Witness] = []
-        self._keepers = keepers
+        self._plan = plan
+        self._measures = measures
         self._acknowledges = acknowledges
+        self._seats: dict[int, list[Seat]] = {}
+        for each in seats:
+            self._seats.setdefault(each.room, []).append(each)
+        self._open: dict[int, Warden] = {}
+        self._witnesses = 0
+        self._clocks: dict[int, dict[int, int]] = {}
+        self._left: Counter[int] = Counter()
+        self._ending: list[asyncio.Task[None]] = []
+        self._verdicts: dict[int, Verdict] = {}
         self._gate = asyncio.Semaphore(AT_A_TIME)
 
     async def open(self, prepared: Sequence[bytes]) -> None:
-        """Prepare the rooms, and let the witnesses in.
+        """Prepare the rooms of the first meetings, and let the witnesses in.
 
         Raises:
             Lost: somebody was not let in.
         """
-        firsts = {each.seat.room: each for each in reversed(self._witnesses)}
-        await self._all(
-            self._prepare(firsts.get(keeper.room), keeper, prepared) for keeper in self._keepers
-        )
-        await self._all(each.join() for each in self._witnesses if each not in firsts.values())
+        await asyncio.gather(*(self._enter(room, prepared) for room in range(self._plan.rooms)))
+
+    async def attend(self, prepared: Sequence[bytes], start: int) -> None:
+        """The same of later meetings, each a moment before people come. Whoever is not let in there
+        is part of what `check` finds.
+
+        Args:
+            start: of the run, in nanoseconds of the monotonic clock.
+        """
+        later = range(self._plan.rooms, self._plan.documents)
+        await asyncio.gather(*(self._attend(room, prepared, start) for room in later))
+
+    def left(self, writing: Writing) -> None:
+        """Somebody has left a meeting for the next one. The last one who does lets it be looked at,
+        and be left."""
+        room = writing[0]
+        self._note(writing)
+        self._left[room] += 1
+        if self._left[room] == self._plan.people_in(room) and room in self._open:
+            self._ending.append(asyncio.create_task(self._end(room)))
 
     async def check(self, written: Iterable[Writing]) -> Checks:
-        """Hold every room's copies against each other, and against what everybody wrote."""
-        by_room: dict[int, dict[int, int]] = {}
-        for room, client, sent, acknowledged in written:
-            clock = acknowledged if self._acknowledges else sent
-            by_room.setdefault(room, {})[client] = clock
-        found = await self._all(
-            self._settled(seat, by_room.get(seat.room, {})) for seat in self._keepers
-        )
-        return self._summed(found)
+        """Hold every document's copies against each other, and against what everybody wrote."""
+        for each in written:
+            self._note(each)
+        await asyncio.gather(*self._ending)
+        await asyncio.gather(*map(self._settle, self._open))
+        return self._summed()
 
     async def leave(self) -> None:
         """Say goodbye."""
-        await self._all(each.leave() for each in (*self._witnesses, *self._newcomers))
+        await asyncio.gather(*(self._gated(each.leave()) for each in self._open.values()))
 
-    async def _all(self, works: Iterable[Any]) -> list[Any]:
-        async def one(work: Any) -> Any:
-            async with self._gate:
-                return await work
+    async def _gated(self, work: Coroutine[Any, Any, Any]) -> Any:
+        async with self._gate:
+            return await work
 
-        return await asyncio.gather(*map(one, works))
+    async def _enter(self, room: int, prepared: Sequence[bytes]) -> None:
+        *witnesses, keeper = self._seats[room]
+        warden = Warden(keeper, witnesses, self._measures)
+        await self._gated(warden.open(prepared))
+        self._witnesses += len(witnesses)
+        self._open[room] = warden
 
-    async def _prepare(
-        self, witness: Witness | None, keeper: Seat, prepared: Sequence[bytes]
-    ) -> None:
-        """Open a room. Somebody does it alone: pycrdt-websocket lets only one of two in who come
-        to a new room at once. And a witness stays: without a store, an empty room is forgotten."""
-        first = witness or Witness(keeper, Measures())
-        await first.join()
-        for update in prepared:
-            await first.write(update)
-        if witness is None:
-            await first.leave()
-
-    async def _settled(self, keeper: Seat, clocks: dict[int, int]) -> Verdict:
-        """What is wrong in a room and stays wrong."""
-        here = [each for each in self._witnesses if each.seat.room == keeper.room]
-        await _quiet(here)
-        begin, pause = monotonic_ns(), QUIET_SECONDS
-        while True:
-            verdict = await self._look(here, keeper, clocks)
-            left = _unsettled_seconds(here, begin)
-            if verdict.is_final or left <= 0:
-                return verdict
-            await asyncio.sleep(min(pause, left))
-            pause *= 2  # a server may let one user come only so often
-
-    async def _look(self, here: Sequence[Witness], keeper: Seat, clocks: dict[int, int]) -> Verdict:
-        """Whoever comes to look stays: leaving would change what is looked at. pycrdt-websocket
-        forgets what it is about to send when one of those whom it sends to is gone."""
-        newcomer = Witness(keeper, Measures())
-        self._newcomers.append(newcomer)
+    async def _attend(self, room: int, prepared: Sequence[bytes], start: int) -> None:
+        await _until(start + int((self._plan.begin_of(room) - AHEAD_SECONDS) * SECOND))
         try:
-            await newcomer.join()
-            given = newcomer.copy()
-            differences = [note for each in here if (note := _difference(each.copy(), given))]
+            await self._enter(room, prepared)
         except Lost as error:
-            return Verdict(differs=True, missing=0, is_final=True, notes=(str(error),))
-        missing = _ahead(clocks, given.clocks)
-        notes = [f"{missing} clocks of what was written are missing"] if missing else []
-        is_well = not differences and not missing
-        return Verdict(bool(differences), missing, is_well, (*differences, *notes))
+            self._verdicts[room] = Verdict.lost(error)
 
-    def _summed(self, found: Sequence[Verdict]) -> Checks:
+    def _note(self, writing: Writing) -> None:
+        room, client, sent, acknowledged = writing
+        clock = acknowledged if self._acknowledges else sent
+        self._clocks.setdefault(room, {})[client] = clock
+
+    async def _end(self, room: int) -> None:
+        """A meeting is over. Nobody holds its document any more, here neither."""
+        warden = self._open[room]
+        await self._settle(room)
+        del self._open[room], self._clocks[room]
+        await self._gated(warden.leave())
+
+    async def _settle(self, room: int) -> None:
+        clocks = self._clocks.get(room, {})
+        self._verdicts[room] = await self._gated(self._open[room].check(clocks))
+
+    def _summed(self) -> Checks:
+        found = self._verdicts.values()
         missing = sum(each.missing for each in found)
         differs = any(each.differs for each in found)
         return Checks(
-            witnesses=len(self._witnesses),
+            witnesses=self._witnesses,
             converged=not differs if self._witnesses or differs else None,
             missing_acknowledged=missing if self._acknowledges else 0,
             missing_sent=0 if self._acknowledges else missing,
-            notes=tuple(_notes(found))[:MOST_NOTES],
+            notes=tuple(self._notes())[:MOST_NOTES],
         )
 
-
-async def _quiet(witnesses: Sequence[Witness]) -> None:
-    """Returns when nothing has come for a moment, or will not stop coming."""
-    for _ in range(int(BUSY_SECONDS / QUIET_SECONDS)):
-        heard_at = max((each.heard_at for each in witnesses), default=0)
-        if monotonic_ns() - heard_at > QUIET_SECONDS * SECOND:
-            return
-        await asyncio.sleep(QUIET_SECONDS)
-
-
-def _unsettled_seconds(witnesses: Sequence[Witness], begin: int) -> float:
-    """For how long something may still change, unless something comes; only so long in all."""
-    last = max((begin, *(each.heard_at for each in witnesses)))
-    until = min(last + SETTLE_SECONDS * SECOND, begin + BUSY_SECONDS * SECOND)
-    return (until - monotonic_ns()) / SECOND
-
-
-def _notes(found: Sequence[Verdict]) -> Iterator[str]:
-    for room, verdict in enumerate(found):
-        yield from (f"room {room}: {note}" for note in verdict.notes)
-
-
-def _difference(copy: Copy, given: Copy) -> str:
-    """What a witness has that a newcomer is not given, or the other way round; empty: nothing."""
-    if copy.clocks != given.clocks:
-        has, lacks = _ahead(copy.clocks, given.clocks), _ahead(given.clocks, copy.clocks)
-        return f"a witness has {has} clocks that a newcomer is not given, and lacks {lacks}"
-    return "" if copy.contents == given.contents else "a witness reads something else"
-
-
-def _ahead(one: Mapping[int, int], other: Mapping[int, int]) -> int:
-    """By how many clocks one is ahead of another."""
-    return sum(max(clock - other.get(client, 0), 0) for client, clock in one.items())
+    def _notes(self) -> Iterator[str]:
+        for document, verdict in sorted(self._verdicts.items()):
+            meeting, room = divmod(document, self._plan.rooms)
+            where = (
+                f"room {room}" if self._plan.meetings == 1 else f"room {room}, meeting {meeting}"
+            )
+            yield from (f"{where}: {note}" for note in verdict.notes)
 
 
 async def _count(plan: Plan, start: int, measures: Measures) -> None:
@@ -210,6 +172,23 @@ async def _until(at: int) -> None:
     await asyncio.sleep(max(at - monotonic_ns(), 0) / SECOND)
 
 
+async def _listen(lines: Lines, wardens: Wardens) -> list[Writing]:
+    """Returns with what those wrote who were there when the run ended."""
+    while "left" in (said := await lines.next()):
+        wardens.left(tuple(said["left"]))
+    return [tuple(each) for each in said["check"]]
+
+
+async def _ended(meanwhile: asyncio.Future[Any]) -> None:
+    """
+    Raises:
+        Exception: what was raised there before.
+    """
+    meanwhile.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await meanwhile
+
+
 async def work() -> None:
     """The process, from its job to the end."""
     lines = await Lines.open()
@@ -217,19 +196,19 @@ async def work() -> None:
     job = await told(lines, "job")
     plan, measures = Plan.from_json(job["plan"]), Measures()
     seats = [Seat.from_json(each) for each in job["seats"]]
-    split = plan.witnesses * plan.rooms
-    wardens = Wardens(
-        seats[:split], seats[split:], measures, acknowledges=bool(job["acknowledges"])
-    )
+    wardens = Wardens(plan, seats, measures, acknowledges=bool(job["acknowledges"]))
+    prepared = tuple(SCENARIOS[plan.scenario]().prepared())
     try:
-        await wardens.open(tuple(SCENARIOS[plan.scenario]().prepared()))
+        await wardens.open(prepared)
     except Lost as error:
         lines.say(failed=f"a room could not be prepared: {error}")
         return
     lines.say(ready=True)
-    counting = asyncio.create_task(_count(plan, await told(lines, "go"), measures))
-    checks = await wardens.check(map(tuple, await told(lines, "check")))
-    counting.cancel()
+    start = await told(lines, "go")
+    meanwhile = asyncio.gather(_count(plan, start, measures), wardens.attend(prepared, start))
+    written = await _listen(lines, wardens)
+    await _ended(meanwhile)
+    checks = await wardens.check(written)
     lines.say(checks=asdict(checks), delivered=measures.dump()["counts"][DELIVERED])
     await told(lines, "leave")
     await wardens.leave()

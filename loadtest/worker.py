@@ -1,7 +1,8 @@
 """`python -m loadtest.worker`: some of a run's people, in a process of their own.
 
-Told `job`, says `ready`; told `go`, says a `tick` each second and at the end what was `written`;
-told `leave`, says `done` with all that it measured. Told `end`, it is over early.
+Told `job`, says `ready`; told `go`, says a `tick` each second, what somebody wrote who has `left` a
+meeting for the next one, and at the end what was `written` by those who are there; told `leave`,
+says `done` with all that it measured. Told `end`, it is over early.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from loadtest.scenarios import SCENARIOS
 from loadtest.scenarios.scenario import Scenario
 from loadtest.seat import Seat
 from loadtest.timeline import SECOND
+from loadtest.unanswered import Written
 
 DRAIN_SECONDS: Final = 8.0
 """For what was written before the end to be stored, and for whoever is on the way back."""
@@ -38,7 +40,7 @@ class Crew:
         self._measures = shared.measures
         self._start = shared.start
         self._second = 0
-        self._people = [Participant(seat, shared) for seat in seats]
+        self._people = [Participant(first, shared, later) for first, *later in _by_person(seats)]
 
     async def play(self) -> None:
         """Let them live their stories, until the end of the plan or until told to end; returns
@@ -120,10 +122,20 @@ class Crew:
 
     def _written(self) -> list[tuple[int, int, int, int]]:
         """Room, client, clock sent and clock acknowledged of everybody who wrote."""
-        written = [(each.seat.room, each.written) for each in self._people]
-        return [
-            (room, each.client, each.sent, each.acknowledged) for room, each in written if each.sent
-        ]
+        written = [_row(each.seat.room, each.written) for each in self._people]
+        return [row for row in written if row[2]]
+
+
+def _row(room: int, written: Written) -> tuple[int, int, int, int]:
+    return room, written.client, written.sent, written.acknowledged
+
+
+def _by_person(seats: list[Seat]) -> list[list[Seat]]:
+    """Everybody's seats, meeting after meeting."""
+    found: dict[int, list[Seat]] = {}
+    for each in sorted(seats, key=lambda seat: seat.room):
+        found.setdefault(each.number, []).append(each)
+    return list(found.values())
 
 
 async def _until(at: int) -> None:
@@ -155,7 +167,14 @@ async def work() -> None:
     start = await told(lines, "go")
     async with rest.connect(seats[0]) as api:
         closes = scenario.expected_closes
-        shared = Shared(plan, measures, start, api, expected_closes=closes)
+        shared = Shared(
+            plan,
+            measures,
+            start,
+            api,
+            expected_closes=closes,
+            on_left=lambda room, written: lines.say(left=_row(room, written)),
+        )
         crew = Crew(lines, scenario, seats, shared)
         await crew.play()
         await crew.leave()

@@ -55,6 +55,12 @@ class Scenario(ABC):
         """Updates that stand in each room before anybody comes."""
         return ()
 
+    def meetings(self, seconds: float) -> int:
+        """How many documents each room has in so many seconds, one after the other; people go to
+        the next one by `move`."""
+        del seconds  # most people stay where they are
+        return 1
+
     @abstractmethod
     async def person(self, me: Person) -> None:
         """The story of one person, from coming until the run is over; nobody has to leave."""

@@ -97,7 +97,7 @@ def open_rooms(rest: Rest, plan: Plan, scenario: Casting) -> list[Room]:
     """New rooms, all of one workspace."""
     workspace = str(uuid4())
     make = _xr_room if scenario.kind == "xr" else _ocw_session
-    return [make(rest, workspace, f"{plan.scenario} {number}") for number in range(plan.rooms)]
+    return [make(rest, workspace, f"{plan.scenario} {number}") for number in range(plan.documents)]
 
 
 def _ocw_session(rest: Rest, workspace: str, _name: str) -> Room:
@@ -122,26 +122,27 @@ def seats_in(
     issue: Issuer,
     service_token: str,
 ) -> list[Seat]:
-    """Places of people and witnesses. Everybody is a user with a token of its own, since what
-    this server counts and limits it does by user."""
+    """Places of people and witnesses. Everybody is a user with a token of its own for each meeting,
+    since what this server counts and limits it does by user."""
+    users = [uuid4() for _ in range(plan.at_once)]
     seats = []
-    for number in range(plan.seats):
-        room = rooms[plan.room_of(number)]
+    for place in range(plan.seats):
+        number, room = plan.number_of(place), rooms[plan.room_of(place)]
         # Those who look after the room, too, may write: one of them prepares it.
         role = scenario.role(number // plan.rooms) if number < plan.people else "editor"
         grants = {} if role == SERVICE else {room.document: role}
-        person = Person(uuid4(), f"Person {number}", grants, plan.token_seconds)
+        person = Person(users[number], f"Person {number}", grants, plan.token_seconds)
         token = service_token if role == SERVICE else issue(person)
-        seats.append(_seat(number, room, plan, url, token))
+        seats.append(_seat(place, room, plan, url, token))
     return seats
 
 
-def _seat(number: int, room: Room, plan: Plan, url: str, token: str) -> Seat:
+def _seat(place: int, room: Room, plan: Plan, url: str, token: str) -> Seat:
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     return Seat(
-        number=number,
-        room=plan.room_of(number),
+        number=plan.number_of(place),
+        room=plan.room_of(place),
         host=parts.hostname or "",
         port=parts.port or (443 if is_tls else 80),
         is_tls=is_tls,

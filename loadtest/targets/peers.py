@@ -168,19 +168,19 @@ def open_seats(url: str, framing: Framing, plan: Plan, scenario: Casting) -> lis
         raise Misuse(f"{plan.scenario} has headsets, and only this server has a lane for them")
     if scenario.needs_api:
         raise Misuse(f"{plan.scenario} calls the REST API that only this server has")
-    names = [f"loadtest-{uuid4()}" for _ in range(plan.rooms)]
-    return [_seat(url, framing, number, plan, names) for number in range(plan.seats)]
+    names = [f"loadtest-{uuid4()}" for _ in range(plan.documents)]
+    return [_seat(url, framing, place, plan, names) for place in range(plan.seats)]
 
 
-def _seat(url: str, framing: Framing, number: int, plan: Plan, names: list[str]) -> Seat:
+def _seat(url: str, framing: Framing, place: int, plan: Plan, names: list[str]) -> Seat:
     parts = urlsplit(url)
     is_tls = parts.scheme in ("wss", "https")
-    room = plan.room_of(number)
+    room = plan.room_of(place)
     base = parts.path.rstrip("/")
     is_hocuspocus = framing is Framing.HOCUSPOCUS
     path = (base or "/") if is_hocuspocus else f"{base}/{quote(names[room])}"
     return Seat(
-        number=number,
+        number=plan.number_of(place),
         room=room,
         host=parts.hostname or "",
         port=parts.port or (443 if is_tls else 80),

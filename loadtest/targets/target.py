@@ -84,7 +84,7 @@ class Target(Protocol):
         """Stop it, where it is ours."""
 
     def seats(self, plan: Plan, scenario: Casting) -> list[Seat]:
-        """Places in new rooms, as many as `plan.seats`, by number.
+        """Places in new rooms, as many as `plan.seats`, in their order.
 
         Raises:
             CannotRun: it refuses to make rooms or tokens.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -84,7 +84,7 @@ class Actor:
         )
         self.random = random.Random(f"{plan.seed} {self.number}")
         self.now = plan.arrival(self.number)
-        self.end = plan.ramp + plan.seconds
+        self.end = plan.end_of(room)
         self.board = Board(1 << 28 | self.number, self._mark)
         self.headset = Goggles(self.note)
         self.measures = Measures()
@@ -132,6 +132,16 @@ class Actor:
 
     async def leave(self) -> None:
         self.note("leave")
+
+    async def move(self, seconds: float) -> bool:
+        if self.seat.room + self.plan.rooms >= self.plan.documents:
+            return False
+        self.seat = replace(self.seat, room=self.seat.room + self.plan.rooms)
+        self.board = Board((1 << 28) + self.seat.room * 1000 + self.number, self._mark)
+        self.end = self.plan.end_of(self.seat.room)
+        self.note("move")
+        self.now += seconds
+        return True
 
     def cut(self) -> None:
         self.note("cut")
@@ -194,6 +204,7 @@ async def played(
     """
     scenario = SCENARIOS[name]
     kept = {"people": scenario.people, "rooms": 1, "seconds": 20.0, "ramp": scenario.ramp, **plan}
+    kept.setdefault("meetings", scenario().meetings(kept["seconds"]))
     whole = Plan(scenario=name, seed=7, processes=1, witnesses=0, **kept)  # type: ignore[arg-type]
     actor = Actor(whole, number, answer, patience=patience)
     await scenario().person(actor)

@@ -91,7 +91,7 @@ def test_a_run_has_the_sizes_of_its_scenario_unless_others_are_given(stage: Stag
     name, url, token, scenario, plan = stage.asked
     assert (name, url, token) == ("collab", "", "")
     assert isinstance(scenario, SCENARIOS["soak"])
-    assert plan == Plan("soak", 30, 2, 90, 10, 5, processes=1, witnesses=2)
+    assert plan == Plan("soak", 30, 2, 90, 10, 5, processes=1, witnesses=2, meetings=3)
 
 
 def test_many_rooms_have_one_real_document_each_unless_more_are_asked_for(stage: Stage) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from time import monotonic_ns
 
 import pytest
@@ -23,10 +24,10 @@ async def server() -> AsyncIterator[SmallServer]:
         yield running
 
 
-async def started(module: str, seats: list[Seat]) -> Member:
+async def started(module: str, seats: list[Seat], plan: Plan = PLAN) -> Member:
     """A process that has its job."""
     member = await Member.start(module)
-    job = {"plan": PLAN.to_json(), "seats": [each.to_json() for each in seats]}
+    job = {"plan": plan.to_json(), "seats": [each.to_json() for each in seats]}
     member.tell(job={**job, "acknowledges": True})
     return member
 
@@ -57,6 +58,29 @@ async def test_a_process_ends_when_nobody_is_there_to_tell_it_anything(
     member.tell(go=monotonic_ns())
     await member.stop()
     assert member.status == 1
+
+
+async def test_of_meetings_that_are_over_all_is_told(server: SmallServer) -> None:
+    """People who leave one, and who looks after its room."""
+    plan = replace(PLAN, scenario="soak", seconds=0.2, meetings=2)
+    places = [replace(server.seat(number), room=room) for room in (0, 1) for number in range(4)]
+    crew, wardens = [
+        await started("loadtest.worker", [each for each in places if each.number < 2], plan),
+        await started("loadtest.witnesses", [each for each in places if each.number > 1], plan),
+    ]
+    left: asyncio.Queue[Sequence[int]] = asyncio.Queue()
+    crew.on_left(left.put_nowait)
+    for each in (wardens, crew):
+        await each.said("ready", 30)
+        each.tell(go=monotonic_ns() - 60 * 10**9)  # a minute ago: nobody has to wait for them
+    for _ in range(2):
+        row = await asyncio.wait_for(left.get(), 30)
+        assert (row[0], row[2]) == (0, 0)
+        wardens.tell(left=row)
+    wardens.tell(check=[])
+    checks = (await wardens.said("checks", 30))["checks"]
+    assert (checks["witnesses"], checks["converged"]) == (2, True)
+    await asyncio.gather(crew.stop(), wardens.stop())
 
 
 async def test_a_process_that_fails_says_why() -> None:

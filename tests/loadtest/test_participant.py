@@ -21,6 +21,7 @@ from loadtest.measures import Measures, Totals
 from loadtest.participant import FIRST_BACKOFF, Gone, Participant, Shared
 from loadtest.plan import Plan
 from loadtest.timeline import SECOND
+from loadtest.unanswered import Written
 from tests.loadtest.small_server import SmallServer, refusing_server
 
 PLAN = Plan("none", people=4, rooms=1, seconds=60, ramp=0, seed=1, processes=1, witnesses=0)
@@ -102,6 +103,57 @@ async def test_joining_is_measured_from_when_it_was_due(hall: Hall) -> None:
     person.timeline.due -= 5 * SECOND
     await person.join()
     assert 5_000 < hall.totals.delays["join"].summary()["max"] < 15_000
+
+
+async def test_to_the_next_meeting_somebody_comes_as_a_page_that_is_opened(hall: Hall) -> None:
+    left: list[tuple[int, Written]] = []
+    plan = replace(PLAN, meetings=2)
+    shared = replace(hall.shared, plan=plan, on_left=lambda *each: left.append(each))
+    seats = [replace(hall.server.seat(), room=room) for room in range(2)]
+    person = Participant(seats[0], shared, seats[1:])
+    hall.people.append(person)
+    await person.join()
+    client, board = person.client, person.board
+    person.edit(board.sticky(1, 2)[1])
+    person.timeline.waited()
+
+    assert await person.move(0.0)
+    assert left == [(0, Written(client, board.clock, board.clock))]
+    assert person.is_joined
+    assert (person.seat.room, person.board.clock, person.written.sent) == (1, 0, 0)
+    assert person.client != client
+    assert (hall.counted("joined"), hall.counted("left")) == (2, 1)
+    assert hall.totals.closes == hall.totals.errors == {}
+    assert not await person.move(0.0)
+    assert hall.counted("joined") == 2
+
+
+async def test_a_meeting_ends_before_the_run_does(hall: Hall) -> None:
+    shared = replace(hall.shared, plan=replace(PLAN, meetings=2))
+    seats = [replace(hall.server.seat(), room=room) for room in range(2)]
+    person = Participant(seats[0], shared, seats[1:])
+    hall.people.append(person)
+    await person.join()
+    person.timeline.due += 31 * SECOND
+    assert not person.is_running
+    person.timeline.due -= 31 * SECOND
+    await person.move(0.0)
+    person.timeline.due += 31 * SECOND
+    assert person.is_running
+
+
+async def test_who_goes_on_before_all_is_stored_says_so(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadtest.participant.STORED_SECONDS", 0.1)
+    seats = [replace(hall.server.seat(), room=room) for room in range(2)]
+    person = Participant(seats[0], replace(hall.shared, plan=replace(PLAN, meetings=2)), seats[1:])
+    hall.people.append(person)
+    await person.join()
+    hall.server.stores = False
+    person.edit(person.board.sticky(1, 2)[1])
+    await person.move(0.0)
+    assert "1 messages of somebody were never called stored" in hall.totals.errors
 
 
 async def test_what_one_writes_the_others_see_and_the_author_is_told(hall: Hall) -> None:

@@ -27,6 +27,26 @@ def test_people_are_dealt_out_to_rooms_and_arrive_over_the_whole_ramp() -> None:
     assert PLAN.arrival(9) < PLAN.ramp
 
 
+def test_later_meetings_have_the_same_people_and_other_documents() -> None:
+    plan = replace(PLAN, meetings=4)
+    assert (plan.documents, plan.at_once, plan.seats) == (12, 16, 64)
+    first, second = range(plan.at_once), range(plan.at_once, 2 * plan.at_once)
+    assert [plan.number_of(place) for place in second] == list(first)
+    assert [plan.room_of(each) - 3 for each in second] == [plan.room_of(each) for each in first]
+    assert [plan.people_in(document) for document in (0, 1, 2, 9)] == [4, 3, 3, 4]
+    assert [len([each for each in first if plan.room_of(each) == room]) for room in range(3)] == [
+        plan.people_in(room) + plan.witnesses + 1 for room in range(3)
+    ]
+
+
+def test_rooms_change_one_after_the_other_and_end_together() -> None:
+    plan = replace(PLAN, rooms=2, seconds=40.0, meetings=4)
+    assert [plan.begin_of(document) for document in range(8)] == [0, 0, 12, 7, 22, 17, 32, 27]
+    assert [plan.end_of(document) for document in range(6)] == [12, 7, 22, 17, 32, 27]
+    assert plan.end_of(6) == plan.end_of(7) == 42.0
+    assert PLAN.end_of(2) == 7.0
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -36,6 +56,7 @@ def test_people_are_dealt_out_to_rooms_and_arrive_over_the_whole_ramp() -> None:
         {"seconds": 0.0},
         {"ramp": -1.0},
         {"processes": 0},
+        {"meetings": 0},
     ],
     ids=str,
 )

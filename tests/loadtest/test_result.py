@@ -66,7 +66,7 @@ def test_numbers_are_what_was_measured() -> None:
     assert "rates.joined" not in numbers
     assert numbers["checks.converged"] == 1
     assert numbers["server.memory_slope_low"] == -2048
-    assert numbers["server.memory_left_each_edit"] == -2048 / 3600 / 200
+    assert numbers["server.memory_slope_high"] == 4096
     assert numbers["errors"] == numbers["closes"] == 0
     assert 2 < numbers["seen.p50"] < numbers["seen.p95"] < numbers["seen.max"]
 

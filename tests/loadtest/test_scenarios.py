@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -222,8 +223,26 @@ def deeds(actor: Actor) -> set[str]:
 
 async def test_a_soak_is_calmer_than_a_whiteboard() -> None:
     calm, usual = [
-        await played(name, 3, seconds=200.0, people=50) for name in ("soak", "whiteboard")
+        await played(name, 3, seconds=200.0, people=50, meetings=1)
+        for name in ("soak", "whiteboard")
     ]
 
     assert deeds(calm) == deeds(usual)
     assert 0.25 < len(calm.times("edit")) / len(usual.times("edit")) < 0.75
+
+
+async def test_in_a_soak_everybody_goes_from_meeting_to_meeting() -> None:
+    actor = await played("soak", 3, seconds=3600.0)
+
+    ends = [actor.plan.end_of(room) for room in range(15)]
+    assert actor.plan.meetings == len(ends)
+    moves = actor.times("move")
+    assert len(moves) == 14
+    assert all(0 <= at - end < 20 for at, end in zip(moves, ends, strict=False))
+    for begin, end in pairwise([*moves, ends[-1]]):
+        assert sum(begin < at < end for at in actor.times("edit")) > 50
+
+
+def test_even_a_short_soak_has_several_meetings() -> None:
+    assert SCENARIOS["soak"]().meetings(60.0) == 3
+    assert SCENARIOS["whiteboard"]().meetings(3600.0) == 1

@@ -18,8 +18,8 @@ PROGRAM = 40 * MEGABYTE
 class Watch(ServerWatch):
     """One whose readings are given."""
 
-    def __init__(self, readings: list[Reading]) -> None:
-        super().__init__(ServerPids)
+    def __init__(self, readings: list[Reading], period: float | None = None) -> None:
+        super().__init__(ServerPids, period)
         self._given = iter(readings)
 
     def read(self, at: float) -> Reading:
@@ -70,6 +70,17 @@ def test_a_leak_has_its_size() -> None:
     readings = [reading(at, memory=100 * MEGABYTE + at * 1000) for at in range(4000)]
     use = watched(readings, measured_from=1).summary(1, 1)
     assert use.memory_slope_bytes_per_hour == pytest.approx(3_600_000, rel=0.01)
+
+
+def test_a_leak_is_found_under_meetings_that_come_and_go() -> None:
+    meetings = [100 * MEGABYTE + at % 240 * 10_000 + at * 1000 for at in range(4000)]
+    readings = [reading(at, memory=memory) for at, memory in enumerate(meetings)]
+    watch = Watch(readings, period=240.0)
+    watch.begin(0.0)
+    for each in readings[1:]:
+        watch.tick(each.at, is_measured=True)
+    use = watch.summary(1, 1)
+    assert use.memory_slope_interval == pytest.approx((3_600_000, 3_600_000), rel=0.001)
 
 
 def test_others_on_the_machine_are_noted() -> None:

@@ -30,6 +30,11 @@ def test_a_summary_has_everything_a_reader_wants_first_and_the_verdict_last() ->
     assert text.rstrip().endswith("passed")
 
 
+def test_how_often_people_met_is_told() -> None:
+    run = measured_run(plan=replace(PLAN, meetings=3))
+    assert "in 2 rooms, 3 meetings each, on collab" in as_text(summary(run))
+
+
 def test_a_summary_names_what_failed() -> None:
     text = as_text(summary(failed_run()))
     for expected in ("closed with 1011", "<b>[bold]no</b>", "different", "7 structs", "errors"):

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -101,6 +101,20 @@ def test_seats_are_of_different_users_who_may_what_the_scenario_says(server: Col
     assert not seats[0].is_xr
 
 
+def test_in_later_meetings_the_same_people_may_the_same_in_other_sessions(server: Collab) -> None:
+    seats = server.seats(replace(PLAN, meetings=2), Cast())
+    asyncio.run(first_message(seats[-1]))
+    claims = [jwt.decode(each.token, options={"verify_signature": False}) for each in seats]
+    assert [each.number for each in seats] == [*range(8), *range(8)]
+    assert [each.room for each in seats] == [0, 1] * 4 + [2, 3] * 4
+    for first, second in zip(claims[:8], claims[8:], strict=True):
+        assert first["sub"] == second["sub"]
+        assert [*first["grants"].values()] == [*second["grants"].values()]
+        assert first["grants"].keys() != second["grants"].keys()
+    for each, claim in zip(seats, claims, strict=True):
+        assert list(claim["grants"]) == [f"ocw/{each.session}"]
+
+
 def test_rooms_of_headsets_have_a_session_too(server: Collab) -> None:
     seats = server.seats(PLAN, Cast("xr"))
     asyncio.run(first_message(seats[0]))
@@ -154,3 +168,11 @@ def test_a_path_of_an_address_is_kept_where_rooms_are_below_it() -> None:
     seats = Elsewhere("hocuspocus", "ws://somewhere/h", Framing.HOCUSPOCUS).seats(PLAN, Cast())
     assert seats[0].path == "/h"
     assert seats[0].document.startswith("loadtest-")
+
+
+def test_a_later_meeting_is_a_room_of_another_name() -> None:
+    plan = replace(PLAN, meetings=2)
+    seats = Elsewhere("y-websocket", "ws://somewhere").seats(plan, Cast())
+    assert [each.number for each in seats] == [*range(8), *range(8)]
+    assert len({each.path for each in seats}) == 4
+    assert len({(each.path, each.room) for each in seats}) == 4

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pycrdt import Doc, Map
 
 from crdt_docs import messages
-from loadtest import witnesses
+from loadtest import warden
 from loadtest.board import Board
 from loadtest.measures import Measures
+from loadtest.plan import Plan
 from loadtest.result import Checks
 from loadtest.witness import Lost, Witness
 from loadtest.witnesses import Wardens
 from tests.loadtest.small_server import SmallServer
 
 CLIENT = 7
+PLAN = Plan("none", people=1, rooms=1, seconds=1, ramp=0, seed=1, processes=1, witnesses=1)
 
 
 @pytest.fixture(autouse=True)
 def _nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(witnesses, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(warden, "SETTLE_SECONDS", 0.0)
 
 
 def document(**entries: int) -> Doc[Any]:
@@ -35,7 +39,7 @@ def document(**entries: int) -> Doc[Any]:
 async def wardens(server: SmallServer, *, acknowledges: bool = True) -> Wardens:
     """One witness, and a keeper, in one room."""
     seats = [server.seat(number) for number in range(2)]
-    found = Wardens(seats[:1], seats[1:], Measures(), acknowledges=acknowledges)
+    found = Wardens(PLAN, seats, Measures(), acknowledges=acknowledges)
     await found.open(())
     return found
 
@@ -137,8 +141,8 @@ async def test_a_witness_whose_connection_ended_is_noted() -> None:
 async def test_whoever_comes_to_look_stays_and_comes_ever_less_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(witnesses, "SETTLE_SECONDS", 0.2)
-    monkeypatch.setattr(witnesses, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(warden, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(warden, "QUIET_SECONDS", 0.01)
     async with SmallServer() as server:
         room = await wardens(server)
         checks = await room.check([(0, CLIENT, 1, 1)])
@@ -179,7 +183,7 @@ async def test_rooms_are_prepared_before_anybody_comes() -> None:
     async with SmallServer() as server:
         update = document(a=1).get_update()
         seats = [server.seat(number) for number in range(2)]
-        room = Wardens(seats[:1], seats[1:], Measures(), acknowledges=True)
+        room = Wardens(PLAN, seats, Measures(), acknowledges=True)
         await room.open([update])
         assert any(update in message for message in server.heard)
         await room.leave()
@@ -188,12 +192,8 @@ async def test_rooms_are_prepared_before_anybody_comes() -> None:
 async def test_a_room_is_opened_and_prepared_by_one_who_stays_and_then_others_come() -> None:
     prepared = [document(a=1).get_update(), document(b=2).get_update()]
     async with SmallServer() as server:
-        found = Wardens(
-            [server.seat(number) for number in range(3)],
-            [server.seat(3)],
-            Measures(),
-            acknowledges=True,
-        )
+        seats = [server.seat(number) for number in range(4)]
+        found = Wardens(PLAN, seats, Measures(), acknowledges=True)
         await found.open(prepared)
 
         # By one: step 1, the answer to the server's, and each update with a step 1 behind it.
@@ -204,8 +204,86 @@ async def test_a_room_is_opened_and_prepared_by_one_who_stays_and_then_others_co
 
 async def test_without_witnesses_a_room_is_prepared_all_the_same() -> None:
     async with SmallServer() as server:
-        found = Wardens([], [server.seat()], Measures(), acknowledges=True)
+        found = Wardens(PLAN, [server.seat()], Measures(), acknowledges=True)
         await found.open([document(a=1).get_update()])
 
         assert server.joined == 1
         assert sorted(each[1] for each in server.heard) == [0, 0, 1, 2]
+
+
+# Meetings, one after the other
+
+LONG_AGO = 0
+"""A run that began then: what is due in it is due."""
+
+
+async def meetings(server: SmallServer, count: int = 2) -> Wardens:
+    """Two people in one room meet so many times; all the rooms are open."""
+    plan = replace(PLAN, people=2, meetings=count)
+    seats = [
+        replace(server.seat(number), room=room, path=f"/{room}")
+        for room in range(count)
+        for number in range(2)
+    ]
+    found = Wardens(plan, seats, Measures(), acknowledges=True)
+    await found.open(())
+    await found.attend((), LONG_AGO)
+    return found
+
+
+async def until_there_are(server: SmallServer, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(server.sockets) != count:  # noqa: ASYNC110 - about which nobody is told
+            await asyncio.sleep(0)
+
+
+async def test_a_meeting_is_looked_at_and_left_when_the_last_one_has_gone() -> None:
+    async with SmallServer() as server:
+        server.document = document(a=1).get_update()
+        both = await meetings(server)
+        assert len(server.sockets) == 2  # a witness in each
+        both.left((0, CLIENT, 1, 1))
+        assert both._ending == []
+        both.left((0, 8, 0, 0))
+        await until_there_are(server, 1)
+        checks = await both.check([(1, CLIENT, 1, 1)])
+        await both.leave()
+    assert checks == Checks(2, converged=True)
+
+
+async def test_what_is_missing_of_a_meeting_that_is_over_is_told_at_the_end() -> None:
+    async with SmallServer() as server:
+        three = await meetings(server, 3)
+        for client in (CLIENT, 8):
+            three.left((1, client, 5, 5))
+        await until_there_are(server, 2)
+        server.document = document(a=1).get_update()
+        checks = await three.check([])
+        await three.leave()
+    assert checks.missing_acknowledged == 10
+    assert "room 0, meeting 1: 10 clocks of what was written are missing" in checks.notes
+
+
+async def test_a_meeting_that_somebody_never_left_is_looked_at_in_the_end() -> None:
+    async with SmallServer() as server:
+        both = await meetings(server)
+        both.left((0, CLIENT, 9, 4))
+        checks = await both.check([])
+        await both.leave()
+    assert checks.missing_acknowledged == 4
+
+
+async def test_a_later_room_that_cannot_be_entered_is_found() -> None:
+    async with SmallServer() as server:
+        plan = replace(PLAN, meetings=2)
+        seats = [replace(server.seat(number), room=number // 2) for number in range(4)]
+        both = Wardens(plan, seats, Measures(), acknowledges=True)
+        await both.open(())
+        server.refusals = [4503]
+        await both.attend((), LONG_AGO)
+        both.left((1, CLIENT, 0, 0))
+        checks = await both.check([])
+        await both.leave()
+    assert (checks.witnesses, checks.converged) == (1, False)
+    assert "room 0, meeting 1: " in checks.notes[0]
+    assert "4503" in checks.notes[0]
