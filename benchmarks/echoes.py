@@ -33,6 +33,9 @@ STATE_BYTES = 100
 ROUNDS = 2
 """The two kinds take turns, so that what disturbs the machine disturbs both."""
 
+IN_TICKS = {"COLLAB_PRESENCE_AT_ONCE": "1"}
+"""Both are told as often: otherwise those who echo nothing would be told more often (ROM-7)."""
+
 MOVE = """
 const { number, count, rate, bytes } = args
 const period = 1000 / rate
@@ -83,7 +86,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     people = scale.pick(PEOPLE, 4)
     silent: list[Outcome] = []
     echoing: list[Crowd] = []
-    with Collab() as server:
+    with Collab(IN_TICKS) as server:
         for _ in range(scale.pick(ROUNDS, 1)):
             silent.append(_silent_crowd(server, people, scale))
             echoing.append(_stock_crowd(server, people, scale))

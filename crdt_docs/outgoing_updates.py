@@ -50,9 +50,9 @@ class OutgoingUpdates:
             behind: those who are sent nothing: from now on they miss something.
             clocks: of the document.
         """
-        is_due = self.gate.pass_at(now, self._pacing.between_updates(members))
-        if not is_due and len(self.waiting) < MERGED_AT_ONCE:
+        if not self.gate.is_open(now) and len(self.waiting) < MERGED_AT_ONCE:
             return None
+        self.gate.close(now, self._pacing.after_updates(members, len(self.waiting), now))
         updates = [update for update, _ in self.waiting]
         merged = updates[0] if len(updates) == 1 else merge_updates(*updates)
         authors = {member for _, member in self.waiting}

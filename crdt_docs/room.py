@@ -237,6 +237,7 @@ class Room:
         if not self.is_broken:
             self._fill_refused(member)
         self._awareness.leave(member)
+        self._presence.forget(member)
         self._answers.forget(member)
         self._settling.forget(member)
         self._refusals.untold.pop(member, None)

@@ -22,13 +22,14 @@ class RoomPresence:
         gate: opens when the next broadcast may be sent.
     """
 
-    __slots__ = ("_pacing", "_table", "_told", "gate")
+    __slots__ = ("_echoing", "_pacing", "_table", "_told", "gate")
 
     def __init__(self, table: AwarenessTable[Member], pacing: Pacing) -> None:
         self.gate = Gate()
         self._table = table
         self._pacing = pacing
         self._told: dict[bytes, None] = {}
+        self._echoing: set[Member] = set()
 
     def take(self, member: Member, payload: bytes, now: float) -> None:
         """A member sent this.
@@ -37,12 +38,12 @@ class RoomPresence:
             Malformed: it is no presence.
             LimitExceeded: it is more than a member may say.
         """
-        if member.has_spoken and (
-            self._table.hear_own(member, member.role, payload, now)
-            or payload in self._told
-            or self._table.is_echo(payload, member)
-        ):
-            return  # AWR-1: stock clients send back all that they are told
+        if member.has_spoken:
+            if self._table.hear_own(member, member.role, payload, now):
+                return
+            if payload in self._told or self._table.is_echo(payload, member):
+                self._echoing.add(member)  # AWR-1: stock clients send back all that they are told
+                return
         entries = messages.read_awareness(payload)
         is_first = not member.has_spoken and bool(entries)
         if is_first:
@@ -58,19 +59,24 @@ class RoomPresence:
             if holder is None or holder.user_id == member.identity.user_id:
                 member.own_client = client_id
 
+    def forget(self, member: Member) -> None:
+        """It has left."""
+        self._echoing.discard(member)
+
     def flush(self, now: float, members: int, *, rides: bool) -> Broadcast | None:
         """What changed, as one frame; None if its time has not come.
 
         Args:
             rides: everybody is written to in this turn anyway. Then it comes as soon, for nothing:
-                what costs is the write, and a transport makes one of what it is given in a turn.
+                what costs is the write, and what a turn has for somebody is one. Unless it comes
+                back from them.
         """
-        interval = self._pacing.between_presence(members)
-        if rides:
-            self.gate.pass_anyway(now, interval)
-        elif not self.gate.pass_at(now, interval):
+        echoing = len(self._echoing)
+        if not self.gate.is_open(now) and (echoing or not rides):
             return None
         entries, speaker = self._table.take_changed()
+        wait = self._pacing.after_presence(members, len(entries), now, echoing=echoing)
+        self.gate.close(now, wait)
         payload = messages.awareness_payload(entries)
         self._told[payload] = None
         if len(self._told) > ECHOES_KNOWN:

@@ -13,6 +13,9 @@ from crdt_docs.errors import Malformed
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer JavaScript clients can hold exactly."""
 
+SMALL = 1 << 14
+"""Numbers below are of two bytes at most."""
+
 
 def read_var_uint(data: bytes, position: int) -> tuple[int, int]:
     """Read one unsigned integer at `position`; return it and the position after it.
@@ -62,11 +65,19 @@ def read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:
     return data[position:end], end
 
 
-@lru_cache(maxsize=16_384)  # client ids and small numbers come again and again
 def var_uint(value: int) -> bytes:
     """Encode one unsigned integer."""
-    if value < 0x80:
-        return bytes((value,))
+    return _small(value) if value < SMALL else _encoded(value)
+
+
+@lru_cache(maxsize=SMALL)
+def _small(value: int) -> bytes:
+    """Lengths and counts come again and again. Client ids do, too, but only while their people are
+    there: they would be kept for days."""
+    return _encoded(value)
+
+
+def _encoded(value: int) -> bytes:
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

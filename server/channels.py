@@ -29,6 +29,9 @@ class Channel(Protocol):
     def write(self, frame: OutgoingFrame, now: float) -> None:
         """Send one binary message."""
 
+    def write_both(self, first: OutgoingFrame, second: OutgoingFrame, now: float) -> None:
+        """Send two, for the price of one where that can be."""
+
     def close(self, code: int, reason: str) -> None:
         """Close after what was sent before; later calls change nothing."""
 
@@ -69,6 +72,11 @@ class AsgiChannel:
         self.last_sent = now
         self.is_behind = self._queued_bytes > HIGH_WATER
         self._wake.set()
+
+    def write_both(self, first: OutgoingFrame, second: OutgoingFrame, now: float) -> None:
+        """Queue two."""
+        self.write(first, now)
+        self.write(second, now)
 
     def close(self, code: int, reason: str) -> None:
         """Close once the queue is empty."""

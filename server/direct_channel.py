@@ -71,8 +71,12 @@ _TWO_BYTES = 126  # a length of two more bytes follows (RFC 6455, 5.2)
 class Receiver(Protocol):
     """What a direct channel tells whoever attached to it. All calls come from the event loop."""
 
-    def on_frame(self, frame: bytes) -> None:
-        """A binary message."""
+    def on_frame(self, frame: bytes, *, more: bool = False) -> None:
+        """A binary message.
+
+        Args:
+            more: further bytes were read with it: another message is likely to follow at once.
+        """
 
     def on_text(self) -> None:
         """A text message, which this server does not speak."""
@@ -301,7 +305,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
                 self.transport.pause_reading()
                 self.loop.call_soon(self._go_on)
                 return b""
-            receiver.on_frame(apply_mask(data[start:end], data[mask_at:start]))
+            frame = apply_mask(data[start:end], data[mask_at:start])
+            receiver.on_frame(frame, more=end < size)
             position = end
             frames += 1
         return data[position:] if position else data
@@ -368,6 +373,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
         super().connection_lost(exc)
+        self.conn.parser.close()  # else a circle, which waits for the garbage collector
         self._stop_watching_message()
         if self.place is not None:
             self.place.leave()
@@ -400,9 +406,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def write(self, frame: OutgoingFrame, now: float) -> None:
         """Write one message; `is_behind` says afterwards whether it was one too many."""
+        self._write(frame.wire, now)
+
+    def write_both(self, first: OutgoingFrame, second: OutgoingFrame, now: float) -> None:
+        """Write two. What costs is the kernel, to which uvloop gives each write by itself."""
+        self._write(first.and_then(second), now)
+
+    def _write(self, wire: bytes, now: float) -> None:
         self.last_sent = now
         try:
-            self.transport.write(frame.wire)
+            self.transport.write(wire)
         except RuntimeError:  # it was closed beneath us; to be told is on its way
             self.is_closing = True
 

@@ -9,12 +9,13 @@ FINAL_BINARY = 0x82
 class OutgoingFrame:
     """One binary message."""
 
-    __slots__ = ("_under", "_wire", "payload")
+    __slots__ = ("_joined", "_under", "_wire", "payload")
 
     def __init__(self, payload: bytes) -> None:
         self.payload = payload
         self._wire: bytes | None = None
         self._under: tuple[bytes, OutgoingFrame] | None = None
+        self._joined: tuple[OutgoingFrame, bytes] | None = None
 
     def under(self, prefix: bytes) -> OutgoingFrame:
         """The same message behind a prefix. The last one is kept: of a broadcast to many clients
@@ -31,6 +32,13 @@ class OutgoingFrame:
         if wire is None:
             wire = self._wire = _header(len(self.payload)) + self.payload
         return wire
+
+    def and_then(self, other: OutgoingFrame) -> bytes:
+        """Both on the wire. The last one is kept, as above."""
+        kept = self._joined
+        if kept is None or kept[0] is not other:
+            kept = self._joined = (other, self.wire + other.wire)
+        return kept[1]
 
 
 def _header(length: int) -> bytes:

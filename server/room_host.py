@@ -161,12 +161,16 @@ class RoomHost:
         self._timer.schedule()
         return member
 
-    def receive(self, member: Member, frame: bytes) -> None:
+    def receive(self, member: Member, frame: bytes, *, more: bool = False) -> None:
         """Keep a frame for the next turn, which comes when the room may pass it on; ignored once
         the member was let go.
 
         In a room that is waiting for its interval a turn of its own for every frame would cost
         more than the frame: most of the price of a turn is waking up for it.
+
+        Args:
+            more: another is likely to follow at once: an edit and the cursor that made it are
+                passed on together.
         """
         if member not in self._members:
             return
@@ -178,7 +182,7 @@ class RoomHost:
         if len(self._inbox) >= FRAMES_PER_TURN or self._inbox_bytes >= BYTES_PER_TURN:
             self._run_turn()
         elif not self._timer.is_scheduled:
-            self._timer.ask_for(self.room.opens_for(frame))
+            self._timer.ask_for(self.room.opens_for(frame), more=more)
 
     def _take_in(self) -> None:
         """Hand the frames kept on to the room, in the order in which they came."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from crdt_docs import messages
@@ -72,8 +72,12 @@ class RoomLines:
         for member, payload in replies:
             self.write(member, self._frame_of(payload), now)
 
-    def broadcast(self, broadcasts: Iterable[Broadcast], now: float) -> None:
-        """Send frames to all whom they concern."""
+    def broadcast(self, broadcasts: Sequence[Broadcast], now: float) -> None:
+        """Send frames to all whom they concern: what a turn has for somebody, in one write."""
+        if len(broadcasts) == 2:
+            update, presence = broadcasts
+            self._broadcast_both(update, presence, now)
+            return
         for broadcast in broadcasts:
             frame = OutgoingFrame(broadcast.frame)
             concerns = broadcast.concerns
@@ -83,6 +87,22 @@ class RoomLines:
                     channel.write(frame, now)
                     if channel.is_behind:
                         self._note_behind(member, line, now)
+
+    def _broadcast_both(self, update: Broadcast, presence: Broadcast, now: float) -> None:
+        edits, states = OutgoingFrame(update.frame), OutgoingFrame(presence.frame)
+        for member, line in self.by_member.items():
+            channel = line.channel
+            if update.concerns(member):
+                if presence.concerns(member):
+                    channel.write_both(edits, states, now)
+                else:
+                    channel.write(edits, now)
+            elif presence.concerns(member):
+                channel.write(states, now)
+            else:
+                continue
+            if channel.is_behind:
+                self._note_behind(member, line, now)
 
     def _note_behind(self, member: Member, line: Line, now: float) -> None:
         if not member.is_behind:

@@ -43,14 +43,17 @@ class TurnTimer:
         if self.is_scheduled:
             self._run()
 
-    def ask_for(self, due: float) -> None:
+    def ask_for(self, due: float, *, more: bool = False) -> None:
         """Something has come that wants a turn at this time, or one before.
 
         In a quiet room nothing else will have arrived, and another round of the loop costs as much
         as the turn: it is run now.
+
+        Args:
+            more: something else will have, and goes with it.
         """
         if due < self._due:
-            self._run_at(due, since=self._ended_at)
+            self._run_at(due, since=math.inf if more else self._ended_at)
 
     def wake_at(self, due: float) -> None:
         """The room wants its next turn at this time."""

@@ -33,10 +33,10 @@ class Metered:
         self._let_go = let_go
         self._is_over = False
 
-    def on_frame(self, frame: bytes) -> None:
+    def on_frame(self, frame: bytes, *, more: bool = False) -> None:
         """A binary message."""
         if self._passage.take_frame(frame, len(frame)):
-            self._receiver.on_frame(frame)
+            self._receiver.on_frame(frame, more=more)
         else:
             self._end()
 

@@ -78,15 +78,14 @@ class AddressChannel:
 
     def write(self, frame: OutgoingFrame, now: float) -> None:
         """Send a y-protocols frame of the room, or one of ours, under the address."""
-        if not (self.is_open and self._socket.is_open):
-            return
-        payload = frame.payload
-        kind = payload[0]
-        if kind == MessageType.SYNC and payload[1] == SyncType.STEP1:
-            self._statuses.say(payload)
-        elif kind == MessageType.AUTH:
-            frame = OutgoingFrame(hocuspocus.translated(payload))
-        self._socket.channel.write(self._addressed(frame), now)
+        if self.is_open and self._socket.is_open:
+            self._socket.channel.write(self._addressed(frame), now)
+
+    def write_both(self, first: OutgoingFrame, second: OutgoingFrame, now: float) -> None:
+        """Send two."""
+        if self.is_open and self._socket.is_open:
+            first, second = self._addressed(first), self._addressed(second)
+            self._socket.channel.write_both(first, second, now)
 
     def say(self, payload: bytes, now: float) -> None:
         """Send one of the messages that only these clients know."""
@@ -94,6 +93,12 @@ class AddressChannel:
             self._socket.channel.write(OutgoingFrame(self._prefix + payload), now)
 
     def _addressed(self, frame: OutgoingFrame) -> OutgoingFrame:
+        payload = frame.payload
+        kind = payload[0]
+        if kind == MessageType.SYNC and payload[1] == SyncType.STEP1:
+            self._statuses.say(payload)
+        elif kind == MessageType.AUTH:
+            frame = OutgoingFrame(hocuspocus.translated(payload))
         if self._is_shared:
             return frame.under(self._prefix)
         return OutgoingFrame(self._prefix + frame.payload)

@@ -83,8 +83,9 @@ class CollabSocket:
 
     # What arrives
 
-    def on_frame(self, frame: bytes) -> None:
+    def on_frame(self, frame: bytes, *, more: bool = False) -> None:
         """A binary message."""
+        del more  # what follows may be for another document
         if not self._is_open:
             return
         try:

@@ -57,7 +57,7 @@ class Seat:
         """When the member's token ends, by the host's clock."""
         return math.inf if self._member is None else self._host.expires_at(self._member)
 
-    def on_frame(self, frame: bytes) -> None:
+    def on_frame(self, frame: bytes, *, more: bool = False) -> None:
         """A binary message (FRM-5)."""
         member = self._member
         if member is None:
@@ -66,7 +66,7 @@ class Seat:
             reason = f"a frame of {len(frame)} bytes; {self._max_frame_bytes} are allowed"
             self._host.expel(member, CloseCode.TOO_BIG, reason)
         else:
-            self._host.receive(member, frame)
+            self._host.receive(member, frame, more=more)
 
     def on_text(self) -> None:
         """A text message (FRM-5)."""

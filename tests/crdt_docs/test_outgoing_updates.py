@@ -13,6 +13,7 @@ from crdt_docs.member import Member
 from crdt_docs.outgoing_updates import MERGED_AT_ONCE, OutgoingUpdates
 from crdt_docs.pacing import Pacing
 from crdt_docs.state_vector import walk_state_vector
+from tests.helpers.paced import paced
 
 CROWD = 20
 
@@ -38,7 +39,7 @@ def put_in(outgoing: OutgoingUpdates, updates: list[bytes], author: Member | Non
 
 
 def test_rom_7_a_crowd_is_sent_one_frame_an_interval() -> None:
-    outgoing, ada = OutgoingUpdates(Pacing(update_interval=0.01, update_budget=1)), member(1)
+    outgoing, ada = OutgoingUpdates(paced(update_interval=0.01)), member(1)
     first, *rest = edits(4)
     put_in(outgoing, [first], ada)
     assert outgoing.flush(1.0, CROWD, (), {}) is not None
@@ -70,7 +71,7 @@ def test_only_a_sole_author_is_spared_its_own() -> None:
 
 
 def test_too_many_do_not_wait_for_their_interval() -> None:
-    outgoing, (update,) = OutgoingUpdates(Pacing(update_interval=60.0, update_budget=1)), edits(1)
+    outgoing, (update,) = OutgoingUpdates(paced(update_interval=60.0)), edits(1)
     put_in(outgoing, [update], None)
     assert outgoing.flush(1.0, CROWD, (), {}) is not None
     put_in(outgoing, [update] * (MERGED_AT_ONCE - 1), None)

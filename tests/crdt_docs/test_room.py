@@ -15,11 +15,11 @@ from crdt_docs.answers import ANSWERED_AT_ONCE
 from crdt_docs.document import DocumentBroken, NoFence, StoredState
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
-from crdt_docs.pacing import Pacing
 from crdt_docs.room import Room
 from crdt_docs.room_limits import RoomLimits
 from crdt_docs.state_vector import walk_state_vector
 from tests.helpers import raw_updates as raw
+from tests.helpers.paced import paced
 from tests.helpers.people import Gathering, Person
 
 
@@ -581,7 +581,7 @@ class TestPacing:
 
     def test_a_large_room_sends_one_merged_update_an_interval(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people, pacing=Pacing(update_interval=0.0079, update_budget=1))
+        room = Gathering(*people, pacing=paced(update_interval=0.0079))
         room.turn(after=1)
         sent = []
         for number in range(10):
@@ -599,7 +599,7 @@ class TestPacing:
 
     def test_presence_of_many_is_one_message_an_interval_and_the_latest_wins(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people, pacing=Pacing(presence_interval=0.033))
+        room = Gathering(*people, pacing=paced(presence_interval=0.033))
         room.turn(after=1)
         frames = 0
         for number in range(33):
@@ -612,7 +612,7 @@ class TestPacing:
 
     def test_presence_goes_with_edits_and_then_not_by_itself(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        pacing = Pacing(update_interval=0.0079, update_budget=1, presence_interval=0.033)
+        pacing = paced(update_interval=0.0079, presence_interval=0.033)
         room = Gathering(*people, pacing=pacing)
         room.turn(after=1)
         sent = []
@@ -626,17 +626,6 @@ class TestPacing:
         turn = room.turn(after=0.0001)
         assert turn.broadcasts == []
         assert turn.wake_at == pytest.approx(room.now - 0.0001 + 0.033)
-
-    def test_very_large_rooms_keep_to_the_presence_budget(self) -> None:
-        pacing = Pacing()
-        assert pacing.between_presence(500) == pytest.approx(500 / 6000)
-        assert pacing.between_presence(100) == pytest.approx(1 / 30)
-        assert pacing.between_updates(8) == pacing.between_presence(8) == 0
-
-    def test_edits_wait_the_less_the_smaller_a_room_is(self) -> None:
-        pacing = Pacing()
-        assert pacing.between_updates(50) == pytest.approx(0.004)
-        assert pacing.between_updates(100) == pacing.between_updates(1000) == 0.008
 
 
 class TestBehind:
@@ -676,7 +665,7 @@ class TestBehind:
 
     def test_updates_waiting_for_their_interval_are_not_missed(self) -> None:
         people = [Person(number) for number in range(1, 12)]
-        room = Gathering(*people, pacing=Pacing(update_budget=1))
+        room = Gathering(*people, pacing=paced())
         room.turn(after=1)
         ada, ben = people[:2]
         ada.set("a", 1)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from crdt_docs.errors import Malformed
 from crdt_docs.varint import (
     MAX_SAFE_INTEGER,
+    SMALL,
+    _small,
     read_var_bytes,
     read_var_uint,
     var_bytes,
@@ -54,6 +56,15 @@ def test_bytes_and_strings_carry_their_length(data: bytes, text: str) -> None:
     read, position = read_var_bytes(encoded, position)
     assert read.decode() == text
     assert position == len(encoded)
+
+
+def test_client_ids_are_not_kept() -> None:
+    """A server would have those of everybody who was ever there."""
+    var_uint(SMALL - 1)
+    kept = _small.cache_info().currsize
+    for client_id in range(SMALL, SMALL + 50):
+        var_uint(client_id)
+    assert 0 < _small.cache_info().currsize == kept
 
 
 def test_a_length_beyond_the_end_is_malformed() -> None:

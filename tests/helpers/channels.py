@@ -20,6 +20,10 @@ class RecordingChannel:
         self.sent.append(frame.payload)
         self.last_sent = now
 
+    def write_both(self, first: OutgoingFrame, second: OutgoingFrame, now: float) -> None:
+        self.write(first, now)
+        self.write(second, now)
+
     def close(self, code: int, reason: str) -> None:
         self.closed = self.closed or (code, reason)
 

@@ -239,7 +239,7 @@ async def test_other_implementations_meet(clients: NodeClients, session: LiveSes
 
 
 async def test_a_room_of_twelve_converges(clients: NodeClients, session: LiveSession) -> None:
-    """Above eight members broadcasts are paced and merged; nobody may notice."""
+    """Above eight members broadcasts may be paced and merged; nobody may notice."""
     people = [await clients.join(f"p{number}", session.invite()) for number in range(12)]
     await asyncio.gather(
         *(

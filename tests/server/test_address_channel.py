@@ -42,6 +42,15 @@ def test_hoc_2_what_is_written_stands_behind_the_address() -> None:
     assert fixture.channel.last_sent == fixture.raw.last_sent == 2.0
 
 
+def test_hoc_2_two_at_once_stand_behind_the_address_each() -> None:
+    fixture = Fixture()
+    fixture.channel.write_both(OutgoingFrame(UPDATE), OutgoingFrame(messages.KEEPALIVE), 1.0)
+    assert fixture.raw.sent == [AT + UPDATE, AT + messages.KEEPALIVE]
+    fixture.channel.shut()
+    fixture.channel.write_both(OutgoingFrame(UPDATE), OutgoingFrame(UPDATE), 1.0)
+    assert len(fixture.raw.sent) == 2
+
+
 def test_hoc_8_a_denial_is_translated() -> None:
     fixture = Fixture()
     fixture.channel.write(OutgoingFrame(messages.denied("no")), 1.0)

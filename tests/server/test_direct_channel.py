@@ -29,6 +29,7 @@ class FakeTransport:
 
     def __init__(self) -> None:
         self.written = b""
+        self.writes = 0
         self.is_read = True
         self.closed = False
         self.aborted = False
@@ -37,6 +38,7 @@ class FakeTransport:
 
     def write(self, data: bytes) -> None:
         self._check()
+        self.writes += 1
         self.written += data
 
     def _check(self) -> None:
@@ -75,13 +77,15 @@ class Witness:
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
+        self.more: list[bool] = []
         self.texts = 0
         self.writable = 0
         self.lost = 0
         self.on_each: Callable[[], object] = lambda: None
 
-    def on_frame(self, frame: bytes) -> None:
+    def on_frame(self, frame: bytes, *, more: bool = False) -> None:
         self.frames.append(frame)
+        self.more.append(more)
         self.on_each()
 
     def on_text(self) -> None:
@@ -188,6 +192,14 @@ async def test_frames_arrive_whole_however_they_are_cut(step: int) -> None:
     assert line.witness.frames == payloads
 
 
+async def test_it_is_told_whether_more_was_read_with_a_message() -> None:
+    line = await Line().ready()
+    line.feed(masked(b"edit") + masked(b"cursor"))
+    line.feed(masked(b"edit"))
+    line.feed(masked(b"edit") + masked(b"cursor")[:-1])
+    assert line.witness.more == [True, False, False, True]
+
+
 async def test_fragments_control_frames_and_text_go_the_general_way() -> None:
     line = await Line().ready()
     line.feed(
@@ -282,6 +294,17 @@ async def test_writing_to_a_connection_that_is_gone_is_nothing() -> None:
     assert line.protocol.is_closing
 
 
+async def test_two_frames_are_one_write() -> None:
+    line = await Line().ready()
+    edit, cursor, other = (OutgoingFrame(payload) for payload in (b"edit", b"cursor", b"other"))
+    before = line.transport.writes
+    line.protocol.write_both(edit, cursor, 2.0)
+    line.protocol.write_both(edit, other, 3.0)
+    assert line.transport.writes == before + 2
+    assert line.transport.take() == b"\x82\x04edit\x82\x06cursor\x82\x04edit\x82\x05other"
+    assert line.protocol.last_sent == 3.0
+
+
 async def test_frames_are_written_as_they_are() -> None:
     line = await Line().ready()
     for size in (3, 126, 70_000):
@@ -335,6 +358,20 @@ async def test_loss_is_told_once() -> None:
     assert line.witness.lost == 1
     line.protocol.resume_writing()
     assert line.witness.writable == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", masked(b"part")[:4], masked(b"", Opcode.CLOSE)],
+    ids=["nothing", "a part", "goodbye"],
+)
+async def test_what_is_lost_is_no_garbage_in_a_circle(said: bytes) -> None:
+    line = await Line().ready()
+    line.feed(said)
+    kept = weakref.ref(line.protocol.conn)
+    line.protocol.connection_lost(None)
+    del line.protocol.conn
+    assert kept() is None
 
 
 async def test_a_half_open_connection_is_cut() -> None:

@@ -14,6 +14,8 @@ from crdt_docs.messages import KEEPALIVE, CloseCode
 from crdt_docs.room_limits import RoomLimits
 from server.leases import Lease
 from server.room_host import HostSettings
+from server.turn_timer import QUIET_SECONDS
+from tests.helpers.paced import paced
 from tests.server.rooms import NAME, House, Person, viewer
 
 
@@ -194,8 +196,24 @@ async def test_refusals_and_closes_are_counted() -> None:
         house.seats.clear()
 
 
-async def test_a_paced_room_wakes_by_itself() -> None:
+async def test_rom_7_an_edit_and_a_cursor_that_were_read_together_are_passed_on_together() -> None:
     async with House() as house:
+        ada, ben = Person(1), Person(2)
+        seat, _ = await house.sit(ada), await house.sit(ben)
+        await house.settle()
+        await asyncio.sleep(2 * QUIET_SECONDS)
+        host, sent = house.host(), house.seats[1].channel.sent
+        before = len(sent)
+        host.receive(seat.member, ada.set("a", 1), more=True)
+        assert len(sent) == before, "not yet: more is coming"
+        host.receive(seat.member, ada.presence({"x": 1}))
+        await asyncio.sleep(0)
+        kinds = [frame[0] for frame in sent[before:]]
+        assert kinds == [messages.MessageType.SYNC, messages.MessageType.AWARENESS]
+
+
+async def test_a_paced_room_wakes_by_itself() -> None:
+    async with House(pacing=paced(update_interval=0.1)) as house:
         people = [Person(number) for number in range(1, 12)]
         for person in people:
             await house.sit(person)
@@ -204,8 +222,11 @@ async def test_a_paced_room_wakes_by_itself() -> None:
         for number in range(5):
             people[0].set("a", number)
             house.seats[0].pump()
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.05)
+            house.host().run_turn()  # nothing but its own waking tells the others of the last ones
+        sent = house.seats[5].channel.sent
+        before = len(sent)
+        await asyncio.sleep(0.2)
+        assert len(sent) == before + 1
         await house.settle()
         assert people[5].json() == {"a": 4}
 

@@ -19,6 +19,7 @@ class Socket:
     def __init__(self, takes: int) -> None:
         self.last_sent = 0.0
         self.frames: list[OutgoingFrame] = []
+        self.writes = 0
         self._takes = takes
 
     @property
@@ -26,8 +27,13 @@ class Socket:
         return len(self.frames) >= self._takes
 
     def write(self, frame: OutgoingFrame, now: float) -> None:
+        self.writes += 1
         self.frames.append(frame)
         self.last_sent = now
+
+    def write_both(self, first: OutgoingFrame, second: OutgoingFrame, now: float) -> None:
+        self.write(first, now)
+        self.frames.append(second)
 
     def close(self, code: int, reason: str) -> None:
         raise AssertionError("lines close nothing")
@@ -58,6 +64,31 @@ class Party:
 
 def edit(but: Member | None = None) -> Broadcast:
     return Broadcast(b"an edit", but, is_update=True)
+
+
+def cursor(but: Member | None = None) -> Broadcast:
+    return Broadcast(b"a cursor", but, is_update=False)
+
+
+def test_what_a_turn_has_for_somebody_is_one_write() -> None:
+    party = Party()
+    (ada, first), (ben, second), (newcomer, third), (_, fourth) = (party.add() for _ in range(4))
+    newcomer.is_synced = False
+    party.lines.broadcast([edit(ada), cursor(ben)], 1.0)
+    sent = [[frame.payload for frame in each.frames] for each in (first, second, third, fourth)]
+    assert sent == [[b"a cursor"], [b"an edit"], [b"a cursor"], [b"an edit", b"a cursor"]]
+    assert [each.writes for each in (first, second, third, fourth)] == [1, 1, 1, 1]
+    party.lines.broadcast([edit(ada), cursor(ada)], 1.0)
+    assert first.writes == 1
+
+
+def test_rom_8_who_takes_no_more_after_a_turn_is_told_of() -> None:
+    party = Party()
+    slow, socket = party.add(takes=2)
+    for _ in range(3):
+        party.lines.broadcast([edit(), cursor()], 7.0)
+    assert len(socket.frames) == 2
+    assert party.behind == [slow]
 
 
 def test_all_are_written_the_same_frame_but_its_author() -> None:

@@ -36,6 +36,14 @@ async def test_a_quiet_room_has_its_turn_at_once(turns: Turns) -> None:
     assert turns.count == 2
 
 
+async def test_what_more_follows_at_once_is_waited_for(turns: Turns) -> None:
+    turns.timer.ask_for(turns.now, more=True)
+    assert turns.timer.is_scheduled
+    assert turns.count == 0
+    await asyncio.sleep(0)
+    assert turns.count == 1
+
+
 async def test_a_busy_room_has_its_turn_when_all_that_has_arrived_was_read(turns: Turns) -> None:
     turns.timer.ask_for(turns.now)
     turns.timer.ask_for(turns.now)

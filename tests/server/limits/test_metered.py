@@ -27,8 +27,8 @@ class Listener:
         passage = self.users.enter(UUID(int=1), is_service=False)
         self.metered = Metered(self, passage, let_go=lambda *why: self.heard.append(why))
 
-    def on_frame(self, frame: bytes) -> None:
-        self.heard.append(frame)
+    def on_frame(self, frame: bytes, *, more: bool = False) -> None:
+        self.heard.append((frame, "and more") if more else frame)
 
     def on_text(self) -> None:
         self.heard.append("text")
@@ -44,10 +44,11 @@ def test_what_may_come_is_passed_on() -> None:
     """LIM-2"""
     listener = Listener()
     listener.metered.on_frame(UPDATE)
+    listener.metered.on_frame(UPDATE, more=True)
     listener.metered.on_text()
     listener.metered.on_writable()
     listener.metered.on_lost()
-    assert listener.heard == [UPDATE, "text", "writable", "lost"]
+    assert listener.heard == [UPDATE, (UPDATE, "and more"), "text", "writable", "lost"]
 
 
 def test_who_sends_too_much_is_let_go_once() -> None:
