@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed
 from crdt_docs.room_limits import RoomLimits
 from crdt_docs.update_guard import GuardLimits
+from persistence.inspection_ports import Inspection
 from persistence.journal import WriteBehindJournal
 from server.audit import AuditWriter
 from server.authentication import Authenticator
@@ -57,7 +59,6 @@ from server.origins import OriginCheck, Origins
 from server.pages import page_routes
 from server.permission_watch import PermissionWatch
 from server.personal_data import PersonalData
-from server.rebuilding import rebuild
 from server.renewals import Renewals
 from server.rest.boundary import outside
 from server.rest.routes import rest_routes
@@ -189,7 +190,7 @@ async def _build(
         snapshot_every_bytes=settings.snapshot_every_bytes,
         fence=fence,
         archive=stores.archive,
-        repair=partial(rebuild, stores.inspection) if stores.inspection else None,
+        repair=partial(_rebuild, stores.inspection) if stores.inspection else None,
         rules=StoredRules(stores.sessions, stores.xr.rooms, stores.objects),
         witness=witnesses,
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
@@ -271,6 +272,18 @@ async def _build(
     app.state.directory = directory
     app.state.audit = audit
     app.state.ready_lines = await _demo(stores, live, settings) if settings.dev else []
+
+
+async def _rebuild(inspection: Inspection, document: DocumentName) -> object:
+    """Make the rows of a document anew. What does that is seldom needed, and loaded only then."""
+    rebuilding = await asyncio.to_thread(_rebuilding)
+    return await rebuilding.rebuild(inspection, document)
+
+
+def _rebuilding() -> ModuleType:
+    from server import rebuilding  # noqa: PLC0415 - see `_rebuild`
+
+    return rebuilding
 
 
 def _emptying(stores: Stores, live: LiveRooms, stack: AsyncExitStack) -> Emptying:
@@ -398,8 +411,10 @@ def _pacing(settings: Settings) -> Pacing:
         threshold=settings.pacing_threshold,
         update_interval=settings.update_interval,
         update_budget=settings.update_budget,
+        updates_at_once=settings.updates_at_once,
         presence_interval=settings.presence_interval,
         presence_budget=settings.presence_budget,
+        presence_at_once=settings.presence_at_once,
     )
 
 

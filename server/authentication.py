@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
@@ -211,7 +212,14 @@ class Authenticator:
         self._seen[key] = (now, claims)
         if len(self._seen) > SIGNATURES_KEPT:
             del self._seen[next(iter(self._seen))]
+        self._forget_before(now - SIGNATURE_GOOD_FOR)
         return claims
+
+    def _forget_before(self, moment: datetime) -> None:
+        """Those that are checked again anyway, of which the oldest come first."""
+        seen = self._seen
+        for key in list(takewhile(lambda key: seen[key][0] < moment, seen)):
+            del seen[key]
 
     async def _verify(self, token: str) -> dict[str, Any]:
         """The payload of a token whose signature and audience are right."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ from crdt_docs.projection import (
     ObjectState,
     is_projected_id,
 )
-from crdt_docs.svg.page import rendering
 from persistence.object_ports import ObjectReader, ObjectRow
 from persistence.object_rows import stated
 from server.breath import Breath
@@ -109,8 +109,16 @@ async def past_board(values: Mapping[str, Mapping[str, Any]]) -> Board:
     return board
 
 
+def _rendering() -> Callable[..., Generator[None, None, str]]:
+    """What draws, loaded by whoever exports a drawing first: most servers never do."""
+    from crdt_docs.svg.page import rendering  # noqa: PLC0415 - see above
+
+    return rendering
+
+
 async def drawn(board: Board, title: str) -> str:
     """A board as SVG (SVG)."""
+    rendering = await asyncio.to_thread(_rendering)
     steps = rendering(
         {key: ObjectState(**found.state) for key, found in board.objects.items()},
         {key: AnnotationState(**found.state) for key, found in board.annotations.items()},

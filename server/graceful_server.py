@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.config import STARTUP_FAILURE
+from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import Server
 
 from server.counters import Counters
 from server.http_protocol import GuardedHttpProtocol
@@ -69,14 +69,14 @@ def uvicorn_config(
     app: ASGIApp,
     ws: type[asyncio.Protocol] | str,
     certificate: Certificate | None = None,
-) -> uvicorn.Config:
+) -> Config:
     """How uvicorn serves `app`.
 
     Args:
         ws: the WebSocket protocol class, or uvicorn's name of one.
         certificate: None serves without TLS.
     """
-    return uvicorn.Config(
+    return Config(
         app,
         interface="asgi3",
         lifespan="on",
@@ -101,12 +101,12 @@ def uvicorn_config(
     )
 
 
-class GracefulServer(uvicorn.Server):
+class GracefulServer(Server):
     """Serves until `stop`, or a signal, and ends within `stop_seconds`."""
 
     def __init__(
         self,
-        config: uvicorn.Config,
+        config: Config,
         *,
         stop_seconds: float,
         on_ready: Callable[[], None],

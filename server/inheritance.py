@@ -46,7 +46,7 @@ class Inheritance:
         `-P`: a directory called `server` where somebody happens to start this one must not
         replace ours.
         """
-        return [sys.executable, "-P", "-m", "server.worker", json.dumps(asdict(self))]
+        return [sys.executable, "-P", "-m", "server.worker_entry", json.dumps(asdict(self))]
 
     @classmethod
     def from_argument(cls, argument: str) -> Inheritance:

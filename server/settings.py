@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,9 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ByteSize,
+    ConfigDict,
     Field,
     PlainSerializer,
     SecretStr,
@@ -24,7 +27,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_PREFIX = "COLLAB_"
 MINIMUM_SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash
@@ -117,16 +119,18 @@ Count = Annotated[int, Field(gt=0)]
 Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """How this server runs. Sizes take a plain number of bytes or a unit, as in `4MiB`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
+    model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        env_ignore_empty=True,  # compose files pass on variables that nobody set as empty ones
         hide_input_in_errors=True,  # an input may be a secret, and errors are printed
     )
+
+    def __init__(self, **given: Any) -> None:
+        """What is given, then what the environment says."""
+        super().__init__(**(_given_by(os.environ) | given))
 
     # Where it listens and what it keeps.
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
@@ -318,12 +322,22 @@ class Settings(BaseSettings):
         description="Document frames a second one room may send, over all its members, before "
         "it waits as long as that.",
     )
+    updates_at_once: Count = Field(
+        default=50_000,
+        description="Document frames a second, of all rooms of a worker, up to which no edit "
+        "waits; from half as many more on, edits wait as said above.",
+    )
     presence_interval: Seconds = Field(
         default=1 / 30, description="Seconds between presence broadcasts of a paced room."
     )
     presence_budget: Count = Field(
         default=6_000,
         description="Presence frames a second one room may send, over all its members.",
+    )
+    presence_at_once: Count = Field(
+        default=60_000,
+        description="Frames of either kind a second, of all rooms of a worker, up to which no "
+        "presence waits; from half as many more on, it waits as said above.",
     )
     pacing_threshold: Count = Field(
         default=8, description="Members from which a room's broadcasts are paced."
@@ -466,6 +480,21 @@ class Settings(BaseSettings):
         """
         values = self.model_dump(mode="python", exclude_none=True)
         return {variable(name): _as_text(value) for name, value in values.items()}
+
+
+def _given_by(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings of an environment, by their names; variables may be written in small letters.
+
+    An empty one counts as none: compose files pass on variables that nobody set as such.
+    """
+    given = {name.upper(): value for name, value in environ.items() if value}
+    names = [name for name in Settings.model_fields if variable(name) in given]
+    return {name: given[variable(name)] for name in names}
+
+
+def names_key_set() -> bool:
+    """Whether the environment names a key set: then public keys check tokens, and no secret."""
+    return not {"jwt_jwks", "jwt_jwks_url"}.isdisjoint(_given_by(os.environ))
 
 
 def _as_text(value: object) -> str:

@@ -12,6 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -35,6 +36,10 @@ machine that is only busy."""
 
 REMEMBERED = 4_096
 """Standings kept for the time when the database is away: those who were in may come back."""
+
+REMEMBERED_SECONDS = 600.0
+"""And those who were in lately: of who is there the standing is read again and again. It is looked
+at when the next one is read, so nobody is forgotten while the database is away."""
 
 
 class Stands(Protocol[StandingT_co]):
@@ -67,7 +72,7 @@ class StandingReader(Generic[StandingT]):
         self._asked_at = -math.inf
         self._waiting: list[tuple[tuple[UUID, UUID], asyncio.Future[StandingT]]] = []
         self._asker: asyncio.Task[None] | None = None
-        self._last: dict[tuple[UUID, UUID], StandingT] = {}
+        self._last: dict[tuple[UUID, UUID], tuple[float, StandingT]] = {}
         self._changes = 0
 
     async def read(self, place_id: UUID, user_id: UUID) -> StandingT:
@@ -86,7 +91,7 @@ class StandingReader(Generic[StandingT]):
             known = self._last.get(pair)
             if known is None:
                 raise StorageUnavailable("it is not known who may come in") from None
-            return known
+            return known[1]
         self._remember({pair: standing}, changes)
         return standing
 
@@ -111,11 +116,19 @@ class StandingReader(Generic[StandingT]):
         """Keep the answers, unless something was changed after they were asked for."""
         if changes != self._changes:
             return
+        now = self._clock()
         for pair, standing in found.items():
             self._last.pop(pair, None)
-            self._last[pair] = standing
+            self._last[pair] = now, standing
         while len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
+        self._forget_before(now - REMEMBERED_SECONDS)
+
+    def _forget_before(self, moment: float) -> None:
+        """Those of before, of which the oldest come first."""
+        last = self._last
+        for pair in list(takewhile(lambda pair: last[pair][0] < moment, last)):
+            del last[pair]
 
     def forget(self, place_id: UUID, user_id: UUID | None = None) -> None:
         """A session or room has changed, or one person's row in it: what was read before counts no

@@ -218,7 +218,3 @@ def main(arguments: Sequence[str]) -> int:
     configure_logging(settings)
     allow_many_files()
     return run(inheritance, settings)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

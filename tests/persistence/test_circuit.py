@@ -10,27 +10,24 @@ from persistence.circuit import Circuit
 from persistence.ports import StorageUnavailable
 
 
-class TwoClocks:
-    """The wall clock that purgatory reads, and the monotonic one that we do."""
+class HandClock:
+    """Seconds that pass when it is turned."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.wall = 1_000_000.0
-        self.steady = 0.0
-        monkeypatch.setattr("purgatory.domain.model.time.time", lambda: self.wall)
+    def __init__(self) -> None:
+        self.now = 0.0
 
-    def turn(self, seconds: float) -> None:
-        self.wall += seconds
-        self.steady += seconds
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
-def clocks(monkeypatch: pytest.MonkeyPatch) -> TwoClocks:
-    return TwoClocks(monkeypatch)
+def clock() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
-def circuit(clocks: TwoClocks) -> Circuit:
-    return Circuit(threshold=3, retry_after=1.0, clock=lambda: clocks.steady)
+def circuit(clock: HandClock) -> Circuit:
+    return Circuit(threshold=3, retry_after=1.0, clock=clock)
 
 
 async def fail(circuit: Circuit, error: BaseException, times: int = 1) -> None:
@@ -68,32 +65,44 @@ async def test_other_errors_are_answers(circuit: Circuit, error: BaseException) 
     assert not circuit.is_open
 
 
-async def test_it_is_tried_again_after_a_while(circuit: Circuit, clocks: TwoClocks) -> None:
+async def test_it_is_tried_again_after_a_while(circuit: Circuit, clock: HandClock) -> None:
     await fail(circuit, StorageUnavailable("gone"), 3)
-    clocks.turn(1.1)
+    clock.now += 1.1
     await succeed(circuit)
     assert not circuit.is_open
     await fail(circuit, StorageUnavailable("gone"), 2)
     assert not circuit.is_open
 
 
-async def test_one_more_failure_opens_it_again(circuit: Circuit, clocks: TwoClocks) -> None:
+async def test_one_more_failure_opens_it_again(circuit: Circuit, clock: HandClock) -> None:
     await fail(circuit, StorageUnavailable("gone"), 3)
-    clocks.turn(1.1)
+    clock.now += 1.1
     await fail(circuit, StorageUnavailable("still gone"))
     assert circuit.is_open
     with pytest.raises(StorageUnavailable, match="not tried"):
         await succeed(circuit)
 
 
-async def test_a_wall_clock_set_back_does_not_keep_it_open(
-    circuit: Circuit, clocks: TwoClocks
-) -> None:
+async def test_before_that_nobody_tries(circuit: Circuit, clock: HandClock) -> None:
     await fail(circuit, StorageUnavailable("gone"), 3)
-    clocks.wall -= 3600
-    clocks.turn(1.5)
-    with pytest.raises(StorageUnavailable, match="not tried"):
-        await succeed(circuit)
-    clocks.turn(1.0)
+    clock.now += 0.9
+    for _ in range(5):  # and whoever is told so does not make it longer
+        with pytest.raises(StorageUnavailable, match="not tried again yet: gone"):
+            await succeed(circuit)
+    clock.now += 0.2
     await succeed(circuit)
+
+
+async def test_all_who_were_talking_when_it_opened_may_end(circuit: Circuit) -> None:
+    async with circuit.guard():
+        await fail(circuit, StorageUnavailable("gone"), 3)
+        assert circuit.is_open
     assert not circuit.is_open
+
+
+async def test_failures_at_the_same_time_all_count(circuit: Circuit) -> None:
+    gone = StorageUnavailable("gone")
+    with pytest.raises(StorageUnavailable):
+        async with circuit.guard(), circuit.guard(), circuit.guard():
+            raise gone
+    assert circuit.is_open

@@ -207,7 +207,7 @@ class Api:
         self.settings = Settings(
             data_dir=self.data_dir,
             jwt_secret=SecretStr(SECRET.decode()),
-            max_body_bytes=100_000,  # type: ignore[arg-type]  # pydantic makes a size of it
+            max_body_bytes=100_000,
             max_participants=50,
         )
         authenticator = self.authenticator or self.forge.authenticator()

@@ -6,14 +6,17 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import httpx
 import pytest
 import uvicorn
 
-from crdt_docs.identifiers import DocumentKind
+from crdt_docs.identifiers import DocumentKind, DocumentName
 from persistence.errors import DatabaseInUse
+from persistence.inspection_ports import Inspection
+from server import app
 from server.app import create_app
 from server.authentication import mint
 from server.direct_channel import DirectProtocol
@@ -25,10 +28,10 @@ from tests.server.served import SECRET
 
 def settings(tmp_path: Path, **given: object) -> Settings:
     return Settings(
-        jwt_secret=SECRET,  # type: ignore[arg-type]  # pydantic takes a str
+        jwt_secret=SECRET,
         data_dir=tmp_path,
         room_idle_seconds=0.2,
-        **given,  # type: ignore[arg-type]
+        **given,
     )
 
 
@@ -164,3 +167,18 @@ async def test_without_a_database_it_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no database"):
         async with app.router.lifespan_context(app):
             pass
+
+
+async def test_rows_that_are_not_what_the_log_says_are_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[object] = []
+
+    async def rebuild(*given: object) -> None:
+        made.append(given)
+
+    monkeypatch.setattr("server.rebuilding.rebuild", rebuild)
+    inspection = cast(Inspection, object())
+    document = DocumentName("ocw/11111111-1111-4111-8111-111111111111")
+    await app._rebuild(inspection, document)
+    assert made == [(inspection, document)]

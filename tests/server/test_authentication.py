@@ -461,3 +461,6 @@ async def test_a_signature_is_checked_once_a_minute_and_the_times_always() -> No
         other = mint(secret, uuid4(), lifetime=timedelta(seconds=90), now=now[0])
         await authenticator.authenticate(other)
     assert len(authenticator._seen) == SIGNATURES_KEPT
+    now[0] += timedelta(seconds=61)
+    await authenticator.authenticate(mint(secret, uuid4(), lifetime=timedelta(1), now=now[0]))
+    assert len(authenticator._seen) == 1

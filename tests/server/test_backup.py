@@ -136,7 +136,7 @@ def test_the_page_names_every_kind_of_record() -> None:
 
 
 def test_commands_of_the_page_are_commands() -> None:
-    from server.__main__ import cli
+    from server.command_line import cli
 
     named = set(re.findall(r"collab (export|import|serve|verify|rebuild)\b", PAGE))
     assert named == {"export", "import", "serve", "verify", "rebuild"}

@@ -9,13 +9,14 @@ import sys
 
 import pytest
 
-SUPERVISOR = ("server.__main__", "server.supervisor")
+SUPERVISOR = ("server.command_line", "server.supervisor")
 WORKER = ("server.worker", "server.app", "server.direct_channel")
 
 NOT_OF_A_SUPERVISOR = (
     "crdt_docs.document",
     "fastapi",
     "pycrdt",
+    "pydantic_settings",
     "server.app",
     "server.authentication",
     "server.graceful_server",
@@ -26,14 +27,19 @@ NOT_OF_A_SUPERVISOR = (
     "websockets",
 )
 NOT_OF_A_WORKER = (
+    "crdt_docs.svg",
     "hypothesis",
+    "limits",
     "persistence.embedded_postgres",
     "persistence.memory_store",
     "persistence.memory_xr_tables",
     "persistence.migrations",
     "psutil",
-    "server.__main__",
+    "purgatory",
+    "pydantic_settings",
+    "server.command_line",
     "server.memory_stores",
+    "server.rebuilding",
     "server.supervisor",
     "server.transfer",
     "server.upkeep",

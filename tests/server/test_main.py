@@ -22,9 +22,9 @@ from persistence import embedded_postgres, migrations
 from persistence.errors import DatabaseInUse, DatabaseTooNew, EmbeddedPostgresError
 from persistence.ports import StorageUnavailable
 from server import supervisor
-from server.__main__ import main
 from server.authentication import Authenticator, Credentials
 from server.clock import utc_now
+from server.command_line import main
 from server.settings import Settings
 from server.signing_keys import SECRET_FILE
 from tests.server.logging_state import logging_put_back

@@ -99,6 +99,17 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.jwt_secret.get_secret_value() == SECRET
 
 
+def test_a_variable_may_be_written_in_small_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("collab_port", "9000")
+    assert Settings().port == 9000
+
+
+def test_a_wrong_variable_is_refused_as_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLAB_PORT", "http")
+    monkeypatch.setenv("COLLAB_PROT", "1")
+    assert complaint().startswith("COLLAB_PORT: ")
+
+
 def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLAB_PORT", "9000")
     assert Settings(port=9001).port == 9001

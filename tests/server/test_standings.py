@@ -137,6 +137,24 @@ async def test_those_who_were_in_may_come_back_while_the_database_is_away(
     store.resume()
 
 
+async def test_who_was_in_long_ago_is_forgotten_and_nobody_while_the_database_is_away() -> None:
+    crowd = Crowd()
+    crowd.go_on.set()
+    first, second, third = ((uuid4(), uuid4()) for _ in range(3))
+    for pair in (first, second):
+        await crowd.reader.read(*pair)
+    crowd.now += standings.REMEMBERED_SECONDS
+    await crowd.reader.read_all([second])  # who is still there
+    crowd.now += 1.0
+    await crowd.reader.read(*third)
+    crowd.now += standings.REMEMBERED_SECONDS
+    crowd.store.fail_with = StorageUnavailable("gone")
+    for pair in (second, third):
+        assert await crowd.reader.read(*pair) == Standing(None, None)
+    with pytest.raises(StorageUnavailable):
+        await crowd.reader.read(*first)
+
+
 async def test_who_is_not_known_waits_longer_than_who_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pycrdt import Map
 
 from persistence.embedded_postgres import EmbeddedPostgres
-from server.__main__ import main
+from server.command_line import main
 from tests.helpers.database import run_once
 from tests.helpers.server_process import LiveSession, ServerProcess
 from tests.helpers.yjs_peer import YjsPeer

@@ -263,7 +263,7 @@ def test_a_process_that_is_told_to_stop_ends_well(
 def test_what_is_inherited_survives_the_command_line() -> None:
     inheritance = Inheritance(5, 6, 7, 4000, "some.module:app", "wsproto")
     command = inheritance.command()
-    assert command[:4] == [sys.executable, "-P", "-m", "server.worker"]
+    assert command[:4] == [sys.executable, "-P", "-m", "server.worker_entry"]
     assert Inheritance.from_argument(command[4]) == inheritance
     assert inheritance.descriptors == (5, 6, 7)
 
