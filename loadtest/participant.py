@@ -165,6 +165,11 @@ class Participant:
 
     # Coming and going
 
+    @property
+    def is_settled(self) -> bool:
+        """It is there, and there is no later meeting for it to go to."""
+        return self.is_joined and not self._later
+
     async def join(self) -> None:
         """Come when it is due: returns with the document there.
 

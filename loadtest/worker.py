@@ -108,9 +108,9 @@ class Crew:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _is_drained(self, stories: list[asyncio.Task[None]]) -> bool:
-        """What people wrote who are there is stored; whoever is not there will not come back."""
+        """What people wrote who are there is stored, and nobody is on the way to somewhere."""
         return all(
-            not person.unanswered if person.is_joined else story.done()
+            (person.is_settled or story.done()) and not (person.is_joined and person.unanswered)
             for person, story in zip(self._people, stories, strict=True)
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic_ns
 
@@ -24,15 +25,27 @@ async def server() -> AsyncIterator[SmallServer]:
         yield running
 
 
-async def started(module: str, seats: list[Seat], plan: Plan = PLAN) -> Member:
-    """A process that has its job."""
-    member = await Member.start(module)
-    job = {"plan": plan.to_json(), "seats": [each.to_json() for each in seats]}
-    member.tell(job={**job, "acknowledges": True})
-    return member
+Starting = Callable[..., Awaitable[Member]]
 
 
-async def test_people_live_their_story_until_told_to_end_it(server: SmallServer) -> None:
+@pytest.fixture
+async def started(server: SmallServer) -> AsyncIterator[Starting]:
+    """Starts a process that has its job; it ends before the server does, also when a test fails."""
+    async with AsyncExitStack() as stack:
+
+        async def start(module: str, seats: list[Seat], plan: Plan = PLAN) -> Member:
+            member = await Member.start(module)
+            stack.push_async_callback(member.stop)
+            job = {"plan": plan.to_json(), "seats": [each.to_json() for each in seats]}
+            member.tell(job={**job, "acknowledges": True})
+            return member
+
+        yield start
+
+
+async def test_people_live_their_story_until_told_to_end_it(
+    server: SmallServer, started: Starting
+) -> None:
     joined = asyncio.Event()
     crew = await started("loadtest.worker", [server.seat(0), server.seat(1)])
     crew.on_tick(lambda _, tick: joined.set() if tick["connected"] == 2 else None)
@@ -51,7 +64,7 @@ async def test_people_live_their_story_until_told_to_end_it(server: SmallServer)
 
 @pytest.mark.parametrize("module", ["loadtest.worker", "loadtest.witnesses"])
 async def test_a_process_ends_when_nobody_is_there_to_tell_it_anything(
-    server: SmallServer, module: str
+    server: SmallServer, started: Starting, module: str
 ) -> None:
     member = await started(module, [server.seat(0), server.seat(1)])
     await member.said("ready", 30)
@@ -60,7 +73,9 @@ async def test_a_process_ends_when_nobody_is_there_to_tell_it_anything(
     assert member.status == 1
 
 
-async def test_of_meetings_that_are_over_all_is_told(server: SmallServer) -> None:
+async def test_of_meetings_that_are_over_all_is_told(
+    server: SmallServer, started: Starting
+) -> None:
     """People who leave one, and who looks after its room."""
     plan = replace(PLAN, scenario="soak", seconds=0.2, meetings=2)
     places = [replace(server.seat(number), room=room) for room in (0, 1) for number in range(4)]
@@ -80,7 +95,6 @@ async def test_of_meetings_that_are_over_all_is_told(server: SmallServer) -> Non
     wardens.tell(check=[])
     checks = (await wardens.said("checks", 30))["checks"]
     assert (checks["witnesses"], checks["converged"]) == (2, True)
-    await asyncio.gather(crew.stop(), wardens.stop())
 
 
 async def test_a_process_that_fails_says_why() -> None:
@@ -91,9 +105,10 @@ async def test_a_process_that_fails_says_why() -> None:
     await member.stop()
 
 
-async def test_a_room_that_cannot_be_prepared_is_no_run(server: SmallServer) -> None:
+async def test_a_room_that_cannot_be_prepared_is_no_run(
+    server: SmallServer, started: Starting
+) -> None:
     server.refusals = [4503]
     member = await started("loadtest.witnesses", [server.seat(0), server.seat(1)])
     with pytest.raises(CannotRun, match="4503"):
         await member.said("ready", 30)
-    await member.stop()

@@ -116,8 +116,10 @@ async def test_to_the_next_meeting_somebody_comes_as_a_page_that_is_opened(hall:
     client, board = person.client, person.board
     person.edit(board.sticky(1, 2)[1])
     person.timeline.waited()
+    assert not person.is_settled
 
     assert await person.move(0.0)
+    assert person.is_settled
     assert left == [(0, Written(client, board.clock, board.clock))]
     assert person.is_joined
     assert (person.seat.room, person.board.clock, person.written.sent) == (1, 0, 0)
