@@ -85,13 +85,13 @@ class Pacing:
         longest = min(self.update_interval, members / self.update_budget)
         return longest * _share(rate, self.updates_at_once)
 
-    def after_presence(self, members: int, states: int, now: float, *, echoing: int = 0) -> float:
-        """Seconds to wait after the states of so many have been broadcast to so many members.
+    def after_presence(self, members: int, said: int, now: float, *, echoing: int = 0) -> float:
+        """Seconds to wait after what so many messages said has been broadcast to so many members.
 
         Args:
             echoing: members among them who send back what they are told.
         """
-        rate = self.presence.ask(states * (members + ECHO_FRAMES * echoing), now)
+        rate = self.presence.ask(said * (members + ECHO_FRAMES * echoing), now)
         rate += self.updates.ask(0, now)
         if members <= self.threshold:
             return 0.0

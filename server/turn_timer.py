@@ -60,13 +60,17 @@ class TurnTimer:
         self._run_at(due, since=math.inf)
 
     def _run_at(self, due: float, *, since: float) -> None:
-        """Run a turn at a time; if that has come, soon, and now if it is a while `since` then."""
+        """Run a turn at a time; if that has come, soon, and now if it is a while `since` then.
+
+        uvloop's timers go by whole milliseconds, the nearest ones: of a shorter wait nothing would
+        be left, and a turn be run again and again until it has something to do.
+        """
         self._stop_waiting()
         now = self._clock()
         wait = due - now
         if wait > 0:
             self._due = due
-            self._timer = self._loop.call_later(wait, self._run)
+            self._timer = self._loop.call_later(math.ceil(wait * 1000) / 1000, self._run)
         elif now - since > QUIET_SECONDS:
             self._run()
         else:

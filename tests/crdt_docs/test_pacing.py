@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from crdt_docs import messages
+from crdt_docs.messages import AwarenessEntry
 from crdt_docs.pacing import BURST, MEMORY, Demand, Pacing
+from crdt_docs.room_presence import ECHOING_SECONDS
+from crdt_docs.varint import read_var_bytes
 from tests.helpers.paced import paced
 from tests.helpers.people import Gathering, Person
 
@@ -147,6 +151,54 @@ def test_rom_7_presence_that_comes_back_does_not_go_with_edits() -> None:
     room.turn(after=1)
     assert move_and_edit(room, ada, ben) == [True, False], "with its time, and from now on without"
     assert move_and_edit(room, ada, ben) == [True, False]
+
+
+def test_rom_7_who_has_sent_nothing_back_for_a_while_counts_as_one_again() -> None:
+    people = [Person(number) for number in range(1, 13)]
+    room = Gathering(*people, pacing=paced(update_interval=0.001))
+    room.turn(after=10)
+    ada, ben, cleo = people[:3]
+    room.send(ben, ben.presence({"x": 0}))
+    room.send(cleo, cleo.presence({"x": 0}))
+    (told,) = room.turn(after=1).broadcasts
+    room.send(cleo, told.frame)
+    room.turn(after=ECHOING_SECONDS - 0.05)
+    assert move_and_edit(room, ada, ben) == [True, False], "the gate was open"
+    assert move_and_edit(room, ada, ben) == [True]
+    room.turn(after=1)
+    assert move_and_edit(room, ada, ben) == [True, False]
+    assert move_and_edit(room, ada, ben) == [True, False], "no echo for so long"
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["nothing", "itself, twice"])
+def test_rom_7_who_says_nothing_of_others_sends_nothing_back(*, own: bool) -> None:
+    people = [Person(number) for number in range(1, 13)]
+    room = Gathering(*people, pacing=paced(update_interval=0.001))
+    room.turn(after=10)
+    ada, ben, cleo = people[:3]
+    said = cleo.presence({"x": 0})
+    room.send(cleo, said)
+    room.send(cleo, said if own else messages.KEEPALIVE)
+    room.turn(after=1)
+    assert move_and_edit(room, ada, ben) == [True, False]
+    assert move_and_edit(room, ada, ben) == [True, False]
+
+
+def test_rom_7_what_is_asked_for_is_what_is_said_and_not_what_is_sent() -> None:
+    """Who moves faster than ticks asks for more than a tick; many names in one message, for one."""
+    pacing = paced()
+    ada, *_ = people = [Person(number) for number in range(1, 11)]
+    room = Gathering(*people, pacing=pacing)
+    room.turn(after=10)
+    before = pacing.presence.ask(0, room.now)
+    for number in range(5):
+        room.send(ada, ada.presence({"x": number}))
+    ids = [AwarenessEntry(100 + number, 1, b"{}") for number in range(10)]
+    room.send(ada, messages.awareness_frame(messages.awareness_payload(ids)))
+    (told,) = room.turn().broadcasts
+    payload, _ = read_var_bytes(told.frame, 1)
+    assert len(messages.read_awareness(payload)) > 6
+    assert pacing.presence.ask(0, room.now) - before == 6 * 10
 
 
 def move_and_edit(room: Gathering, ada: Person, ben: Person) -> list[bool]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
+import uvloop
 
 from server.turn_timer import QUIET_SECONDS, TurnTimer
 
@@ -75,3 +77,28 @@ async def test_a_room_that_wants_a_turn_now_has_it_in_the_next_round(turns: Turn
     assert turns.count == 0
     await asyncio.sleep(0)
     assert turns.count == 1
+
+
+def test_a_wait_shorter_than_timers_tell_is_no_spin() -> None:
+    """uvloop's timers go by whole milliseconds: a turn would be run until its time has come."""
+
+    async def count(wait: float) -> int:
+        done, runs, due = asyncio.Event(), 0, time.monotonic() + wait
+
+        def run() -> None:
+            nonlocal runs
+            runs += 1
+            timer.clear()
+            if time.monotonic() < due:
+                timer.wake_at(due)
+            else:
+                done.set()
+
+        timer = TurnTimer(run, time.monotonic)
+        timer.wake_at(due)
+        await asyncio.wait_for(done.wait(), 5)
+        return runs
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runs = [runner.run(count(wait)) for wait in (0.0001, 0.0003, 0.00045, 0.0014, 0.0045) * 4]
+    assert max(runs) <= 3
