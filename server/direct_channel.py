@@ -194,7 +194,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         The parser that has read them keeps them for as long as it runs, so another takes its place.
         """
         del self.request, self.response, self.scope
-        if not self._is_amid:
+        if not self._is_amid and not self.disconnected:
             self.conn.parser = self.conn.parse()
             next(self.conn.parser)
 

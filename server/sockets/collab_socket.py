@@ -85,7 +85,6 @@ class CollabSocket:
 
     def on_frame(self, frame: bytes, *, more: bool = False) -> None:
         """A binary message."""
-        del more  # what follows may be for another document
         if not self._is_open:
             return
         try:
@@ -93,7 +92,7 @@ class CollabSocket:
             if not self._user.may_send(message, len(frame)):
                 self._expel(CloseCode.TRY_LATER, TOO_FAST)
             elif address is not None:
-                self._take(address, message, len(frame))
+                self._take(address, message, len(frame), more=more)
             elif isinstance(message, hocuspocus.Ping):
                 self._write(hocuspocus.PONG)
         except Malformed as error:
@@ -120,11 +119,11 @@ class CollabSocket:
         self._leave_all()
         self._user.leave()
 
-    def _take(self, address: bytes, message: Message, size: int) -> None:
+    def _take(self, address: bytes, message: Message, size: int, *, more: bool) -> None:
         place = self._places.get(address)
         match place:
             case Open():
-                self._pass_on(address, place, message)
+                self._pass_on(address, place, message, more=more)
             case Waiting():
                 if isinstance(message, hocuspocus.CloseRequest):
                     self._forget(address)
@@ -174,11 +173,13 @@ class CollabSocket:
         if not self._keeping.keep(waiting, message, size):
             self._expel(CloseCode.TRY_LATER, "too much was sent before the token was checked")
 
-    def _pass_on(self, address: bytes, place: Open, message: Message) -> None:
+    def _pass_on(
+        self, address: bytes, place: Open, message: Message, *, more: bool = False
+    ) -> None:
         match message:
             case hocuspocus.Relayed(frame):
                 place.statuses.hear(frame)
-                place.seat.on_frame(frame)
+                place.seat.on_frame(frame, more=more)  # if that is for another document: no harm
             case hocuspocus.Token(token):  # HOC-10
                 place.seat.on_frame(messages.renewal(token or self._user.token or ""))
             case hocuspocus.CloseRequest():

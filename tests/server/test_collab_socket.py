@@ -12,10 +12,11 @@ import pytest
 
 from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind, document_name
-from crdt_docs.messages import KEEPALIVE, CloseCode
+from crdt_docs.messages import KEEPALIVE, CloseCode, MessageType
 from persistence.ports import StorageUnavailable
 from server.authentication import mint
 from server.sockets.collab_places import CollabLimits
+from server.sockets.seat import Seat
 from tests.helpers.collab_wire import REFUSED, STORED, CollabWire, token_message
 from tests.helpers.waiting import until
 from tests.helpers.yjs_peer import YjsPeer, awareness, step1, step2, sync_update, var_bytes
@@ -110,6 +111,24 @@ async def test_hoc_5_a_status_comes_when_an_edit_is_stored(server: Served) -> No
         server.documents.resume()
         assert [await wire.hear(address) for _ in range(3)] == [STORED] * 3
         assert await wire.rest() == []
+
+
+async def test_rom_7_a_seat_is_told_what_was_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, bool]] = []
+    on_frame = Seat.on_frame
+
+    def hear(seat: Seat, frame: bytes, *, more: bool = False) -> None:
+        told.append((frame[0], more))
+        on_frame(seat, frame, more=more)
+
+    async with served("direct") as server:
+        address = named(await server.session())
+        async with await CollabWire.open(server.port) as wire:
+            await wire.enter(address, server.token())
+            monkeypatch.setattr(Seat, "on_frame", hear)
+            await wire.send(address, sync_update(an_edit()), awareness([(77, 1, "{}")]))
+            await wire.hear(address, STORED)
+    assert told == [(MessageType.SYNC, True), (MessageType.AWARENESS, False)]
 
 
 async def test_hoc_7_clients_are_asked_after_their_own_question(server: Served) -> None:

@@ -374,6 +374,18 @@ async def test_what_is_lost_is_no_garbage_in_a_circle(said: bytes) -> None:
     assert kept() is None
 
 
+async def test_what_was_lost_before_attaching_is_no_garbage_in_a_circle_either() -> None:
+    line = Line(attach_at_once=False)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    kept = weakref.ref(line.protocol.conn)
+    line.protocol.connection_lost(None)
+    line.may_attach.set()
+    await line.attached.wait()
+    del line.protocol.conn
+    assert kept() is None
+
+
 async def test_a_half_open_connection_is_cut() -> None:
     line = await Line().ready()
     line.protocol.keepalive_timeout()
