@@ -126,13 +126,16 @@ class ServerWatch:
         return max(_of_others(last) - _of_others(first), 0.0) / (last.at - first.at)
 
     def _slope(self) -> tuple[float | None, tuple[float, float] | None]:
-        """Bytes an hour, and between what it is, once the server has settled."""
+        """Bytes an hour, and between what it is, once the server has settled. Of the last period
+        nothing is taken: all meetings end with the run, also those that began late and are longer
+        for it (`Plan.begin_of`)."""
         begin, end = self._measured[0].at, self._measured[-1].at
         since = begin + min(SETTLED_AFTER, (end - begin) / 3)
-        late = [each for each in self._measured if each.at >= since]
+        until = end - (self._period or 0.0) * HOUR
+        usual = [each for each in self._measured if since <= each.at <= until]
         found = slope_of(
-            [each.at / HOUR for each in late],
-            [float(each.memory.own) for each in late],
+            [each.at / HOUR for each in usual],
+            [float(each.memory.own) for each in usual],
             self._period,
         )
         return (found.value, (found.low, found.high)) if found is not None else (None, None)

@@ -42,7 +42,8 @@ class Slope(NamedTuple):
 def slope_of(
     times: Sequence[float], values: Sequence[float], period: float | None = None
 ) -> Slope | None:
-    """Least squares over the means of blocks; None for fewer samples, or periods, than blocks.
+    """Least squares over the means of blocks; None for fewer samples, or periods, than blocks, and
+    where there are no samples in a block.
 
     Args:
         times: evenly spaced.
@@ -51,7 +52,7 @@ def slope_of(
     """
     bounds = _even(len(times)) if period is None else _periods(times, period)
     count = len(bounds) - 1
-    if count < LEAST_BLOCKS or bounds[0] == bounds[1]:
+    if count < LEAST_BLOCKS or any(begin == end for begin, end in pairwise(bounds)):
         return None
     x, y = _means(times, bounds), _means(values, bounds)
     middle_x, middle_y = sum(x) / count, sum(y) / count

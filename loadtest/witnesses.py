@@ -98,6 +98,8 @@ class Wardens:
             self._note(each)
         await asyncio.gather(*self._ending)
         await asyncio.gather(*map(self._settle, self._open))
+        for room in self._clocks.keys() - self._verdicts.keys():
+            self._verdicts[room] = Verdict.lost(Lost("nobody was let in to look at it"))
         return self._summed()
 
     async def leave(self) -> None:

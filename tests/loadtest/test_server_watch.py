@@ -83,6 +83,22 @@ def test_a_leak_is_found_under_meetings_that_come_and_go() -> None:
     assert use.memory_slope_interval == pytest.approx((3_600_000, 3_600_000), rel=0.001)
 
 
+def test_meetings_that_last_to_the_end_are_no_leak() -> None:
+    """Those of the second room begin half a period later, and the last one is so much longer."""
+    period, end = 240, 3600
+
+    def held(at: int) -> int:
+        late = at - period // 2
+        second = late % period if late < end - period else late - (end - 2 * period)
+        return 100 * MEGABYTE + (at % period + second) * 1000
+
+    watch = Watch([reading(at, memory=held(at)) for at in range(end)], period=float(period))
+    watch.begin(0.0)
+    for at in range(1, end):
+        watch.tick(float(at), is_measured=True)
+    assert watch.summary(1, 1).memory_slope_bytes_per_hour == pytest.approx(0.0, abs=1e-3)
+
+
 def test_others_on_the_machine_are_noted() -> None:
     watch = watched([reading(at) for at in range(10)], measured_from=1)
     assert watch.others_share() == pytest.approx(0.2)

@@ -83,6 +83,11 @@ def test_of_too_few_meetings_nothing_is_said() -> None:
     assert slope_of([1.0], [1.0], PERIOD) is None
 
 
+def test_of_a_meeting_in_which_nobody_looked_nothing_is_said() -> None:
+    times = [at for at in range(10 * PERIOD) if not 4 * PERIOD <= at < 6 * PERIOD]
+    assert slope_of(times, [1.0] * len(times), PERIOD) is None
+
+
 @pytest.mark.parametrize(("freedom", "known"), [(3, 3.182), (10, 2.228), (18, 2.101), (120, 1.980)])
 def test_students_distribution_is_that_of_the_tables(freedom: int, known: float) -> None:
     assert student(freedom) == pytest.approx(known, rel=0.01)

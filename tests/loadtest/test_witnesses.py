@@ -287,3 +287,22 @@ async def test_a_later_room_that_cannot_be_entered_is_found() -> None:
     assert (checks.witnesses, checks.converged) == (1, False)
     assert "room 0, meeting 1: " in checks.notes[0]
     assert "4503" in checks.notes[0]
+
+
+async def test_a_document_that_nobody_looked_at_is_not_said_to_be_well() -> None:
+    """Its witness was still being let in when the run ended."""
+    async with SmallServer() as server:
+        plan = replace(PLAN, meetings=2)
+        seats = [replace(server.seat(number), room=number // 2) for number in range(4)]
+        both = Wardens(plan, seats, Measures(), acknowledges=True)
+        await both.open(())
+        server.document = None
+        coming = asyncio.create_task(both.attend((), LONG_AGO))
+        await until_there_are(server, 2)
+        coming.cancel()
+        server.document = b"\x00\x00"
+        checks = await both.check([(1, CLIENT, 3, 3)])
+        await both.leave()
+        await asyncio.gather(coming, return_exceptions=True)
+    assert checks.converged is False
+    assert checks.notes == ("room 0, meeting 1: nobody was let in to look at it",)
