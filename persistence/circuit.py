@@ -1,14 +1,16 @@
 """A circuit breaker: while the database is gone, who asks is told so at once.
 
 Without it every room that is opened during an outage waits its whole connection timeout, and a
-thousand people reconnecting wait a thousand times. Only `StorageUnavailable` is a failure; anything
-else, a cancellation included, counts as an answer of the database.
+thousand people reconnecting wait a thousand times. `StorageUnavailable` is a failure, and a
+cancellation says nothing: whoever gave up did not wait for the end of it. Any other end counts as
+an answer of the database.
 
 Once it is due again it lets everybody try; the pool's size bounds how many do.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -56,6 +58,11 @@ class Circuit:
         failures = 0
         try:
             yield
+        except asyncio.CancelledError:
+            failures = self._failures
+            if self.is_open:
+                self._failed_at = self._clock()  # it has not answered: the next ones need not wait
+            raise
         except StorageUnavailable as error:
             failures = self._failures + 1
             self._reason = str(error)

@@ -241,22 +241,27 @@ class DatabasePool:
             StorageUnavailable: none could be had, or it broke or did not answer within the
                 conversation; what was being changed may or may not have been.
         """
+        async with self._circuit.guard(), self._lent() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[BorrowedConnection]:
+        """As `borrow`, whatever the circuit says."""
         if self._pool.is_closing():
             raise StorageUnavailable("the pool is closed")
-        async with self._circuit.guard():
+        with outages_translated():
+            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        try:
+            with outages_translated(connection):
+                yield connection
+        except (StorageUnavailable, asyncio.CancelledError):
+            # An answer may still be under way: waiting for it could take as long as the outage.
+            if not is_gone(connection):
+                connection.terminate()
+            raise
+        finally:
             with outages_translated():
-                connection = await self._pool.acquire(timeout=self._acquire_timeout)
-            try:
-                with outages_translated(connection):
-                    yield connection
-            except (StorageUnavailable, asyncio.CancelledError):
-                # An answer may still be under way: waiting for it could take as long as the outage.
-                if not is_gone(connection):
-                    connection.terminate()
-                raise
-            finally:
-                with outages_translated():
-                    await self._pool.release(connection, timeout=self._acquire_timeout)
+                await self._pool.release(connection, timeout=self._acquire_timeout)
 
     async def take(self) -> BorrowedConnection:
         """A connection for as long as one likes; to be given back, if broken too.
@@ -278,14 +283,16 @@ class DatabasePool:
         """Call `release` when the pool closes: whoever keeps a connection gives it back then."""
         self._before_closing.append(release)
 
-    async def ping(self) -> None:
-        """Return if the database answers.
+    async def ping(self, within: float = 2.0) -> None:
+        """Return if the database answers in so many seconds.
 
         Raises:
             StorageUnavailable: it does not.
         """
-        async with self.borrow() as connection:
-            await connection.fetchval("SELECT 1")
+        async with self._circuit.guard():  # around the time, or silence would be no failure
+            with outages_translated():
+                async with asyncio.timeout(within), self._lent() as connection:
+                    await connection.fetchval("SELECT 1")
 
     async def close(self, within: float = 5.0) -> None:
         """Close all connections; those still in use after a while are cut."""

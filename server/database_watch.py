@@ -16,14 +16,15 @@ class DatabaseWatch:
 
     def __init__(
         self,
-        ping: Callable[[], Awaitable[None]],
+        ping: Callable[[float], Awaitable[None]],
         *,
         every: float = EVERY_SECONDS,
         answer: float = ANSWER_SECONDS,
     ) -> None:
         """
         Args:
-            ping: returns if the database answers, raises StorageUnavailable otherwise.
+            ping: returns if the database answers in so many seconds, raises StorageUnavailable
+                otherwise.
             every: seconds between questions.
             answer: seconds after which a silent database counts as away.
         """
@@ -36,9 +37,8 @@ class DatabaseWatch:
         """Ask until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(self._answer):
-                    await self._ping()
+                await self._ping(self._answer)
                 self.is_up = True
-            except (StorageUnavailable, TimeoutError):
+            except StorageUnavailable:
                 self.is_up = False
             await asyncio.sleep(self._every)

@@ -59,9 +59,33 @@ async def test_a_success_starts_the_count_again(circuit: Circuit) -> None:
     assert not circuit.is_open
 
 
-@pytest.mark.parametrize("error", [ValueError(), asyncio.CancelledError(), KeyError()])
+@pytest.mark.parametrize("error", [ValueError(), KeyError()])
 async def test_other_errors_are_answers(circuit: Circuit, error: BaseException) -> None:
     await fail(circuit, error, 10)
+    assert not circuit.is_open
+
+
+async def test_who_gives_up_says_nothing_of_the_database(circuit: Circuit) -> None:
+    """A silent one: some wait until they are told that it is away, others do not."""
+    await fail(circuit, asyncio.CancelledError(), 10)
+    assert not circuit.is_open
+    for _ in range(3):
+        await fail(circuit, asyncio.CancelledError())
+        await fail(circuit, StorageUnavailable("silent"))
+    assert circuit.is_open
+
+
+async def test_who_tries_again_and_gives_up_leaves_it_open(
+    circuit: Circuit, clock: HandClock
+) -> None:
+    await fail(circuit, StorageUnavailable("silent"), 3)
+    clock.now += 1.1
+    await fail(circuit, asyncio.CancelledError())
+    assert circuit.is_open
+    with pytest.raises(StorageUnavailable, match="not tried again yet: silent"):
+        await succeed(circuit)
+    clock.now += 1.1
+    await succeed(circuit)
     assert not circuit.is_open
 
 

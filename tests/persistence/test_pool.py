@@ -206,6 +206,18 @@ async def test_during_an_outage_the_answer_comes_at_once(database: str) -> None:
         assert proxy.connections == asked
 
 
+async def test_a_silent_database_is_away_as_one_that_refuses(database: str) -> None:
+    circuit = Circuit(threshold=3, retry_after=60.0)
+    async with proxied(database, circuit=circuit) as (pool, proxy):
+        proxy.pause()
+        for _ in range(3):
+            with pytest.raises(StorageUnavailable, match="no answer in time"):
+                await pool.ping(0.05)
+        with pytest.raises(StorageUnavailable, match="not tried again yet"):
+            await pool.ping(0.05)
+        proxy.resume()
+
+
 async def test_a_closed_pool_is_an_outage(database: str) -> None:
     pool = await DatabasePool.open(database)
     await pool.close()

@@ -19,11 +19,12 @@ class Database:
 
     mood = "well"
 
-    async def ping(self) -> None:
+    async def ping(self, within: float) -> None:
         if self.mood == "gone":
             raise StorageUnavailable("gone")
         if self.mood == "silent":
-            await asyncio.Event().wait()
+            await asyncio.sleep(within)
+            raise StorageUnavailable("no answer in time")
 
 
 async def test_an_outage_a_silence_and_the_return_are_noticed() -> None:
