@@ -170,7 +170,9 @@ async def _build(
         interval=settings.journal_interval,
         max_backlog_bytes=settings.journal_backlog_bytes,
     )
-    standings = DocumentStandings(stores.sessions, stores.xr.rooms)
+    standings = DocumentStandings(
+        stores.sessions, stores.xr.rooms, checked_every=settings.permission_check_seconds
+    )
 
     async def reload_revoked() -> None:
         await issuer.load()

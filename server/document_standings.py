@@ -10,7 +10,7 @@ from crdt_docs.identifiers import DocumentKind, DocumentName
 from crdt_docs.rules import SessionRules, session_rules
 from persistence.ports import Session, SessionStatus, SessionStore, Standing
 from persistence.xr_ports import RoomStanding, XrRoom, XrRoomStore
-from server.standings import StandingReader
+from server.standings import REMEMBERED_SECONDS, StandingReader
 
 AnyStanding: TypeAlias = Standing | RoomStanding
 Asked: TypeAlias = tuple[DocumentName, UUID]
@@ -20,9 +20,17 @@ Asked: TypeAlias = tuple[DocumentName, UUID]
 class DocumentStandings:
     """Asks the sessions about boards, and the rooms about rooms."""
 
-    def __init__(self, sessions: SessionStore, rooms: XrRoomStore) -> None:
-        self._sessions = StandingReader(sessions)
-        self._rooms = StandingReader(rooms)
+    def __init__(
+        self, sessions: SessionStore, rooms: XrRoomStore, *, checked_every: float = 0.0
+    ) -> None:
+        """
+        Args:
+            checked_every: seconds after which those who are connected are asked about again: they
+                are remembered until then, whatever happens.
+        """
+        remembered = max(REMEMBERED_SECONDS, 2 * checked_every)
+        self._sessions = StandingReader(sessions, remembered=remembered)
+        self._rooms = StandingReader(rooms, remembered=remembered)
 
     async def read(self, name: DocumentName, user_id: UUID) -> AnyStanding:
         """See `StandingReader.read`.

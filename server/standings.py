@@ -38,8 +38,11 @@ REMEMBERED = 4_096
 """Standings kept for the time when the database is away: those who were in may come back."""
 
 REMEMBERED_SECONDS = 600.0
-"""And those who were in lately: of who is there the standing is read again and again. It is looked
-at when the next one is read, so nobody is forgotten while the database is away."""
+"""And those who were in lately: of who is there the standing is read again and again."""
+
+SILENCE_SECONDS = 60.0
+"""More than that from one answer to the next makes nobody's standing older: the database was away,
+or nobody asked. While it comes and goes those who were in are not forgotten."""
 
 
 class Stands(Protocol[StandingT_co]):
@@ -57,16 +60,19 @@ class StandingReader(Generic[StandingT]):
         store: Stands[StandingT],
         *,
         apart: float = APART_SECONDS,
+        remembered: float = REMEMBERED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """
         Args:
             apart: seconds from one question to the next.
+            remembered: seconds, in which the database answers, that a standing is kept for.
             clock: monotonic seconds.
         """
         self._store = store
         self._apart = apart
+        self._remembered = remembered
         self._clock = clock
         self._sleep = sleep
         self._asked_at = -math.inf
@@ -74,6 +80,8 @@ class StandingReader(Generic[StandingT]):
         self._asker: asyncio.Task[None] | None = None
         self._last: dict[tuple[UUID, UUID], tuple[float, StandingT]] = {}
         self._changes = 0
+        self._answering = 0.0  # seconds in which the database has answered
+        self._answered_at = -math.inf
 
     async def read(self, place_id: UUID, user_id: UUID) -> StandingT:
         """The session or room and the user's row in it, as they are after this call began; while
@@ -117,12 +125,14 @@ class StandingReader(Generic[StandingT]):
         if changes != self._changes:
             return
         now = self._clock()
+        self._answering += min(now - self._answered_at, SILENCE_SECONDS)
+        self._answered_at = now
         for pair, standing in found.items():
             self._last.pop(pair, None)
-            self._last[pair] = now, standing
+            self._last[pair] = self._answering, standing
         while len(self._last) > REMEMBERED:
             del self._last[next(iter(self._last))]
-        self._forget_before(now - REMEMBERED_SECONDS)
+        self._forget_before(self._answering - self._remembered)
 
     def _forget_before(self, moment: float) -> None:
         """Those of before, of which the oldest come first."""

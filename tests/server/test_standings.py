@@ -9,8 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from persistence.memory_sessions import MemorySessionStore
+from persistence.memory_xr_rooms import MemoryXrRoomStore
+from persistence.memory_xr_tables import MemoryXrTables
 from persistence.ports import Standing, StorageUnavailable
 from server import standings
+from server.document_standings import DocumentStandings
 from server.standings import AT_ONCE, StandingReader
 
 
@@ -137,14 +140,20 @@ async def test_those_who_were_in_may_come_back_while_the_database_is_away(
     store.resume()
 
 
+async def answering(crowd: Crowd, pair: tuple[UUID, UUID], seconds: float) -> None:
+    """So long somebody is there, of whom is asked again and again."""
+    for _ in range(round(seconds / 30)):
+        crowd.now += 30
+        await crowd.reader.read_all([pair])
+
+
 async def test_who_was_in_long_ago_is_forgotten_and_nobody_while_the_database_is_away() -> None:
     crowd = Crowd()
     crowd.go_on.set()
     first, second, third = ((uuid4(), uuid4()) for _ in range(3))
     for pair in (first, second):
         await crowd.reader.read(*pair)
-    crowd.now += standings.REMEMBERED_SECONDS
-    await crowd.reader.read_all([second])  # who is still there
+    await answering(crowd, second, standings.REMEMBERED_SECONDS)
     crowd.now += 1.0
     await crowd.reader.read(*third)
     crowd.now += standings.REMEMBERED_SECONDS
@@ -153,6 +162,28 @@ async def test_who_was_in_long_ago_is_forgotten_and_nobody_while_the_database_is
         assert await crowd.reader.read(*pair) == Standing(None, None)
     with pytest.raises(StorageUnavailable):
         await crowd.reader.read(*first)
+
+
+async def test_nobody_is_forgotten_because_the_database_comes_and_goes() -> None:
+    crowd = Crowd()
+    crowd.go_on.set()
+    known = uuid4(), uuid4()
+    await crowd.reader.read(*known)
+    for _ in range(3):
+        crowd.now += 2 * standings.REMEMBERED_SECONDS  # away; then it answers, but somebody else
+        await crowd.reader.read(uuid4(), uuid4())
+        await crowd.reader.read(uuid4(), uuid4())
+    crowd.store.fail_with = StorageUnavailable("gone again")
+    assert await crowd.reader.read(*known) == Standing(None, None)
+
+
+async def test_who_is_there_is_remembered_until_asked_about_again() -> None:
+    """However seldom that is."""
+    store = Counting()
+    rare = DocumentStandings(store, MemoryXrRoomStore(MemoryXrTables()), checked_every=3600.0)
+    assert rare._sessions._remembered == rare._rooms._remembered == 7200.0
+    usual = DocumentStandings(store, MemoryXrRoomStore(MemoryXrTables()), checked_every=30.0)
+    assert usual._sessions._remembered == standings.REMEMBERED_SECONDS
 
 
 async def test_who_is_not_known_waits_longer_than_who_is(
