@@ -54,7 +54,7 @@ class RequestLimits:
         rates: RequestRates | None = None,
         counters: Counters | None = None,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         rates = rates or RequestRates()
         self._counters = counters or Counters()
