@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from server.settings import ENV_PREFIX, Settings
+from server.settings import Settings, is_ours
 
 DEFAULT_APP = "server.app:create_app"
 DEFAULT_WS = "server.direct_channel:DirectProtocol"
@@ -56,5 +56,5 @@ class Inheritance:
 
 def worker_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """The environment of a worker: `environ`, in which our variables say exactly `settings`."""
-    foreign = {name: value for name, value in environ.items() if not name.startswith(ENV_PREFIX)}
+    foreign = {name: value for name, value in environ.items() if not is_ours(name)}
     return foreign | settings.environment()

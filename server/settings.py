@@ -483,11 +483,13 @@ class Settings(BaseModel):
 
 
 def _given_by(environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings of an environment, by their names; variables may be written in small letters.
+    """The settings of an environment, by their names; variables may be written in small letters,
+    and the usual spelling goes first.
 
     An empty one counts as none: compose files pass on variables that nobody set as such.
     """
-    given = {name.upper(): value for name, value in environ.items() if value}
+    found = {name: value for name, value in environ.items() if value}
+    given = {name.upper(): value for name, value in found.items()} | found
     names = [name for name in Settings.model_fields if variable(name) in given]
     return {name: given[variable(name)] for name in names}
 
@@ -507,6 +509,11 @@ def _as_text(value: object) -> str:
             return repr(value)  # the shortest text that reads back as the same number
         case _:
             return str(value)
+
+
+def is_ours(name: str) -> bool:
+    """Whether an environment variable has our prefix, in whatever letters."""
+    return name.upper().startswith(ENV_PREFIX)
 
 
 def variable(name: str) -> str:
@@ -537,7 +544,7 @@ def describe_errors(error: ValidationError) -> str:
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that no setting reads: most likely spelling mistakes."""
     known = {variable(name) for name in Settings.model_fields}
-    return sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in known)
+    return sorted(name for name in environ if is_ours(name) and name.upper() not in known)
 
 
 def settings_table() -> str:

@@ -140,10 +140,21 @@ def test_a_misspelt_variable_is_noticed() -> None:
     environ: Mapping[str, str] = {
         "COLLAB_PORT": "1",
         "COLLAB_PROT": "1",
+        "collab_host": "::1",
+        "collab_hots": "::1",
         "PATH": "",
         "X_COLLAB_": "",
     }
-    assert unknown_variables(environ) == ["COLLAB_PROT"]
+    assert unknown_variables(environ) == ["COLLAB_PROT", "collab_hots"]
+
+
+@pytest.mark.parametrize("names", [("COLLAB_PORT", "collab_port"), ("collab_port", "COLLAB_PORT")])
+def test_of_two_spellings_the_usual_one_counts(
+    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in names:
+        monkeypatch.setenv(name, "1" if name.isupper() else "2")
+    assert Settings().port == 1
 
 
 def test_settings_are_frozen() -> None:

@@ -276,9 +276,10 @@ def test_secrets_go_by_the_environment_and_not_by_the_command_line(
         jwt_secret=SecretStr("s3cret" * 8),
         database_url="postgresql://collab:pa55word@/collab",
     )
-    environ = worker_environment({"PATH": "/bin", "COLLAB_PORT": "9", "COLLAB_TYPO": "1"}, settings)
+    said = {"PATH": "/bin", "COLLAB_PORT": "9", "COLLAB_TYPO": "1", "collab_port": "8"}
+    environ = worker_environment(said, settings)
     assert environ["PATH"] == "/bin"
-    assert "COLLAB_TYPO" not in environ
+    assert not {"COLLAB_TYPO", "collab_port"} & set(environ)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings
