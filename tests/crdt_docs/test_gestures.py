@@ -188,10 +188,10 @@ def test_many_more_than_are_remembered_cost_no_more_each() -> None:
 
     def seconds(count: int) -> float:
         gestures = Gestures()
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for number in range(count):
             gestures.note(("objects", str(number)), UPDATE, ANA, 1.0)
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
     few = min(seconds(20_000) for _ in range(3))
     assert seconds(100_000) < 12 * few
