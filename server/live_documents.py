@@ -77,7 +77,7 @@ class LiveRooms:
         host.room.check_edit(identity.user_id, role, entries, is_moving=is_moving)
         result = host.edit(identity, change, is_restore=is_restore, may_grow=may_grow)
         position, seq = host.log.position, host.log.last_seq
-        return Edited(result, await self._directory.stored(position, within), seq)
+        return Edited(result, await self._directory.stored(document, position, within), seq)
 
     @contextmanager
     def _showing(self, host: RoomHost) -> Iterator[None]:
@@ -101,7 +101,7 @@ class LiveRooms:
         if host is None:
             return self._directory.is_at_rest(document)
         host.run_turn()
-        return await self._directory.stored(host.log.position, within)
+        return await self._directory.stored(document, host.log.position, within)
 
     async def renew_rules(self, document: DocumentName) -> None:
         """See `rest.ports.LiveDocuments.renew_rules`."""

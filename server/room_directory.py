@@ -46,6 +46,12 @@ ASIDE_SECONDS = 30.0
 """How long it may take until a document is out of memory, with all of it stored."""
 
 
+GIVEN_UP_KEPT = 1_000
+"""Documents of which it is known what storage refused last: somebody may wait for just that."""
+
+NOTHING = range(0)
+
+
 class RoomDirectory:
     """All rooms of this process, by document name."""
 
@@ -112,6 +118,8 @@ class RoomDirectory:
         self._hosts: dict[DocumentName, RoomHost] = {}
         self._loading: dict[DocumentName, asyncio.Task[RoomHost]] = {}
         self._dropped: dict[DocumentName, int] = {}
+        # Positions that the journal passes over: they count as committed, and are not stored.
+        self._given_up: dict[DocumentName, range] = {}
         self._busy: dict[RoomHost, asyncio.Task[None]] = {}
         self._aside: dict[DocumentName, asyncio.Event] = {}
         self._loads = asyncio.Semaphore(LOADS_AT_ONCE)
@@ -218,16 +226,16 @@ class RoomDirectory:
             self._dropped.pop(name, None)
             return await self._opening.open(name)
 
-    async def stored(self, position: int, within: float) -> bool:
-        """Whether the journal has stored all up to a position, or does within so many seconds."""
-        if self._journal.committed >= position:
-            return True
-        try:
-            async with asyncio.timeout(within):
-                await self._journal.flush()
-        except (TimeoutError, StorageUnavailable):
-            return False
-        return True
+    async def stored(self, name: DocumentName, position: int, within: float) -> bool:
+        """Whether what a document emitted up to a position of the journal is stored, or is within
+        so many seconds."""
+        if self._journal.committed < position:
+            try:
+                async with asyncio.timeout(within):
+                    await self._journal.flush()
+            except (TimeoutError, StorageUnavailable):
+                return False
+        return position not in self._given_up.get(name, NOTHING)
 
     def _drop(self, host: RoomHost) -> None:
         """Forget a room whose document failed; the next to ask loads it again from storage."""
@@ -252,6 +260,9 @@ class RoomDirectory:
             host.abandon()
             host.log.has_lost_changes = True  # of what was stored before, with what is given up now
             self._drop(host)
+        self._given_up[name] = range(self._journal.committed + 1, self._journal.position + 1)
+        if len(self._given_up) > GIVEN_UP_KEPT:
+            del self._given_up[next(iter(self._given_up))]
 
     def _committed(self, position: int) -> None:
         for host in self._hosts.values():
