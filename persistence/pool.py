@@ -151,7 +151,16 @@ class _PlainConnection(asyncpg.Connection):
         return ""
 
 
+_WAIT_FOR_THE_DISK = """
+SELECT set_config('synchronous_commit', 'on', false)
+ WHERE current_setting('synchronous_commit') = 'off'
+"""
+"""What is acknowledged is stored, whatever is usual in this database; a mode in which replicas are
+waited for stays."""
+
+
 async def _prepare(connection: Connection) -> None:
+    await connection.execute(_WAIT_FOR_THE_DISK)
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

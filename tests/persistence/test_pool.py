@@ -218,6 +218,20 @@ async def test_a_silent_database_is_away_as_one_that_refuses(database: str) -> N
         proxy.resume()
 
 
+@pytest.mark.parametrize(
+    ("usual", "ours"), [("off", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
+)
+async def test_a_commit_waits_for_the_disk_whatever_is_usual(
+    database: str, usual: str, ours: str
+) -> None:
+    with_usual = f"{database}{'&' if '?' in database else '?'}synchronous_commit={usual}"
+    pool = await DatabasePool.open(with_usual)
+    for _ in range(2):
+        async with pool.borrow() as connection:
+            assert await connection.fetchval("SHOW synchronous_commit") == ours
+    await pool.close()
+
+
 async def test_a_closed_pool_is_an_outage(database: str) -> None:
     pool = await DatabasePool.open(database)
     await pool.close()
