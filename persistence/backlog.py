@@ -94,9 +94,17 @@ class Backlog:
             self._open_bytes += length
         if source is not None and entry is not None:
             self._sources[entry.commit.document] = entry, source
-            is_large = self._open_bytes >= LARGEST_SEGMENT or self._is_full_with(0)
-            if is_large or now - self._open_since >= LONGEST_SEGMENT:
+            if self._open_bytes >= LARGEST_SEGMENT or self._is_full_with(0):
                 self._end_segment()
+            else:
+                self.end_long_segment(now)
+
+    def end_long_segment(self, now: float) -> None:
+        """End the segment that is open if it has been for long. To be asked again and again while
+        nothing is stored, too: what comes after a pause has already changed the documents, and
+        would be read with what came before it."""
+        if self._open_entries and now - self._open_since >= LONGEST_SEGMENT:
+            self._end_segment()
 
     def _is_full_with(self, length: int) -> bool:
         return self._open_entries > 0 and (

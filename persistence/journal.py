@@ -31,7 +31,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import stamina
 
 from crdt_docs.identifiers import DocumentName
-from persistence.backlog import Backlog, Entry
+from persistence.backlog import LONGEST_SEGMENT, Backlog, Entry
 from persistence.errors import BatchRefused
 from persistence.ports import (
     ChangeSource,
@@ -105,6 +105,7 @@ class WriteBehindJournal:
         # its host had been told. What comes later comes from a document loaded anew.
         self._quarantine: dict[DocumentName, int] = {}
         self._writer: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
 
         self._commits = 0
         self._retries = 0
@@ -165,6 +166,7 @@ class WriteBehindJournal:
         """Start writing. Entries may have been appended before."""
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="journal writer")
+            self._reader = asyncio.create_task(self._read_in_time(), name="journal reader")
 
     async def close(self, within: float) -> bool:
         """Store what is in the backlog, then stop.
@@ -185,10 +187,12 @@ class WriteBehindJournal:
         return self._committed >= self._backlog.position
 
     async def _stop(self) -> None:
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
-            self._writer = None
+        tasks = [task for task in (self._writer, self._reader) if task is not None]
+        self._writer = self._reader = None
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         while self._flushes:
             _, reached = self._flushes.popleft()
             if not reached.done():
@@ -255,6 +259,12 @@ class WriteBehindJournal:
                 # is switched off process-wide, or the error is a fault of ours): keep trying.
                 self._note_failure(error)
                 await self._sleep(self._retry_max)
+
+    async def _read_in_time(self) -> None:
+        """Have told what changed while the writer waits for storage."""
+        while True:
+            await asyncio.sleep(LONGEST_SEGMENT / 2)
+            self._backlog.end_long_segment(self._clock())
 
     async def _store_group(self, group: Sequence[Entry]) -> None:
         """Store a group, or its halves when the store refuses it (LOG-6)."""
@@ -366,7 +376,11 @@ class WriteBehindJournal:
 def _note_torn(first: Sequence[Entry], rest: Sequence[Entry]) -> None:
     """What entries changed is stored with the last of them (LOG-11). If that is in the other half,
     it may never be stored: the document's rows are looked at before it is opened again."""
-    due = {entry.commit.document for entry in rest if entry.commit.changes}
+    due = {
+        entry.commit.document
+        for entry in rest
+        if entry.commit.changes or entry.commit.has_lost_changes  # of an earlier tear
+    }
     for entry in reversed(first):
         if entry.commit.document in due:
             due.discard(entry.commit.document)

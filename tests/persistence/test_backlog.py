@@ -117,6 +117,24 @@ def test_log_11_while_nothing_is_stored_a_segment_lasts_a_second() -> None:
     assert LONGEST_SEGMENT == 1.0
 
 
+def test_log_11_what_comes_after_a_pause_is_not_read_with_what_came_before() -> None:
+    """While the database is away, gestures that are minutes apart stay two."""
+    backlog = Backlog(1000, 1_000_000)
+    one = Source(ONE, backlog)
+    one.edit(1, now=0.0)
+    backlog.remove(backlog.next_group()[-1].position)
+    one.edit(1, now=100.0)
+    backlog.end_long_segment(100.9)
+    assert one.told == 1, "what is young may still be read with more"
+    backlog.end_long_segment(101.0)
+    backlog.end_long_segment(105.0)
+    one.edit(1, now=700.0)
+    group = backlog.next_group()
+    assert _told(group) == [(ONE, 2, ["2"])]
+    backlog.remove(group[-1].position)
+    assert _told(backlog.next_group()) == [(ONE, 3, ["3"])]
+
+
 def test_log_11_while_much_is_appended_a_segment_is_not_longer() -> None:
     """A hundred thousand objects that come at once are not read at once."""
     backlog = Backlog(10_000, LARGEST_SEGMENT * 10)

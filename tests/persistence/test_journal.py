@@ -23,6 +23,7 @@ from persistence.ports import Commit, StorageUnavailable
 from tests.helpers.commits import ANA, commit, document, log_of
 from tests.helpers.objects import Hands
 from tests.helpers.proving import few_or_many
+from tests.helpers.waiting import until
 
 ONE, TWO, THREE = document(1), document(2), document(3)
 
@@ -404,6 +405,45 @@ async def test_hst_8_a_halved_group_says_which_rows_may_be_missing(the: Fixture)
     assert [entry.has_lost_changes for entry in halved] == [False, True]
     assert (await the.store.load(ONE)).has_lost_changes
     assert not (await the.store.load(THREE)).has_lost_changes
+
+
+async def test_hst_8_what_is_torn_twice_says_so_as_well(the: Fixture) -> None:
+    """The change is with the fourth, the refused one the second, and so the first is alone."""
+    the.store.refuses = lambda entry: entry.document == ONE and entry.seq == 2
+    change = Hands().change(ChangeKind.CREATE, "a", ObjectState("sticky"), ANA)
+    last = commit(ONE, 4)._replace(changes=(change,))
+    the.journal.append([*log_of(ONE, 1, 3), last])
+    await the.journal.flush()
+    assert [entry.seq for entry in the.store.stored(ONE)] == [1]
+    assert (await the.store.load(ONE)).has_lost_changes
+
+
+class Telling:
+    """A document that counts how often it was asked what has changed."""
+
+    has_lost_changes = False
+    asked = 0
+
+    def take_changes(self) -> tuple[ObjectChange, ...]:
+        self.asked += 1
+        return ()
+
+
+async def test_log_11_what_changed_is_told_in_time_while_the_database_is_away(
+    the: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal.LONGEST_SEGMENT", 0.002)
+    the.store.pause()
+    one = Telling()
+    the.journal.append([commit(ONE, 1)], one)
+    await rounds()
+    the.journal.append([commit(ONE, 2)], one)
+    await asyncio.sleep(0.01)
+    assert one.asked == 1, "for the group that is under way"
+    the.time.now += 2.0
+    await until(lambda: one.asked == 2)
+    the.store.resume()
+    await the.journal.flush()
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), TypeError("bad"), OverflowError("bad")])
