@@ -32,7 +32,7 @@ from crdt_docs.ownership import Entry, Foreseen, Ownership, Span
 from crdt_docs.projector import Projector
 from crdt_docs.rules import ORDINARY, Fault, Rule, RuleBroken, SessionRules
 from crdt_docs.update_facts import UpdateFacts
-from crdt_docs.update_surgery import not_deleted_yet
+from crdt_docs.update_surgery import deletion, not_deleted_yet
 
 KEPT_BYTES: Final = 2 * 1024 * 1024
 """Of objects that one update may make us put back."""
@@ -113,6 +113,7 @@ class Authority:
             or facts.says_true
             or update.find(LOCK) >= 0
             or facts.struct_count > FEW_STRUCTS
+            or self._goes_on_within(facts)
         ):
             return True
         owners = ownership.owners_in(facts, self._beyond)
@@ -126,11 +127,17 @@ class Authority:
             key = entries[owner].key
             if key in locked or key in holders:
                 return True
-        if facts.struct_count == 1 and len(owners) == 1:
+        if facts.struct_count == 1 and facts.ranges and len(owners) == 1:
             client, start, end = facts.ranges[0]
             if start == self._document.outline.clocks.get(client, 0):
                 self.seen = (client, (start, end, owners.pop()))
         return False
+
+    def _goes_on_within(self, facts: UpdateFacts) -> bool:
+        """Whether known clocks are said once more, and more after them: that need not stand where
+        the update says (GRD-28)."""
+        clocks = self._document.outline.clocks
+        return any(start < clocks.get(client, 0) < end for client, start, end in facts.ranges)
 
     def went_in(self, client: int, span: Span) -> None:
         """What was `seen` was accepted: it will be in the document at the end of the turn. Until
@@ -184,6 +191,8 @@ class Authority:
         if not may_keep:
             case.give_up()
         self._keep(case, ownership)
+        if forbidden:
+            case.refused = ownership.brought(update, forbidden.keys())
         return case
 
     def carry_out(self, case: Case, update: bytes, sender: bytes) -> bytes | None:
@@ -194,7 +203,8 @@ class Authority:
         """
         if case.trees:
             judge = partial(self._judge, case)
-            emitted = self._document.apply_judged(update, sender, judge)
+            updates = [update, deletion(case.refused)] if case.refused else [update]
+            emitted = self._document.apply_judged(updates, sender, judge)
         else:
             emitted = self._document.apply([update], sender)
         self.look_again(case.foreseen.written | case.foreseen.deleted)
@@ -342,10 +352,10 @@ class Authority:
         places: dict[str, Map[Any]] = {
             root: doc.get(root, type=Map) for root in self._document.kinds
         }
-        has_written = False
+        has_written = bool(case.refused)
         for entry, fault in case.forbidden.items():
             is_mended = mend(places[entry.root], entry.key, case.trees[entry])
-            has_written = has_written or is_mended
+            has_written = is_mended or has_written
             if is_mended or entry in case.foreseen.written:
                 case.taken_back[entry] = fault
         has_written = self._put_back(case, places[ObjectRoot.OBJECTS]) or has_written

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.object_trees import Tree
 from crdt_docs.ownership import Entry, Foreseen
 from crdt_docs.rules import Fault, Rule, RuleBroken
@@ -21,6 +22,7 @@ class Case:
         forbidden: objects that it must not change, whatever they become.
         held: objects that it must not move (RUL-9).
         suspects: objects that are looked at once it is applied.
+        refused: what it brings in forbidden objects: it is deleted, also what `mend` cannot see.
         trees: what these were before.
         kept: about how many bytes that takes.
         taken_back: objects in which it broke a rule, and which are what they were.
@@ -31,6 +33,7 @@ class Case:
     forbidden: Mapping[Entry, Fault]
     held: Mapping[Entry, Fault]
     suspects: set[Entry]
+    refused: ClockRanges = field(default_factory=dict)
     trees: dict[Entry, Tree] = field(default_factory=dict)
     kept: int = 0
     taken_back: dict[Entry, Fault] = field(default_factory=dict)

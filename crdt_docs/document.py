@@ -273,9 +273,9 @@ class Document:
         return self._take_emitted()
 
     def apply_judged(
-        self, update: bytes, sender: bytes, judge: Callable[[Doc[Any]], bool]
+        self, updates: Sequence[bytes], sender: bytes, judge: Callable[[Doc[Any]], bool]
     ) -> bytes | None:
-        """Apply an update in a transaction in which `judge` may change what became of the
+        """Apply updates in a transaction in which `judge` may change what became of the
         document; return what it emitted, or None.
 
         Args:
@@ -284,12 +284,13 @@ class Document:
         Raises:
             DocumentBroken: the CRDT failed, or `judge`; this object must not be used further.
         """
-        self.fence.begin_many([update], sender)
+        self.fence.begin_many(updates, sender)
         try:
             with self._doc.transaction() as transaction:
                 within = transaction._txn  # noqa: SLF001 - not wrapped
                 assert within is not None  # noqa: S101 - for the type checker
-                self._doc._doc.apply_update(within, update)  # noqa: SLF001 - not wrapped
+                for update in updates:
+                    self._doc._doc.apply_update(within, update)  # noqa: SLF001 - not wrapped
                 has_written = judge(self._doc)
         except BaseException as error:
             if isinstance(error, Exception) or is_panic(error):

@@ -11,17 +11,21 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Iterable, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import orjson
 
+from crdt_docs.clocks import ClockRanges
 from crdt_docs.content_guard import COLLECTED, SKIPPED
 from crdt_docs.content_length import content_length
 from crdt_docs.errors import Malformed
 from crdt_docs.placement import ABSENT, ROOT
 from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.varint import read_var_bytes, read_var_uint, var_bytes, var_uint
+
+T = TypeVar("T")
 
 NOBODY: Final = 0
 """The number of what belongs to no object."""
@@ -160,17 +164,36 @@ class Ownership:
 
     def foresee(self, update: bytes) -> Foreseen:
         """What an update would touch, that the guard has walked; it is not absorbed."""
+        return self._with(update, lambda absorbed, _: self._named(absorbed), deletions=True)
+
+    def brought(self, update: bytes, entries: AbstractSet[Entry]) -> ClockRanges:
+        """Clocks of what an update would bring that was not known, in some objects; likewise."""
+        return self._with(update, lambda _, begun: self._brought(begun, entries), deletions=False)
+
+    def _with(self, update: bytes, look: Callable[[Absorbed, _Begun], T], *, deletions: bool) -> T:
+        """What is seen while an update is absorbed."""
         begun: _Begun = {}
         known = len(self.entries)
-        reading = self._absorb(update, begun, deletions=True)
+        reading = self._absorb(update, begun, deletions=deletions)
         try:
             while True:
                 next(reading)
         except StopIteration as done:
-            absorbed: Absorbed = done.value
-            return self._named(absorbed)
+            return look(done.value, begun)
         finally:
             self._take_back(begun, known)
+
+    def _brought(self, begun: _Begun, entries: AbstractSet[Entry]) -> ClockRanges:
+        found: ClockRanges = {}
+        for client, (length, known) in begun.items():
+            end = self._clocks.get(client, 0)
+            # The run before them may go on, as far as nothing else is said.
+            runs = self._runs[client][max(length - 1, 0) :]
+            starts = [max(run >> _BITS, known) for run in runs]
+            for run, start, until in zip(runs, starts, [*starts[1:], end], strict=True):
+                if start < until and self.entries[run & _NUMBER] in entries:
+                    found.setdefault(client, []).append((start, until))
+        return found
 
     def owners_in(self, facts: UpdateFacts, beyond: Mapping[int, Span]) -> set[int] | None:
         """Owners of what an update would touch, from what the guard has learnt of it: for most of
@@ -308,6 +331,9 @@ class Ownership:
                 length, position = content_length(update, position, info & 0x1F)
                 end = clock + length
                 if end > known:
+                    if clock < known and info not in _WITHOUT_PLACE:
+                        # The rest of it goes on after what is known, whatever it says (GRD-28).
+                        owner = _at(runs, known - 1)
                     owners.add(owner)
                     if not runs or runs[-1] & _NUMBER != owner:
                         runs.append(max(clock, known) << _BITS | owner)

@@ -65,6 +65,11 @@ def placeholder(ranges: Iterable[tuple[int, int, int]]) -> bytes:
     return var_uint(len(clients)) + b"".join(sections) + b"\x00"
 
 
+def deletion(deletes: ClockRanges) -> bytes:
+    """An update that deletes clock ranges, and brings nothing."""
+    return assemble(b"", Runs(), deletes)
+
+
 def _collected(client: int, spans: list[tuple[int, int]]) -> bytes:
     structs = []
     position = first = spans[0][0]

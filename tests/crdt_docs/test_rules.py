@@ -16,7 +16,9 @@ from crdt_docs.object_reader import ObjectReader
 from crdt_docs.projection import project_xr_object
 from crdt_docs.room_limits import RoomLimits
 from crdt_docs.rules import Rule, SessionRules, session_rules
+from crdt_docs.update_structs import read_sections
 from tests.helpers.people import Person
+from tests.helpers.raw_updates import Id, item, section, skip, string, text, update, values
 from tests.helpers.ruled import Ruled, Witness, host, shown, sticky
 
 Break = Callable[[Map[Any]], object]
@@ -687,3 +689,103 @@ def test_shared_parts_stay_shared() -> None:
     assert isinstance(ben.objects["a"]["properties"]["points"], Array)
     assert ben.json()["a"]["properties"]["text"] == "hello!"
     assert ben.json()["a"]["properties"]["points"] == [1, 2, 3, 4]
+
+
+# What no editor sends
+
+
+def _clocks_of(room: Ruled, key: str) -> list[Id]:
+    """Structs of an object."""
+    room.take()
+    document = room.room.document
+    owned = document.ownership
+    assert owned is not None
+    return [
+        (client, clock)
+        for client, end in document.outline.clocks.items()
+        for clock in range(end)
+        if owned.entries[owned.owner_of(client, clock)].key == key
+    ]
+
+
+def _type_of_text(room: Ruled, key: str) -> Id:
+    """The struct that is the text of a sticky."""
+    state = room.room.document.full_state()
+    mine = set(_clocks_of(room, key))
+    for each in read_sections(state)[0]:
+        begin = each.start
+        for struct in each.structs:
+            at = (each.client, struct.clock)
+            if state[begin] & 0x1F == 7 and state[struct.stop - 1] == 2 and at in mine:
+                return at
+            begin = struct.stop
+    raise AssertionError("it has no text")
+
+
+def _send(room: Ruled, person: Person, sent: bytes) -> None:
+    room.send(person, messages.sync_update(sent))
+    room.settle()
+
+
+def test_rul_5_what_cannot_be_seen_in_an_object_is_taken_back_as_well() -> None:
+    """An attribute of a shared text: no reader shows it, and others would have it."""
+    room, ada, ben, eve = _room()
+    parent = _type_of_text(room, "a")
+    _send(
+        room, eve, update(section(500, 0, item(values(string("SECRET")), parent=parent, key="k")))
+    )
+    assert eve.denials == ["a is locked; ask a host to unlock it"]
+    assert b"SECRET" not in b"".join(room.log) + room.room.document.full_state()
+    assert ada.json() == ben.json() == eve.json() == room.json() == room.reopened()
+    assert room.take() == []
+
+
+@pytest.mark.parametrize("is_quick", [False, True], ids=["", "in one turn"])
+def test_grd_28_what_goes_on_after_known_clocks_belongs_to_what_these_belong_to(
+    *, is_quick: bool
+) -> None:
+    """It may say that it stands somewhere else, where it would be allowed."""
+    room, ada, ben, eve = _room()
+    own, other = _type_of_text(room, "b"), _type_of_text(room, "a")
+    ada.edit(lambda o: o["a"].update({"is_locked": False}))
+    room.settle()
+    both = item(text("A"), parent=own), item(text("B"), parent=other)
+    if is_quick:
+        room.send(eve, messages.sync_update(update(section(600, 0, *both))))
+        room.turn()
+        ada.edit(lambda o: o["a"].update({"is_locked": True}))
+        room.send(ada)
+    else:
+        _send(room, eve, update(section(600, 0, *both)))
+        ada.edit(lambda o: o["a"].update({"is_locked": True}))
+        room.settle()
+    before = "Bhello"
+    _send(room, eve, update(section(600, 1, item(text("XSECRET"), origin=(600, 0)))))
+    assert shown(ben.doc, "objects", "a")["a"]["properties"]["text"] == before
+    assert eve.denials == ["a is locked; ask a host to unlock it"]
+    assert b"SECRET" not in b"".join(room.log)
+    assert ada.json() == ben.json() == room.json() == room.reopened()
+
+
+def test_rul_2_nobody_goes_on_in_the_name_of_somebody_else() -> None:
+    room, ada, ben, eve = _room(rules=SessionRules(own_objects_only=True))
+    ben.set("bens", sticky("private"))
+    ben.edit(lambda o: o["bens"]["properties"]["text"].insert(0, "hi "))
+    eve.set("eves", sticky())
+    room.settle()
+    last = room.room.document.outline.clocks[ben.client_id] - 1
+    _send(room, eve, update(section(700, 0, item(text("A"), parent=_type_of_text(room, "eves")))))
+    assert not eve.denials
+    _send(room, eve, update(section(ben.client_id, last, item(text("?SECRET"), origin=(700, 0)))))
+    assert shown(ada.doc, "objects", "bens")["bens"]["properties"]["text"] == "hi private"
+    assert len(eve.denials) == 1
+    assert b"SECRET" not in b"".join(room.log)
+
+
+def test_rul_1_an_update_that_brings_a_gap_and_deletes_stops_nobody() -> None:
+    room, ada, _, eve = _room()
+    client, clock = _clocks_of(room, "b")[-1]
+    _send(room, eve, update(section(77, 0, skip(1)), deletes={client: [(clock, 1)]}))
+    ada.set("after", 1)
+    room.settle()
+    assert room.json()["after"] == 1
