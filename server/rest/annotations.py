@@ -31,7 +31,7 @@ from server.rest.object_edits import (
     CONDITIONAL_REFUSALS,
     EDIT_REFUSALS,
     ID_TAKEN,
-    VERSION_NOT_FOUND,
+    RESTORE_REFUSALS,
     IfMatch,
     Target,
     create_by_rest,
@@ -173,7 +173,7 @@ async def list_annotation_versions(
     response_model=Envelope[WrittenAnnotation],
     responses=PENDING,
 )
-@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, ANNOTATION_NOT_FOUND, VERSION_NOT_FOUND)
+@refuses(*RESTORE_REFUSALS, ANNOTATION_NOT_FOUND)
 async def restore_annotation(
     target: EditTarget,
     body: RestoreObject,

@@ -31,6 +31,7 @@ from crdt_docs.projection import is_projected_id
 from crdt_docs.rules import Rule, RuleBroken, session_rules
 from persistence.object_ports import ObjectRow
 from persistence.object_rows import stated
+from persistence.object_tables import TABLES
 from server.rest.envelope import ReplyWith
 from server.rest.errors import (
     BACKLOG_FULL,
@@ -54,6 +55,12 @@ from server.rest.services import Services
 OBJECT_NOT_FOUND = ErrorKind(404, "OBJECT_NOT_FOUND", "there is no such object")
 ANNOTATION_NOT_FOUND = ErrorKind(404, "ANNOTATION_NOT_FOUND", "there is no such annotation")
 VERSION_NOT_FOUND = ErrorKind(404, "VERSION_NOT_FOUND", "its history has no such version")
+VERSION_WITHOUT_CONTENT = ErrorKind(
+    409,
+    "VERSION_WITHOUT_CONTENT",
+    "nothing is kept of what it was in this version, but in the log: a host can restore all of it "
+    "as it was then, `at` its `changed_until`",
+)
 ID_TAKEN = ErrorKind(409, "ID_TAKEN", "there is something with this id")
 OBJECT_LOCKED = ErrorKind(403, "OBJECT_LOCKED", "it is locked, and the caller is no host")
 NOT_YOURS = ErrorKind(403, "NOT_YOURS", "editors change only what they created themselves here")
@@ -80,6 +87,13 @@ EDIT_REFUSALS = (
     STORAGE_UNAVAILABLE,
 )
 """What every edit may be refused for."""
+
+RESTORE_REFUSALS = (
+    *EDIT_REFUSALS,
+    INVALID_PARAMETER,
+    VERSION_NOT_FOUND,
+    VERSION_WITHOUT_CONTENT,
+)
 
 CONDITIONAL_REFUSALS = (*EDIT_REFUSALS, VERSION_CONFLICT, INVALID_PARAMETER)
 
@@ -231,12 +245,14 @@ async def restore_by_rest(
 
     Raises:
         ApiError: 404; 403 where a viewer would sign with the name of somebody else, whose deleted
-            annotation had the same id.
+            annotation had the same id; 409 where the version was stored without its content.
     """
     await find_row(services, target, deleted=True)
     state = await services.objects.state_of(target.owner_id, target.kind, target.id, version)
     if state is None:
         raise ApiError(VERSION_NOT_FOUND)
+    if same(dict(state), stated(TABLES[target.kind].blank)):  # HST-7, PRJ-7: it would be emptied
+        raise ApiError(VERSION_WITHOUT_CONTENT)
     opened, signed = target.opened, state.get("created_by")
     if not may_edit(opened.role) and signed not in (None, str(opened.caller.identity.user_id)):
         raise forbidden("this version is somebody else's: viewers restore only their own")

@@ -14,14 +14,14 @@ from persistence.ports import InvalidCursor
 from server.rest.descriptions import example
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
-from server.rest.errors import INVALID_CURSOR, INVALID_PARAMETER, ApiError, refuses
+from server.rest.errors import INVALID_CURSOR, ApiError, refuses
 from server.rest.id_cursors import decode_id, encode_id
 from server.rest.object_edits import (
     CONDITIONAL_REFUSALS,
     EDIT_REFUSALS,
     ID_TAKEN,
     OBJECT_NOT_FOUND,
-    VERSION_NOT_FOUND,
+    RESTORE_REFUSALS,
     IfMatch,
     Target,
     create_by_rest,
@@ -136,7 +136,7 @@ async def list_object_versions(
     response_model=Envelope[WrittenObject],
     responses=PENDING,
 )
-@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, OBJECT_NOT_FOUND, VERSION_NOT_FOUND)
+@refuses(*RESTORE_REFUSALS, OBJECT_NOT_FOUND)
 async def restore_object(
     target: EditTarget,
     body: RestoreObject,

@@ -10,14 +10,14 @@ from starlette.responses import Response
 from crdt_docs.object_kinds import ObjectKind
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply
-from server.rest.errors import INVALID_CURSOR, INVALID_PARAMETER, refuses
+from server.rest.errors import INVALID_CURSOR, refuses
 from server.rest.object_edits import (
     CONDITIONAL_REFUSALS,
     EDIT_REFUSALS,
     ID_TAKEN,
     OBJECT_HELD,
     OBJECT_NOT_FOUND,
-    VERSION_NOT_FOUND,
+    RESTORE_REFUSALS,
     IfMatch,
     Target,
     create_by_rest,
@@ -106,7 +106,7 @@ async def list_room_object_versions(
 
 
 @router.post(f"{_ONE}/restore", response_model=Envelope[WrittenXrObject], responses=_PENDING)
-@refuses(*EDIT_REFUSALS, INVALID_PARAMETER, OBJECT_NOT_FOUND, VERSION_NOT_FOUND, OBJECT_HELD)
+@refuses(*RESTORE_REFUSALS, OBJECT_NOT_FOUND, OBJECT_HELD)
 async def restore_room_object(
     target: EditTarget, body: RestoreObject, services: ServicesOf, reply: Reply
 ) -> Response:

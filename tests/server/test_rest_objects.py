@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pycrdt import Map, Text
 
+from crdt_docs import projector
 from crdt_docs.access import Role
 from persistence.ports import StorageUnavailable
 from tests.server.open_board import PATH, SESSION, OpenBoard, OpenRoom, data, open_board, opened
@@ -337,6 +338,31 @@ async def test_only_versions_that_there_are_can_be_restored(place: OpenBoard) ->
     for version in (0, -1, 2**31, "1", 1.5, None):
         answer = await place.anna.post(f"{place.path}/objects/a/restore", json={"version": version})
         assert refusal(answer) == (400, "INVALID_BODY")
+
+
+async def test_edt_6_a_version_without_content_is_not_restored(
+    place: OpenBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PRJ-7, HST-7: it would empty what is there, and no other version could bring it back."""
+    monkeypatch.setattr(projector, "LARGE", 0)
+    monkeypatch.setattr(projector, "HEAVY_SECONDS", -1.0)
+    ada, _ = await place.member()
+    await place.object("a", properties={"text": "work"})
+    for words in ("more work", "long work"):
+        place.later()
+        body = {"properties": {"text": words}}
+        data(await place.anna.call("PATCH", f"{place.path}/objects/a", json=body))
+    versions = data(await place.anna.get(f"{place.path}/objects/a/history"))["items"]
+    assert len(versions) == 3
+    for version in (2, 3):
+        answer = await place.anna.post(f"{place.path}/objects/a/restore", json={"version": version})
+        assert refusal(answer) == (409, "VERSION_WITHOUT_CONTENT")
+        assert "restore all of it" in answer.json()["error"]["message"]
+    await place.house.settle()
+    assert ada.json()["a"]["properties"] == {"text": "long work"}
+    data(await place.anna.post(f"{place.path}/objects/a/restore", json={"version": 1}), 200)
+    await place.house.settle()
+    assert ada.json()["a"]["properties"] == {"text": "work"}
 
 
 # Lists
