@@ -77,8 +77,8 @@ class RestoredView(TypedDict):
     """A session or room that was restored.
 
     `restored` is the moment it is like, `changed` how many objects, annotations and other values
-    were not as they had been. `before` is the last position in the log before it, `seq` the last of
-    it.
+    were not as they had been. `before` is the last position in the log before it wrote anything,
+    `seq` the last of it.
     """
 
     restored: MomentView
@@ -147,20 +147,35 @@ async def _restore(services: Services, opened: OpenedDocument, past: Shown[Value
         identity = opened.caller.identity
         return services.live.edit(opened.document, identity, change, is_restore=True)
 
-    found = await edit(lambda doc: to_put_back(doc, past.content))
-    changed, is_stored, seq = 0, found.is_stored, found.seq
-    for start in range(0, len(found.result), RESTORED_AT_ONCE):
-        some = found.result[start : start + RESTORED_AT_ONCE]
-        edited = await edit(partial(put_all_back, past=past.content, some=some))
-        changed, is_stored, seq = changed + edited.result, edited.is_stored, edited.seq
+    begun = await edit(partial(_begin, past=past.content))
+    all_of_it, changed = begun.result
+    before, is_stored, seq = _just_ahead(begun, changed), begun.is_stored, begun.seq
+    for start in range(RESTORED_AT_ONCE, len(all_of_it), RESTORED_AT_ONCE):
         await asyncio.sleep(0)
+        some = all_of_it[start : start + RESTORED_AT_ONCE]
+        edited = await edit(partial(put_all_back, past=past.content, some=some))
+        if not changed:
+            before = _just_ahead(edited, edited.result)
+        changed, is_stored, seq = changed + edited.result, edited.is_stored, edited.seq
     return RestoredView(
         restored=moment_view(past),
         changed=changed,
-        before=found.seq,
+        before=before,
         seq=seq,
         stored=is_stored,
     )
+
+
+def _begin(doc: Doc[Any], past: Values) -> tuple[list[tuple[str, str]], int]:
+    """What is to be put back, and how much of the first portion was not as it had been. One edit,
+    so that there is no position in between at which others have done something."""
+    found = to_put_back(doc, past)
+    return found, put_all_back(doc, past, found[:RESTORED_AT_ONCE])
+
+
+def _just_ahead(edited: Edited[Any], changed: int) -> int:
+    """The last position before an edit, which is one entry of the log if it wrote anything."""
+    return edited.seq - 1 if changed else edited.seq
 
 
 def _moment(body: RestoreDocument) -> tuple[Moment, Source]:

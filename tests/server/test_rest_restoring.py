@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pycrdt import Doc, Map
 
 from crdt_docs.errors import NotNow
 from crdt_docs.identifiers import Identity
@@ -65,6 +66,46 @@ async def test_many_objects_are_restored_in_portions(
     assert data["seq"] > 21
     await restore(past, seq=data["before"])
     assert past.now() == before
+
+
+@pytest.mark.parametrize("key", ["a first", "note 0", "zoo"])
+@pytest.mark.parametrize("at_once", [2, 1000])
+async def test_before_is_just_ahead_of_what_a_restore_writes(
+    past: Past, monkeypatch: pytest.MonkeyPatch, at_once: int, key: str
+) -> None:
+    """PST-10: taking it back takes back nothing that others did while it waited to be stored."""
+    monkeypatch.setattr(restoring, "RESTORED_AT_ONCE", at_once)
+    await past.edit(lambda doc: _root(doc, "objects").update({key: Map({"layer": 1})}))
+    await past.edit(lambda doc: _root(doc, "objects").update({key: Map({"layer": 2})}))
+    real = past.live.edit
+    written: list[int] = []
+
+    async def among_others(name: Any, whose: Identity, *change: Any, **more: Any) -> Any:
+        last = await past.api.documents.archive.last_seq(name)
+        edited = await real(name, whose, *change, **more)
+        if edited.seq > last:
+            written.append(edited.seq)
+        await real(name, whose, lambda doc: _root(doc, "elsewhere").update({"last": last}))
+        return edited
+
+    monkeypatch.setattr(past.live, "edit", among_others)
+    data = (await restore(past, seq=21)).json()["data"]
+    assert data["changed"] == 1
+    assert [data["before"]] == [seq - 1 for seq in written]
+
+
+async def test_before_is_the_last_position_where_nothing_is_written(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PST-10"""
+    monkeypatch.setattr(restoring, "RESTORED_AT_ONCE", 2)
+    data = (await restore(past, seq=20)).json()["data"]
+    assert (data["changed"], data["before"], data["seq"]) == (0, 20, 20)
+
+
+def _root(doc: Doc[Any], name: str) -> Map[Any]:
+    found: Map[Any] = doc.get(name, type=Map)
+    return found
 
 
 async def test_an_interrupted_restore_is_completed(
