@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -172,9 +172,10 @@ class TimeTravel:
         return compared
 
     def _remember(self, document: DocumentName, compared: Compared) -> None:
-        """For a while: whoever turns the pages asks for the same positions again."""
+        """For a while: whoever turns the pages asks for the same positions again. These are exact,
+        also where a moment was rounded to one of them (PST-7)."""
         key = (document, compared.before.seq, compared.after.seq)
-        self._recent[key] = compared
+        self._recent[key] = _exactly(compared)
         if len(self._recent) > REMEMBERED:
             del self._recent[next(iter(self._recent))]
         loop = asyncio.get_running_loop()
@@ -246,6 +247,14 @@ class TimeTravel:
 
 def _shown(past: PastDocument, content: T) -> Shown[T]:
     return Shown(content, past.seq, past.at, past.is_rounded)
+
+
+def _exactly(compared: Compared) -> Compared:
+    before, after = compared.before, compared.after
+    if not (before.is_rounded or after.is_rounded):
+        return compared
+    before, after = replace(before, is_rounded=False), replace(after, is_rounded=False)
+    return replace(compared, before=before, after=after)
 
 
 def _without_content(shown: Shown[Values]) -> Shown[None]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -145,6 +146,23 @@ async def test_a_difference_is_remembered_for_its_pages(stored: Stored) -> None:
     later = await stored.travel.difference(ONE, AtSeq(0), AtSeq(50))
     assert later is not first
     assert later == first
+
+
+async def test_a_difference_from_a_rounded_moment_is_not_that_from_the_exact_one(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PST-7: only what was rounded says so, whoever asked before."""
+    real = stored.documents.archive.past
+
+    async def merged(name: Any, moment: Any, **more: Any) -> Any:
+        if moment == AtSeq(12):
+            return replace(await real(name, AtSeq(10), **more), is_rounded=True)
+        return await real(name, moment, **more)
+
+    monkeypatch.setattr(stored.documents.archive, "past", merged)
+    for asked, is_rounded in ((12, True), (10, False), (12, True)):
+        compared = await stored.travel.difference(ONE, AtSeq(asked), AtSeq(50))
+        assert (compared.before.seq, compared.before.is_rounded) == (10, is_rounded)
 
 
 # Checkpoints
