@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
@@ -106,7 +107,7 @@ def _check_number(value: float, field: str) -> None:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: 3 and 3.0 are, 1 and true are not."""
+    """Whether two values are equal: 3 and 3.0 are, and NaN and NaN, 1 and true are not."""
     if one is other:
         return True
     match one:
@@ -125,9 +126,14 @@ def same(one: Any, other: Any) -> bool:
                 and all(same(*pair) for pair in zip(one, other, strict=True))
             )
         case int() | float():
-            return isinstance(other, int | float) and not isinstance(other, bool) and one == other
+            is_number = isinstance(other, int | float) and not isinstance(other, bool)
+            return is_number and (one == other or (_is_nan(one) and _is_nan(other)))
         case _:
             return type(one) is type(other) and bool(one == other)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def writable(value: Any) -> Any:

@@ -101,7 +101,7 @@ class ObjectReader:
             if isinstance(value, dict):
                 shown = _plain(value, within)
                 return Reading(shown, _size(str(shown)))
-            return NOTHING if _is_null(value) else IS_NO_MAP
+            return NOTHING if is_null(value) else IS_NO_MAP
 
     def has(self, root: str, key: str) -> bool:
         """Whether anything stands under a key, null included.
@@ -150,10 +150,11 @@ class ObjectReader:
             if within is None:
                 return []
             keys: list[str] = raw.keys(within)  # type: ignore[attr-defined] # unstubbed
-            return [key for key in keys if not _is_null(raw.get(within, key))]
+            return [key for key in keys if not is_null(raw.get(within, key))]
 
 
-def _is_null(value: Any) -> bool:
+def is_null(value: Any) -> bool:
+    """Whether what stands in a place is null as JSON."""
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
 from crdt_docs.edit_values import same, writable
 from crdt_docs.text_edits import Run, as_text, is_quick, text_runs, write_text
@@ -23,6 +23,10 @@ LIST_ITEMS: Final = 2000
 
 MENDED_BYTES: Final = 4 * 1024 * 1024
 """Of what a shared list holds, to find out what of it can stay."""
+
+
+_NOTHING: Final = object()
+"""Stands for what is in a place where nothing is."""
 
 
 class NotKept(Exception):  # noqa: N818 - says what is the case
@@ -53,17 +57,37 @@ class Plain(NamedTuple):
     value: Any
 
 
-Tree: TypeAlias = SharedMap | SharedList | SharedText | Plain | None
+class Unmade(NamedTuple):
+    """What could not be made again, and is only recognised: XML, a document, a text with shared
+    parts.
+
+    Attributes:
+        kind: of which type.
+        words: what it says.
+    """
+
+    kind: type
+    words: str
+
+
+Tree: TypeAlias = SharedMap | SharedList | SharedText | Plain | Unmade | None
 """What stands in a place; None: nothing."""
 
 
 class Allowance:
-    """How much may still be read, in about bytes of memory."""
+    """How much may still be read, in about bytes of memory.
 
-    __slots__ = ("left",)
+    Attributes:
+        takes_all: also what could not be made again, as `Unmade`.
+        has_unmade: there was such a thing.
+    """
 
-    def __init__(self, size: int) -> None:
+    __slots__ = ("has_unmade", "left", "takes_all")
+
+    def __init__(self, size: int, *, takes_all: bool = False) -> None:
         self.left = size
+        self.takes_all = takes_all
+        self.has_unmade = False
 
     def take(self, size: int) -> None:
         """Use some of it up.
@@ -92,9 +116,7 @@ def _tree(value: Any, allowance: Allowance) -> Tree:
             keys: list[str] = list(value.keys())
             return SharedMap({key: _tree(value[key], allowance) for key in keys})
         case Text():
-            runs = _runs(value)
-            allowance.take(sum(len(run.units) + PART_BYTES for run in runs))
-            return SharedText(as_text(runs))
+            return _text_tree(value.diff(), allowance)
         case Array():
             if len(value) > LIST_ITEMS:
                 raise NotKept("a shared list in it is too long to be put back")
@@ -104,7 +126,25 @@ def _tree(value: Any, allowance: Allowance) -> Tree:
             allowance.take(_size(value))
             return Plain(value)
         case _:
-            raise NotKept(f"a {type(value).__name__} in it could not be put back")
+            return _unmade(value, allowance)
+
+
+def _text_tree(parts: list[tuple[Any, Any]], allowance: Allowance) -> Tree:
+    if allowance.takes_all and not all(_is_known(part) for part, _ in parts):
+        allowance.has_unmade = True
+        return Unmade(Text, str([(str(part), formats) for part, formats in parts]))
+    runs = _runs(parts)
+    allowance.take(sum(len(run.units) + PART_BYTES for run in runs))
+    return SharedText(as_text(runs))
+
+
+def _unmade(value: Any, allowance: Allowance) -> Unmade:
+    if allowance.takes_all and isinstance(value, XmlElement | XmlFragment | XmlText | Doc):
+        words = str(value.guid) if isinstance(value, Doc) else str(value)
+        allowance.take(len(words))
+        allowance.has_unmade = True
+        return Unmade(type(value), words)
+    raise NotKept(f"a {type(value).__name__} in it could not be put back")
 
 
 def _size(value: Any) -> int:
@@ -119,10 +159,14 @@ def _size(value: Any) -> int:
             return 8
 
 
-def _runs(text: Text) -> list[Run]:
+def _is_known(part: Any) -> bool:
+    return isinstance(part, str | dict | list | int | float | bool)
+
+
+def _runs(parts: list[tuple[Any, Any]]) -> list[Run]:
     delta = []
-    for part, formats in text.diff():
-        if not isinstance(part, str | dict | list | int | float | bool):
+    for part, formats in parts:
+        if not _is_known(part):
             raise NotKept("a text in it holds what could not be put back")
         delta.append({"insert": part, "attributes": formats or {}})
     runs = text_runs({"delta": delta})
@@ -142,8 +186,34 @@ def json_of(tree: Tree) -> Any:
             return shown
         case Plain(value):
             return value
+        case Unmade(_, words):
+            return words
         case None:
             return None
+
+
+def can_mend(place: Map[Any], key: str, tree: Tree) -> bool:
+    """Whether what stands under a key can be made what it was: what could not be made again has to
+    stand there still, and say the same."""
+    if not _holds_unmade(tree):
+        return True
+    stands = place.get(key)
+    if isinstance(tree, SharedMap) and isinstance(stands, Map):
+        return all(can_mend(stands, name, member) for name, member in tree.members.items())
+    try:
+        return _are_alike((_tree(stands, Allowance(MENDED_BYTES, takes_all=True)), tree))
+    except NotKept:
+        return False
+
+
+def _holds_unmade(tree: Tree) -> bool:
+    match tree:
+        case SharedMap(members):
+            return any(map(_holds_unmade, members.values()))
+        case SharedList(items):
+            return any(map(_holds_unmade, items))
+        case _:
+            return isinstance(tree, Unmade)
 
 
 def mend(place: Map[Any], key: str, tree: Tree) -> bool:
@@ -152,12 +222,12 @@ def mend(place: Map[Any], key: str, tree: Tree) -> bool:
     Args:
         place: in a document, within a transaction.
         key: in it.
-        tree: as `tree_at` gave it before.
+        tree: as `tree_at` gave it before; one that `can_mend`.
     """
-    stands = place.get(key)
+    stands = place.get(key, _NOTHING)
     match tree, stands:
         case None, _:
-            if key not in place:
+            if stands is _NOTHING:
                 return False
             del place[key]
         case SharedMap(members), Map():
@@ -166,15 +236,17 @@ def mend(place: Map[Any], key: str, tree: Tree) -> bool:
             return _mend_text(stands, shown)
         case SharedList(items), Array():
             return _mend_items(stands, items)
-        case Plain(value), _ if key in place and _is_plain(stands, value):
+        case ((Plain() | Unmade()), _) if _stands_already(stands, tree):
             return False
         case _:
             _make(place, key, tree)
     return True
 
 
-def _is_plain(stands: Any, value: Any) -> bool:
-    return not isinstance(stands, Map | Text | Array) and same(stands, value)
+def _stands_already(stands: Any, tree: Plain | Unmade) -> bool:
+    if isinstance(tree, Unmade):
+        return True  # as `can_mend` has seen
+    return not isinstance(stands, Map | Text | Array) and same(stands, tree.value)
 
 
 def _mend_members(stands: Map[Any], members: dict[str, Tree]) -> bool:
@@ -188,7 +260,7 @@ def _mend_members(stands: Map[Any], members: dict[str, Tree]) -> bool:
 def _mend_text(stands: Text, shown: Any) -> bool:
     wanted = text_runs(shown) or []
     try:
-        now = as_text(_runs(stands))
+        now = as_text(_runs(stands.diff()))
     except NotKept:
         now = None
     if now is not None and same(now, shown):
@@ -204,17 +276,18 @@ def _mend_text(stands: Text, shown: Any) -> bool:
 def _mend_items(stands: Array[Any], items: list[Tree]) -> bool:
     """Replace what lies between the common beginning and the common end."""
     try:
-        allowance = Allowance(MENDED_BYTES)
+        allowance = Allowance(MENDED_BYTES, takes_all=True)
         now = [] if len(stands) > 2 * LIST_ITEMS else [_tree(item, allowance) for item in stands]
     except NotKept:
         now = []
-    if not now and len(stands):
+    is_cleared = not now and len(stands) > 0
+    if is_cleared:
         stands.clear()
     start = sum(1 for _ in takewhile(_are_alike, zip(now, items, strict=False)))
     behind = zip(reversed(now[start:]), reversed(items[start:]), strict=False)
     end = sum(1 for _ in takewhile(_are_alike, behind))
     if start == len(now) == len(items):
-        return False
+        return is_cleared
     if len(now) - end > start:
         del stands[start : len(now) - end]
     for index in range(start, len(items) - end):
@@ -234,6 +307,8 @@ def _are_alike(pair: tuple[Tree, Tree]) -> bool:
             return same(one, other)
         case Plain(one), Plain(other):
             return same(one, other)
+        case Unmade(), Unmade():
+            return pair[0] == pair[1]
         case _:
             return pair[0] is pair[1]
 

@@ -22,6 +22,7 @@ from crdt_docs.document import (
     standing_still,
 )
 from crdt_docs.object_reader import ObjectReader
+from crdt_docs.object_restoring import PastObject, read_past
 from crdt_docs.varint import read_var_uint
 
 READ_AT_ONCE = 20
@@ -29,6 +30,9 @@ READ_AT_ONCE = 20
 
 Values: TypeAlias = dict[str, dict[str, Any]]
 """What stands in root maps, by their names and by id, as `ObjectReader` reads it."""
+
+Kinds: TypeAlias = dict[str, dict[str, PastObject]]
+"""The same, as `put_all_back` takes it."""
 
 
 class Replay:
@@ -110,6 +114,16 @@ class Replay:
                 value = reader.read(root, key)
                 if value is not None:
                     found[key] = value
+                if number % READ_AT_ONCE == 0:
+                    yield
+
+    def reading_kinds(self, into: Kinds, roots: Sequence[str]) -> Iterator[None]:
+        """The same with the kinds of all parts, to make it again."""
+        reader = ObjectReader(self._doc, roots)
+        for root in roots:
+            found = into.setdefault(root, {})
+            for number, key in enumerate(reader.keys(root)):
+                found[key] = read_past(reader, root, key)
                 if number % READ_AT_ONCE == 0:
                     yield
 

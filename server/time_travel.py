@@ -18,7 +18,7 @@ from crdt_docs.difference import Difference, comparing
 from crdt_docs.document import DocumentBroken, Fence, NoFence
 from crdt_docs.identifiers import DocumentName
 from crdt_docs.object_kinds import kinds_in
-from crdt_docs.replay import Replay, Values
+from crdt_docs.replay import Kinds, Replay, Values
 from persistence.archive_ports import Archive, AtSeq, Moment, PastDocument
 from server.breath import advance
 from server.heavy_work import heavy_work
@@ -140,6 +140,16 @@ class TimeTravel:
         """What stood in root maps, as `ObjectReader` reads it. Raises like `json`."""
         async with self._at_work(document) as work:
             return await self._read(work, document, moment, roots)
+
+    async def kinds(
+        self, document: DocumentName, moment: Moment, roots: Sequence[str]
+    ) -> Shown[Kinds]:
+        """The same with the kinds of all parts, to make it again. Raises like `json`."""
+        async with self._at_work(document) as work:
+            past = await self._reach(work, document, moment)
+            kinds: Kinds = {}
+            await self._take_steps(work, work.replay.reading_kinds(kinds, roots))
+            return _shown(past, kinds)
 
     async def _read(
         self,

@@ -15,8 +15,8 @@ from typing_extensions import TypedDict
 from crdt_docs.access import Role
 from crdt_docs.document import ROOT_MAPS
 from crdt_docs.identifiers import kind_of
-from crdt_docs.object_restoring import put_all_back, to_put_back
-from crdt_docs.replay import Values
+from crdt_docs.object_restoring import PutBack, put_all_back, to_put_back
+from crdt_docs.replay import Kinds
 from persistence.archive_ports import Moment
 from server.rest.descriptions import described, example
 from server.rest.endpoint import resource_router
@@ -64,6 +64,14 @@ class RestoreDocument(Strict):
     )
 
 
+@described({"root": "objects", "id": "page-1"})
+class LeftView(TypedDict):
+    """What stays as it is, in which root of the document."""
+
+    root: str
+    id: str
+
+
 @described(
     {
         "restored": {"seq": 1204, "at": "2030-05-17T12:00:00.000123Z", "is_rounded": False},
@@ -71,6 +79,7 @@ class RestoreDocument(Strict):
         "before": 1377,
         "seq": 1378,
         "stored": True,
+        "not_restored": [],
     }
 )
 class RestoredView(TypedDict):
@@ -78,7 +87,8 @@ class RestoredView(TypedDict):
 
     `restored` is the moment it is like, `changed` how many objects, annotations and other values
     were not as they had been. `before` is the last position in the log before it wrote anything,
-    `seq` the last of it.
+    `seq` the last of it. `not_restored` stay as they are: in them something was changed that the
+    server cannot make again, such as XML.
     """
 
     restored: MomentView
@@ -86,6 +96,7 @@ class RestoredView(TypedDict):
     before: int
     seq: int
     stored: bool
+    not_restored: list[LeftView]
 
 
 PENDING: dict[int | str, dict[str, Any]] = {
@@ -133,14 +144,14 @@ async def _restored(
     moment, source = _moment(body)
     source.check(moment, services.clock())
     with looking_back(source):
-        past = await services.past.values(
+        past = await services.past.kinds(
             opened.document, moment, ROOT_MAPS[kind_of(opened.document)]
         )
     answer = await _restore(services, opened, past)
     return reply(answer, status=200 if answer["stored"] else 202)
 
 
-async def _restore(services: Services, opened: OpenedDocument, past: Shown[Values]) -> RestoredView:
+async def _restore(services: Services, opened: OpenedDocument, past: Shown[Kinds]) -> RestoredView:
     """Portion by portion, so that others are served in between; most documents are one."""
 
     def edit(change: Callable[[Doc[Any]], T]) -> Awaitable[Edited[T]]:
@@ -148,27 +159,29 @@ async def _restore(services: Services, opened: OpenedDocument, past: Shown[Value
         return services.live.edit(opened.document, identity, change, is_restore=True)
 
     begun = await edit(partial(_begin, past=past.content))
-    all_of_it, changed = begun.result
+    all_of_it, (changed, left) = begun.result
     before, is_stored, seq = _just_ahead(begun, changed), begun.is_stored, begun.seq
     for start in range(RESTORED_AT_ONCE, len(all_of_it), RESTORED_AT_ONCE):
         await asyncio.sleep(0)
         some = all_of_it[start : start + RESTORED_AT_ONCE]
         edited = await edit(partial(put_all_back, past=past.content, some=some))
         if not changed:
-            before = _just_ahead(edited, edited.result)
-        changed, is_stored, seq = changed + edited.result, edited.is_stored, edited.seq
+            before = _just_ahead(edited, edited.result.changed)
+        changed, left = changed + edited.result.changed, left + edited.result.left
+        is_stored, seq = edited.is_stored, edited.seq
     return RestoredView(
         restored=moment_view(past),
         changed=changed,
         before=before,
         seq=seq,
         stored=is_stored,
+        not_restored=[LeftView(root=root, id=identifier) for root, identifier in left],
     )
 
 
-def _begin(doc: Doc[Any], past: Values) -> tuple[list[tuple[str, str]], int]:
-    """What is to be put back, and how much of the first portion was not as it had been. One edit,
-    so that there is no position in between at which others have done something."""
+def _begin(doc: Doc[Any], past: Kinds) -> tuple[list[tuple[str, str]], PutBack]:
+    """What is to be put back, and what became of the first portion. One edit, so that there is no
+    position in between at which others have done something."""
     found = to_put_back(doc, past)
     return found, put_all_back(doc, past, found[:RESTORED_AT_ONCE])
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
 from crdt_docs.edit_errors import InvalidId
 from crdt_docs.edit_values import MAX_PARTS, same
@@ -15,7 +16,9 @@ from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_edits import create, delete, merge
 from crdt_docs.object_fields import project
 from crdt_docs.object_kinds import KINDS, ObjectKind
-from crdt_docs.object_restoring import put_all_back, put_back
+from crdt_docs.object_reader import ObjectReader
+from crdt_docs.object_restoring import PutBack, put_all_back, put_back, read_past
+from crdt_docs.object_trees import LIST_ITEMS
 from crdt_docs.projection import LIFETIMES
 from tests.crdt_docs.editing import (
     EXTENTS,
@@ -28,7 +31,6 @@ from tests.crdt_docs.editing import (
     VECTORS,
     WORDS,
     Board,
-    document,
 )
 
 OBJECT, ANNOTATION = KINDS[DocumentKind.OCW]
@@ -251,20 +253,45 @@ def test_edt_7_a_whole_session_becomes_what_it_was(
     board = Board()
     board.doc["annotations"] = Map({"untouched": 1})
     _fill(board, now)
-    past = {identifier: document("objects", value) for identifier, value in was.items()}
-    different = [
-        key
-        for key in past.keys() | now.keys()
-        if not same(board.read("objects", key), past.get(key))
-    ]
-    assert board.edit(put_all_back, {"objects": past}) == len(different)
-    for key in "abcd":
-        assert same(board.read("objects", key), past.get(key))
-        assert same(board.copy().read("objects", key), past.get(key))
+    lived = Board()
+    _fill(lived, was)
+    past = kinds_of(lived)
+    reads = [(board.read("objects", key), lived.read("objects", key)) for key in "abcd"]
+    different = sum(not same(*each) for each in reads)
+    assert board.edit(put_all_back, past).changed >= different
+    assert are_alike(kinds_of(board), past)
+    assert are_alike(kinds_of(board.copy()), past)
     assert board.read("annotations", "untouched") == 1
     board.emitted.clear()
-    assert board.edit(put_all_back, {"objects": past}) == 0
+    assert board.edit(put_all_back, past) == PutBack(0, [])
     assert board.emitted == []
+
+
+def kinds_of(board: Board) -> Any:
+    """Its objects, as a moment of the past is read."""
+    reader = ObjectReader(board.doc, ("objects",))
+    keys = reader.keys("objects")
+    return {"objects": {key: read_past(reader, "objects", key) for key in keys}}
+
+
+def are_alike(one: Any, other: Any) -> bool:
+    """Whether two moments are the same, kind by kind."""
+    return same(_told(one), _told(other))
+
+
+def _told(item: Any) -> Any:
+    """Tuples of different kinds may be equal; lists with their names are not."""
+    match item:
+        case tuple():
+            return [type(item).__name__, *map(_told, item)]
+        case dict():
+            return {key: _told(inner) for key, inner in item.items()}
+        case list():
+            return [_told(inner) for inner in item]
+        case type():
+            return item.__name__
+        case _:
+            return item
 
 
 def _fill(board: Board, objects: dict[str, Any]) -> None:
@@ -279,11 +306,140 @@ def _fill(board: Board, objects: dict[str, Any]) -> None:
 def test_edt_7_what_nobody_changed_is_not_written() -> None:
     board = Board()
     board.doc["objects"] = Map({"a": Map({"list": Array([1]), "nan": float("nan")}), "b": b"x"})
-    past = {"objects": {key: board.read("objects", key) for key in "ab"}}
+    past = kinds_of(board)
     board.edit(create, "objects", "c", {"object_type": "shape"})
-    assert board.edit(put_all_back, past) == 1
+    assert board.edit(put_all_back, past) == PutBack(1, [])
     assert isinstance(board.place("objects", "a")["list"], Array)
     assert board.place("objects", "b") == b"x"
+
+
+STYLED = {"insert": "hello", "attributes": {"bold": True}}
+SHARED: dict[str, Callable[[], Any]] = {
+    "a text": lambda: Text("hello"),
+    "a list": lambda: Array([1, 2, 3]),
+    "what is plain": lambda: {"object_type": "text", "list": [1]},
+    "a list of maps and texts": lambda: Map({"l": Array([Map({"x": 1}), Text("hello"), 3])}),
+    "a plain text like a delta": lambda: Map({"properties": {"text": {"delta": [STYLED]}}}),
+    "a text of old": lambda: Map({"properties": Map({"text": Text("hello")})}),
+    "numbers": lambda: Map({"nan": float("nan"), "in it": {"nan": float("nan")}, "big": 2**60}),
+    "bytes and nothing": lambda: Map({"bytes": b"x", "null": None}),
+    "a long list": lambda: Map({"l": Array(list(range(900)))}),
+}
+
+
+def _format(text: Any) -> None:
+    text.format(0, 5, {"bold": True})
+
+
+CHANGES: dict[str, Callable[[Map[Any]], Any]] = {
+    "deleted": lambda objects: objects.pop("a"),
+    "replaced": lambda objects: objects.update({"a": "words"}),
+    "made a map": lambda objects: objects.update({"a": Map({"l": 1, "properties": Map()})}),
+    "made a text": lambda objects: objects.update({"a": Text("hello")}),
+    "made a list": lambda objects: objects.update({"a": Array([Text("hello")])}),
+    "made plain": lambda objects: objects.update({"a": objects["a"].to_py()}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("was", SHARED)
+def test_edt_7_what_was_shared_is_shared_again(was: str, change: str) -> None:
+    """And what was plain is plain."""
+    board = Board()
+    objects = board.doc.get("objects", type=Map)
+    objects["a"] = SHARED[was]()
+    past = kinds_of(board)
+    if change != "made plain" or isinstance(objects["a"], Map | Array | Text):
+        CHANGES[change](objects)
+    board.edit(put_all_back, past)
+    assert are_alike(kinds_of(board), past)
+    assert board.edit(put_all_back, past) == PutBack(0, [])
+
+
+def test_edt_7_formats_in_a_list_come_back() -> None:
+    board = Board()
+    objects = board.doc.get("objects", type=Map)
+    objects["a"] = Map({"l": Array([Text("hello"), 1])})
+    _format(objects["a"]["l"][0])
+    past = kinds_of(board)
+    objects["a"]["l"][0].format(0, 5, {"bold": None})
+    assert board.edit(put_all_back, past).changed == 1
+    assert objects["a"]["l"][0].diff() == [("hello", {"bold": True})]
+
+
+def _xml(words: str) -> XmlFragment:
+    return XmlFragment([XmlElement("p", {}, [XmlText(words)])])
+
+
+def _page(objects: Map[Any]) -> Any:
+    return objects["a"]["page"]
+
+
+UNMADE: dict[str, Callable[[Map[Any]], Any]] = {
+    "changed": lambda objects: _page(objects).children[0].children[0].insert(2, " you"),
+    "deleted": lambda objects: objects.__delitem__("a"),
+    "taken out": lambda objects: objects["a"].__delitem__("page"),
+    "replaced": lambda objects: objects["a"].update({"page": "<p>hi</p>"}),
+}
+
+
+@pytest.mark.parametrize("change", UNMADE)
+@pytest.mark.parametrize("place", ["in a map", "in a list"])
+def test_edt_7_what_cannot_be_made_again_stays_as_it_is(place: str, change: str) -> None:
+    """It is named, and does not become a plain string; all else is put back."""
+    board = Board()
+    objects = board.doc.get("objects", type=Map)
+    page = _xml("hi") if place == "in a map" else Map({"l": Array([_xml("hi"), 1])})
+    objects["a"] = Map({"layer": 1, "page": page, "own": Doc()})
+    objects["b"] = Map({"layer": 1})
+    past = kinds_of(board)
+    objects["a"]["layer"] = 2
+    assert board.edit(put_all_back, past) == PutBack(1, [])
+    assert are_alike(kinds_of(board), past)
+    if place == "in a list" and change == "changed":
+        objects["a"]["page"]["l"].append(2)
+    else:
+        UNMADE[change](objects)
+    objects["b"]["layer"] = 2
+    now = kinds_of(board)["objects"].get("a")
+    assert board.edit(put_all_back, past) == PutBack(1, [("objects", "a")])
+    assert are_alike(kinds_of(board)["objects"].get("a"), now)
+    assert objects["b"]["layer"] == 1
+
+
+def test_edt_7_xml_that_came_later_goes() -> None:
+    board = Board()
+    objects = board.doc.get("objects", type=Map)
+    objects["a"] = Map({"layer": 1, "l": Array([1])})
+    past = kinds_of(board)
+    objects["a"]["page"] = _xml("hi")
+    objects["a"]["l"].append(_xml("hi"))
+    objects["b"] = _xml("hi")
+    assert board.edit(put_all_back, past) == PutBack(2, [])
+    assert are_alike(kinds_of(board), past)
+
+
+def test_edt_7_a_very_long_list_comes_back_as_one_plain_value() -> None:
+    """yrs would need seconds to make it: it walks to each place anew."""
+    board = Board()
+    objects = board.doc.get("objects", type=Map)
+    long = [float(number) for number in range(LIST_ITEMS + 1)]
+    board.doc.apply_update(_with_list(long))
+    past = kinds_of(board)
+    objects["a"]["layer"] = 2
+    board.edit(put_all_back, past)
+    assert isinstance(objects["a"]["l"], Array), "where it stands it is left standing"
+    del objects["a"]
+    board.edit(put_all_back, past)
+    assert not isinstance(objects["a"]["l"], Array)
+    assert objects["a"].to_py()["l"] == long
+    assert board.edit(put_all_back, past) == PutBack(0, [])
+
+
+def _with_list(items: list[float]) -> bytes:
+    doc: Doc[Any] = Doc()
+    doc.get("objects", type=Map)["a"] = Map({"layer": 1, "l": Array(items)})
+    return doc.get_update()
 
 
 @pytest.mark.parametrize("kind", VALID)

@@ -156,9 +156,10 @@ def test_what_could_not_be_made_again_is_not_kept(value: Any) -> None:
     [
         (Array([1, Map({"x": 1}), 3]), lambda o: o.append(XmlFragment([XmlElement("p")]))),
         (Array([1, 2]), lambda o: o.extend(list(range(3 * LIST_ITEMS)))),
+        (Array([]), lambda o: o.extend(list(range(3 * LIST_ITEMS)))),
         (Map({"t": Text("x")}), lambda o: o.update({"t": XmlFragment([XmlElement("p")])})),
     ],
-    ids=["XML in a list", "a list that has become long", "XML instead of a text"],
+    ids=["XML in a list", "a list that became long", "an empty one", "XML instead of a text"],
 )
 def test_whatever_kinds_were_put_in(before: Any, after: Any) -> None:
     doc: Doc[Any] = Doc()

@@ -10,7 +10,8 @@ import pytest
 from pycrdt import Array, Doc, Map, Text
 
 from crdt_docs.document import LABORIOUS_SECONDS, USUAL_SECONDS, DocumentBroken
-from crdt_docs.replay import Replay, Values
+from crdt_docs.object_trees import SharedMap
+from crdt_docs.replay import Kinds, Replay, Values
 from tests.helpers.past import ROOTS, Lived
 
 Json = dict[str, Any]
@@ -103,6 +104,19 @@ def test_objects_are_read_with_their_formats(lived: Lived) -> None:
     assert any(isinstance(text, dict) and "delta" in text for text in texts)
     exhaust(replay.reading(values, ("meta",)))
     assert values["meta"] == {}
+
+
+def test_objects_are_read_with_their_kinds(lived: Lived) -> None:
+    """EDT-7"""
+    replay = Replay()
+    exhaust(replay.applying(None, lived.log))
+    values: Values = {}
+    kinds: Kinds = {}
+    exhaust(replay.reading(values, ("objects", "annotations")))
+    assert exhaust(replay.reading_kinds(kinds, ("objects", "annotations")))
+    assert kinds.keys() == values.keys()
+    assert kinds["objects"].keys() == values["objects"].keys()
+    assert all(isinstance(each, SharedMap) for each in kinds["objects"].values())
 
 
 def test_an_empty_document_has_empty_roots() -> None:

@@ -12,7 +12,7 @@ from crdt_docs.edit_values import same
 from crdt_docs.object_edits import create, delete, merge
 from crdt_docs.object_fields import project
 from crdt_docs.object_kinds import ObjectKind
-from crdt_docs.object_restoring import put_all_back, put_back
+from crdt_docs.object_restoring import OnlyShown, put_all_back, put_back
 from tests.crdt_docs.editing import Board, document
 from tests.helpers.node_clients import NodeClient, NodeClients
 from tests.helpers.proving import few_or_many
@@ -120,7 +120,8 @@ class Table:
                 )._asdict()
                 self.board.edit(put_back, ObjectKind.OCW_OBJECT, key, state)
             case 2:
-                self.board.edit(put_all_back, {"objects": self.draw.choice(self.past)})
+                past = {key: OnlyShown(item) for key, item in self.draw.choice(self.past).items()}
+                self.board.edit(put_all_back, {"objects": past})
             case _:
                 self.board.edit(merge, "objects", key, self.value())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from pycrdt import Doc, Map
+from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
 
 from crdt_docs.errors import NotNow
 from crdt_docs.identifiers import Identity
@@ -143,6 +143,31 @@ async def test_restoring_what_is_there_writes_nothing(past: Past) -> None:
     data = (await restore(past, seq=20)).json()["data"]
     assert (data["changed"], data["seq"]) == (0, 20)
     assert await past.api.documents.archive.last_seq(past.name) == 20
+
+
+async def test_what_was_shared_is_shared_again(past: Past) -> None:
+    """EDT-7: people go on editing it together."""
+    made = {"layer": 1, "points": Array([1, 2, 3]), "parts": Array([Text("one")])}
+    await past.edit(lambda doc: _root(doc, "objects").update({"a": Map(made)}))
+    await past.edit(lambda doc: _root(doc, "objects").__delitem__("a"))
+    data = (await restore(past, seq=21)).json()["data"]
+    assert (data["changed"], data["not_restored"]) == (1, [])
+    restored = _root(past.live.documents[past.name], "objects")["a"]
+    assert isinstance(restored["points"], Array)
+    assert isinstance(restored["parts"][0], Text)
+
+
+async def test_what_cannot_be_made_again_is_named(past: Past) -> None:
+    """EDT-7: it stays as it is, and all else becomes what it was."""
+    page = {"layer": 1, "page": XmlFragment([XmlElement("p")])}
+    await past.edit(lambda doc: _root(doc, "objects").update({"a": Map(page)}))
+    await past.edit(lambda doc: _root(doc, "objects").__delitem__("a"))
+    await past.edit(lambda doc: _root(doc, "objects").__delitem__("note 2"))
+    data = (await restore(past, seq=21)).json()["data"]
+    assert (data["changed"], data["before"], data["seq"]) == (1, 23, 24)
+    assert data["not_restored"] == [{"root": "objects", "id": "a"}]
+    objects = past.was[21]["objects"]
+    assert past.now()["objects"] == {key: objects[key] for key in objects if key != "a"}
 
 
 async def test_what_is_not_stored_yet_is_accepted(past: Past) -> None:

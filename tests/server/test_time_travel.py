@@ -93,6 +93,9 @@ async def test_it_shows_updates_and_values(stored: Stored) -> None:
     values = await stored.travel.values(ONE, AtSeq(30), ROOTS)
     assert set(values.content["objects"]) == set(stored.lived.was[30]["objects"])
     assert set(values.content) == set(ROOTS)
+    kinds = await stored.travel.kinds(ONE, AtSeq(30), ROOTS)
+    assert set(kinds.content["objects"]) == set(values.content["objects"])
+    assert kinds.seq == 30
 
 
 async def test_a_name_is_a_moment(stored: Stored) -> None:
