@@ -20,7 +20,7 @@ class ObjectChange(NamedTuple):
         kind: what it is.
         id: its id in the root map, 1 to 128 bytes.
         state: after the change, of the type that belongs to `kind`; None: it is deleted.
-        author: whose change it was.
+        author: whose change it was; where several touched it at once, of these the last to appear.
         step: what it does to the history.
         size: bytes that the state takes, about.
     """

@@ -171,7 +171,7 @@ class Projector:
             state = project(kind, reading.value, is_storable=reading.is_storable)
         author, step = self._step((kind, key), change, touches, at, is_gone=state is None)
         if change is ChangeKind.CREATE:
-            self.creators[entry] = author.user_id
+            self.creators[entry] = step.changed_by.user_id
         return ObjectChange(kind, key, state, author, step, reading.size)
 
     def _reading(self, entry: Entry) -> Reading:

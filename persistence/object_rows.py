@@ -57,13 +57,15 @@ class ObjectWrite:
 
     def add(self, change: ObjectChange, seq: int) -> None:
         """The next change of the object, stored at a position of the log."""
-        self._add_to_history(change.step, seq)
+        step = change.step
+        self._add_to_history(step, seq)
         if change.state is not None:
             self.state = change.state
         self.is_deleted = change.state is None
-        if change.step.starts and change.step.kind is ChangeKind.CREATE:
+        if step.starts and step.kind is ChangeKind.CREATE:
             self.is_created = True
-            self.agent_id = change.author.user_id if change.author.kind is ActorKind.AGENT else None
+            creator = step.changed_by  # others may have touched it before it was stored
+            self.agent_id = creator.user_id if creator.kind is ActorKind.AGENT else None
         self.updated_by = change.author.user_id
 
     def _add_to_history(self, step: Step, seq: int) -> None:

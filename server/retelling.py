@@ -281,8 +281,8 @@ class Retelling:
             self._told.append(Told(change.kind, each.open))
         if step.kind is ChangeKind.CREATE:
             each.created_at = at
-            is_agent = change.author.kind is ActorKind.AGENT
-            each.agent_id = change.author.user_id if is_agent else None
+            is_agent = step.changed_by.kind is ActorKind.AGENT
+            each.agent_id = step.changed_by.user_id if is_agent else None
         each.version += 1
         each.open = HistoryRow(
             object_id=change.id,

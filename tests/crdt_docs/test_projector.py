@@ -15,6 +15,7 @@ from crdt_docs.gestures import Author, ChangeKind
 from crdt_docs.identifiers import ActorKind, Identity
 from crdt_docs.object_changes import ObjectChange
 from crdt_docs.object_kinds import ObjectKind
+from crdt_docs.ownership import Entry
 from crdt_docs.projection import AnnotationState, ObjectState, project_object
 from crdt_docs.projector import Projector
 from crdt_docs.turn import Emitted
@@ -219,6 +220,15 @@ def test_hst_2_all_who_took_part_are_named_in_order() -> None:
     assert change.step.changed_by == Author(BEN.user_id)
     assert change.step.contributors == (BEN.user_id, ADA.user_id)
     assert change.author == Author(ADA.user_id), "of those in this round the last to appear"
+
+
+def test_who_created_an_object_did_so_whoever_touched_it_at_once() -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.do(BEN, move("a", 1))
+    change = board.take_one()
+    assert (change.step.changed_by, change.author) == (Author(ADA.user_id), Author(BEN.user_id))
+    assert board.projector.creator_of(Entry("objects", "a")) == ADA.user_id
 
 
 def test_who_changed_what_somebody_deleted_at_once_took_part() -> None:

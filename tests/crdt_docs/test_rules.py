@@ -216,6 +216,19 @@ def test_rul_2_editors_change_only_what_they_created() -> None:
     assert not ben.denials
 
 
+def test_rul_2_what_a_host_touches_at_once_stays_its_creators() -> None:
+    room, ada, ben, _ = _room(rules=SessionRules(own_objects_only=True))
+    ben.set("mine", sticky("ben's"))
+    room.settle()
+    ada.edit(lambda o: o["mine"].update({"rotation": 4}))
+    room.settle()
+    room.take()
+    ben.edit(lambda o: o["mine"].update({"layer": 3}))
+    room.settle()
+    assert room.json()["mine"]["layer"] == 3
+    assert not ben.denials
+
+
 FAULTS: dict[str, tuple[Break, str]] = {
     "an unknown type": (lambda o: o["b"].update({"object_type": "bomb"}), "object_type must be"),
     "no type": (lambda o: o["b"].pop("object_type"), "object_type is required"),
@@ -637,6 +650,23 @@ def test_acc_6_a_viewer_comes_back_with_all_that_it_has() -> None:
     room.return_(vera)
     room.settle()
     assert shown(ada.doc, "annotations", "n")["n"] == {"annotation_type": "comment"}
+    assert not vera.denials
+
+
+def test_acc_6_what_an_editor_touches_at_once_stays_the_viewer_s() -> None:
+    room, ada, _, _ = _room()
+    vera = Person(4, Role.VIEWER)
+    room.join(vera)
+    room.settle()
+    mine: Map[Any] = vera.doc.get("annotations", type=Map)
+    mine["hers"] = Map({"annotation_type": "comment", "content": "hi"})
+    room.settle()
+    ada.doc.get("annotations", type=Map)["hers"]["resolved"] = True
+    room.settle()
+    room.take()
+    mine["hers"]["content"] = "hi!"
+    room.settle()
+    assert shown(ada.doc, "annotations", "hers")["hers"]["content"] == "hi!"
     assert not vera.denials
 
 

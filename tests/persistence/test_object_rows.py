@@ -398,6 +398,18 @@ async def test_an_agent_s_annotations_say_so(
     assert await one(pool, agents) == {"the bot's": str(bot.user_id), "ana's": None}
 
 
+async def test_an_agent_s_annotation_says_so_also_if_somebody_changed_it_before_it_was_stored(
+    store: PostgresDocumentStore, pool: DatabasePool
+) -> None:
+    """HST-2: the change is of who touched it last, its row of who began."""
+    bot = Author(UUID(int=7), ActorKind.AGENT)
+    made = Hands().change(CREATE, "the bot's", remark("a"), bot)
+    touched = made._replace(author=Author(ANA))
+    await store.commit([entry(1, touched)])
+    columns = "SELECT (agent_id, updated_by)::text FROM ocw_annotations"
+    assert await one(pool, columns) == f"({bot.user_id},{ANA})"
+
+
 @pytest.mark.parametrize(
     ("language", "word"), [("french", "cheval"), ("english", "horse"), ("french", "dessin")]
 )

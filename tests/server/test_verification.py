@@ -11,8 +11,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from pycrdt import Map
 
-from crdt_docs.identifiers import DocumentKind, DocumentName
+from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, Identity
 from crdt_docs.object_kinds import ObjectKind
 from persistence.database_lock import DatabaseLock
 from persistence.errors import DatabaseInUse
@@ -35,7 +36,7 @@ from server.verification import Verification
 from tests.helpers.commits import document
 from tests.helpers.stored_board import ADA, BEN, StoredBoard, box
 
-ONE, TWO = document(1), document(2)
+ONE, TWO, OTHER = document(1), document(2), document(3)
 ROOM = document(1, DocumentKind.XR)
 SESSION = UUID(ONE.partition("/")[2])
 
@@ -338,6 +339,22 @@ async def test_rows_without_a_document_are_removed(tables: Tables) -> None:
     assert await rebuild(tables.inspection, ONE) == Rebuilt(objects=2)
     assert await tables.findings(whole_log=True) == []
     assert {row["session_id"] for row in await tables.rows()} == {UUID(TWO.partition("/")[2])}
+
+
+async def test_who_created_what_another_changed_at_once_is_told(tables: Tables) -> None:
+    """An agent's annotation, that somebody resolved before it was stored."""
+    bot = Identity(UUID(int=0xF), kind=ActorKind.AGENT)
+    board = StoredBoard(OTHER, PostgresDocumentStore(tables.pool))
+    note = Map({"annotation_type": "comment", "content": "idea"})
+    board.type(bot, lambda o: o.update({"n": note}), root="annotations")
+    await board.edit(ADA, lambda o: o["n"].update({"resolved": True}), root="annotations")
+    agents = "SELECT array_agg(agent_id) FROM ocw_annotations"
+    async with tables.pool.borrow() as connection:
+        assert await connection.fetchval(agents) == [bot.user_id]
+        assert await tables.findings(OTHER, whole_log=True) == []
+        await connection.execute("UPDATE ocw_annotations SET agent_id = NULL")
+        await rebuild(tables.inspection, OTHER, whole_log=True)
+        assert await connection.fetchval(agents) == [bot.user_id]
 
 
 async def test_content_that_the_database_refuses_is_noted_and_no_fault(tables: Tables) -> None:
