@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from crdt_docs.ownership import NOBODY, Entry, Ownership
+from crdt_docs.ownership import NOBODY, Absorbed, Entry, Ownership
+from crdt_docs.update_structs import read_sections
 
 
 class Touch(NamedTuple):
@@ -29,23 +30,59 @@ def touched(ownership: Ownership, emitted: bytes) -> Iterator[Touch]:
     """What an update that a transaction emitted touched, once for each client that wrote in it.
 
     An object counts as touched when anything of it was written or deleted, also where it is the
-    same afterwards: a value that lost against another, or equals the one before.
+    same afterwards: a value that lost against another, or equals the one before. Of several clients
+    who wrote in it comes first who began something, and then who only went on from that.
 
     Args:
         ownership: of the document, up to this update; it is told of it.
     """
+    absorbed = _absorbed(ownership, emitted)
+    shared = _shared(absorbed)
+    began = _began(ownership, emitted, shared) if shared else set()
     written: set[int] = {NOBODY}
-    for client, owners in _absorbed(ownership, emitted):
+    later: list[Touch] = []
+    for client, owners in absorbed:
         for owner in owners - (written if client is None else {NOBODY}):
-            yield Touch(ownership.entries[owner], client)
+            touch = Touch(ownership.entries[owner], client)
+            if client is None or owner not in shared or (client, owner) in began:
+                yield touch
+            else:
+                later.append(touch)
         written |= owners
+    yield from later
 
 
-def _absorbed(ownership: Ownership, update: bytes) -> list[tuple[int | None, set[int]]]:
+def _absorbed(ownership: Ownership, update: bytes) -> Absorbed:
     reading = ownership.absorb(update)
     while True:
         try:
             next(reading)
         except StopIteration as done:
-            absorbed: list[tuple[int | None, set[int]]] = done.value
+            absorbed: Absorbed = done.value
             return absorbed
+
+
+def _shared(absorbed: Absorbed) -> set[int]:
+    """The owners in whose structs several clients wrote."""
+    writers = [owners for client, owners in absorbed if client is not None]
+    if len(writers) < 2:
+        return set()
+    seen: set[int] = {NOBODY}
+    shared: set[int] = set()
+    for owners in writers:
+        shared |= owners & seen
+        seen |= owners
+    return shared - {NOBODY}
+
+
+def _began(ownership: Ownership, update: bytes, shared: set[int]) -> set[tuple[int, int]]:
+    """By client and owner, of these, who wrote what stands on nothing that came with it."""
+    sections, _ = read_sections(update)
+    came_from = {each.client: each.structs[0].clock for each in sections if each.structs}
+    return {
+        (section.client, owner)
+        for section in sections
+        for struct in section.structs
+        if (owner := ownership.owner_of(section.client, struct.clock)) in shared
+        and all(clock < came_from.get(client, clock + 1) for client, clock in struct.references)
+    }

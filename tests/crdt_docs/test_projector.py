@@ -261,6 +261,35 @@ def test_one_update_may_hold_the_edits_of_several() -> None:
     assert second.step.relayed_by is None
 
 
+@pytest.mark.parametrize("was_used", [False, True])
+@pytest.mark.parametrize(("first", "second"), [(ADA, BEN), (BEN, ADA)])
+def test_hst_4_what_one_created_and_another_changed_is_the_first_one_s_whoever_brings_both(
+    first: Identity,
+    second: Identity,
+    was_used: bool,  # noqa: FBT001
+) -> None:
+    """Whatever client ids they have, and whether the id was in use before."""
+    board = Board(ADA, BEN)
+    if was_used:
+        board.do(second, put("a"))
+        board.do(second, remove("a"))
+        board.take()
+    board.hear(first)
+    board.hear(second)
+    board.known[second] = board.docs[second].get_state()
+    board.edit(first, put("a"))
+    board.docs[second].apply_update(board.docs[first].get_update())
+    board.edit(second, move("a", 1))
+    board.bring(second)
+    change = board.take_one()
+    assert change.step.kind is ChangeKind.CREATE
+    assert change.step.changed_by == Author(first.user_id)
+    assert change.step.contributors == (first.user_id, second.user_id)
+    assert change.step.relayed_by == second.user_id
+    assert change.author == Author(second.user_id)
+    assert board.projector.creator_of(Entry("objects", "a")) == first.user_id
+
+
 def test_hst_3_a_restored_object_begins_a_gesture_of_that_kind() -> None:
     board = Board(ADA)
     board.do(ADA, put("a"))

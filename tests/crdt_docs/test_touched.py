@@ -369,6 +369,19 @@ def test_prj_6_structs_may_stand_before_those_they_build_on() -> None:
     assert touched.take() == {"objects": {"a", "other"}}
 
 
+@pytest.mark.parametrize("is_used", [False, True])
+def test_prj_6_who_began_an_object_comes_before_who_went_on_with_it(*, is_used: bool) -> None:
+    """Also where another stood in its place before, whatever the order in the update."""
+    ownership = _absorbed(update(section(1, 0, item(VALUE, parent="objects", key="a"))))
+    place: dict[str, Any] = {"origin": (1, 0)} if is_used else {"parent": "objects", "key": "b"}
+    both = update(
+        section(9, 0, item(VALUE, parent=(5, 0), key="x"), item(VALUE, origin=(5, 1))),
+        section(5, 0, item(MAP, **place), item(VALUE, parent=(5, 0), key="x")),
+        section(4, 0),
+    )
+    assert [touch.client for touch in touched(ownership, both)] == [5, 9]
+
+
 def test_prj_6_nothing_is_owned_in_a_circle_or_beyond_what_is_known() -> None:
     """The guard lets neither in; but a stored update must not hold up the opening."""
     circle = update(
