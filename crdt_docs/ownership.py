@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 import orjson
 
 from crdt_docs.clocks import ClockRanges
-from crdt_docs.content_guard import COLLECTED, SKIPPED
+from crdt_docs.content_guard import COLLECTED, SKIPPED, UNENDING
 from crdt_docs.content_length import content_length
 from crdt_docs.errors import Malformed
 from crdt_docs.placement import ABSENT, ROOT
@@ -48,7 +48,8 @@ _NO_SPAN: Final[Span] = (0, 0, _UNKNOWN)
 
 
 Absorbed: TypeAlias = list[tuple[int | None, set[int]]]
-"""Owners by the client id that wrote; None: of what was deleted, which does not say by whom."""
+"""Owners by the client id that wrote; None: of what was there before and is deleted, which does not
+say by whom."""
 
 
 _Begun: TypeAlias = dict[int, tuple[int, int]]
@@ -71,7 +72,8 @@ class Foreseen(NamedTuple):
 
     Attributes:
         written: objects in which it brings something that was not known.
-        deleted: objects of which it deletes something, known to be deleted or not.
+        deleted: objects of which it deletes something that it does not bring itself, known to be
+            deleted or not.
         writes_beyond: it brings something, not known before, that belongs to no object.
         deletes_beyond: the same of what it deletes.
     """
@@ -158,7 +160,7 @@ class Ownership:
         """Read an update that the guard has walked or yrs has written, with pauses.
 
         Returns the owners of what it brings that was not known, by client, and then, with
-        `deletions`, of what it deletes, known to be deleted or not.
+        `deletions`, of what it deletes and does not bring itself, known to be deleted or not.
         """
         return (yield from self._absorb(update, {}, deletions=deletions))
 
@@ -282,7 +284,7 @@ class Ownership:
             absorbed = yield from self._settle(absorbed, ahead, begun)
         if deletions and update[position]:
             deleted: set[int] = set()
-            yield from self._add_deleted(update, position, deleted)
+            yield from self._add_deleted(update, position, begun, deleted)
             absorbed.append((None, deleted))
         return absorbed
 
@@ -414,17 +416,19 @@ class Ownership:
         ]
 
     def _add_deleted(
-        self, update: bytes, position: int, owners: set[int]
+        self, update: bytes, position: int, begun: _Begun, owners: set[int]
     ) -> Generator[None, None, None]:
         clients, position = read_var_uint(update, position)
         for _ in range(clients):
             client, position = read_var_uint(update, position)
             ranges, position = read_var_uint(update, position)
             runs = self._runs.get(client, _NO_RUNS)
+            brought = begun[client][1] if client in begun else UNENDING
             for passed in range(1, ranges + 1):
                 start, position = read_var_uint(update, position)
                 length, position = read_var_uint(update, position)
-                _add_owners(runs, start, start + length, owners)
+                if start < brought:
+                    _add_owners(runs, start, min(start + length, brought), owners)
                 if passed % STRUCTS_AT_ONCE == 0:
                     yield
 

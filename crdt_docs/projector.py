@@ -33,7 +33,7 @@ class _Touches:
 
     Attributes:
         authors: in order of appearance, each with who uploaded it, if that was somebody else.
-        deleter: the last who deleted something of it without writing.
+        deleter: whose the last update was that deleted something of it.
     """
 
     __slots__ = ("authors", "deleter", "is_restored")
@@ -128,7 +128,7 @@ class Projector:
 
     def _read(self, emitted: Emitted, found: dict[Entry, _Touches]) -> None:
         uploader = Author(emitted.author.user_id, emitted.author.kind)
-        for entry, client in touched(self._ownership, emitted.update):
+        for entry, client, deletes in touched(self._ownership, emitted.update):
             if entry in emitted.taken_back:
                 continue  # it is what it was
             touches = found.get(entry)
@@ -139,8 +139,8 @@ class Projector:
             author, relayed_by = self._author(client, uploader)
             touches.authors.setdefault(author, relayed_by)
             touches.is_restored = touches.is_restored or emitted.is_restore
-            if client is None:
-                touches.deleter = author
+            if deletes:  # what is deleted does not say by whom: of these, who brought it
+                touches.deleter = uploader if uploader in touches.authors else author
 
     def _author(self, client: int | None, uploader: Author) -> tuple[Author, UUID | None]:
         """Whose a change is, and who uploaded it, if that was somebody else (HST-4)."""

@@ -20,10 +20,12 @@ class Touch(NamedTuple):
     Attributes:
         entry: its root map and its id, as a client wrote it: some have no row (PRJ-2).
         client: who wrote in it; None: something of it was deleted, and nothing written.
+        deletes: something of it was deleted that was there before.
     """
 
     entry: Entry
     client: int | None
+    deletes: bool
 
 
 def touched(ownership: Ownership, emitted: bytes) -> Iterator[Touch]:
@@ -37,13 +39,14 @@ def touched(ownership: Ownership, emitted: bytes) -> Iterator[Touch]:
         ownership: of the document, up to this update; it is told of it.
     """
     absorbed = _absorbed(ownership, emitted)
+    deleted = {owner for client, owners in absorbed if client is None for owner in owners}
     shared = _shared(absorbed)
     began = _began(ownership, emitted, shared) if shared else set()
     written: set[int] = {NOBODY}
     later: list[Touch] = []
     for client, owners in absorbed:
         for owner in owners - (written if client is None else {NOBODY}):
-            touch = Touch(ownership.entries[owner], client)
+            touch = Touch(ownership.entries[owner], client, owner in deleted)
             if client is None or owner not in shared or (client, owner) in began:
                 yield touch
             else:

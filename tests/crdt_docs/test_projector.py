@@ -243,6 +243,54 @@ def test_who_changed_what_somebody_deleted_at_once_took_part() -> None:
     assert change.step.contributors == (BEN.user_id, ADA.user_id)
 
 
+def replace_and_remove(doc: Doc[Any]) -> None:
+    put("a", layer=2)(doc)
+    remove("a")(doc)
+
+
+def set_to_nothing(doc: Doc[Any]) -> None:
+    doc.get("objects", type=Map)["a"] = None
+
+
+@pytest.mark.parametrize("deletes", [remove("a"), replace_and_remove, set_to_nothing])
+def test_a_deletion_is_whose_it_is_also_where_they_wrote_besides(
+    deletes: Callable[[Doc[Any]], None],
+) -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.take()
+    board.do(ADA, move("a", 1))
+    board.do(BEN, deletes)
+    change = board.take_one()
+    assert change.step.kind is ChangeKind.DELETE
+    assert change.step.changed_by == Author(BEN.user_id)
+    assert change.step.contributors == (BEN.user_id, ADA.user_id)
+
+
+def test_who_writes_in_what_is_deleted_already_did_not_delete_it() -> None:
+    board = Board(ADA, BEN)
+    board.do(ADA, put("a"))
+    board.take()
+    board.hear(ADA)
+    board.do(BEN, remove("a"))
+    board.edit(ADA, move("a", 1))
+    board.edit(ADA, replace_and_remove)
+    board.bring(ADA)
+    assert board.take_one().step.changed_by == Author(BEN.user_id)
+
+
+def test_hst_4_who_wrote_besides_is_who_deleted_whoever_brings_it() -> None:
+    board = Board(ADA, BEN)
+    board.do(BEN, put("a"))
+    board.take()
+    board.hear(ADA)
+    board.edit(ADA, replace_and_remove)
+    board.bring(ADA, by=BEN)
+    change = board.take_one()
+    assert (change.step.kind, change.step.changed_by) == (ChangeKind.DELETE, Author(ADA.user_id))
+    assert change.step.relayed_by == BEN.user_id
+
+
 def test_one_update_may_hold_the_edits_of_several() -> None:
     board = Board(ADA, BEN)
     board.do(ADA, put("a"))

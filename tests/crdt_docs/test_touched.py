@@ -51,7 +51,7 @@ class Touched:
     def take(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         for emitted in self.noted:
-            for (root, key), _ in touched(self.ownership, emitted):
+            for (root, key), _, _ in touched(self.ownership, emitted):
                 found.setdefault(root, set()).add(key)
         self.noted.clear()
         return found
@@ -380,6 +380,15 @@ def test_prj_6_who_began_an_object_comes_before_who_went_on_with_it(*, is_used: 
         section(4, 0),
     )
     assert [touch.client for touch in touched(ownership, both)] == [5, 9]
+
+
+def test_prj_6_what_an_update_brings_and_deletes_was_not_there_to_be_deleted() -> None:
+    ownership = _absorbed(update(section(9, 0, item(VALUE, parent="objects", key="a"))))
+    again = section(9, 1, item(VALUE, origin=(9, 0)))
+    assert list(touched(ownership, update(again, deletes={9: [(1, 1)]}))) == [(A, 9, False)]
+    again = section(9, 2, item(VALUE, origin=(9, 1)))
+    assert list(touched(ownership, update(again, deletes={9: [(0, 3)]}))) == [(A, 9, True)]
+    assert list(touched(ownership, update(deletes={9: [(2, 1)]}))) == [(A, None, True)]
 
 
 def test_prj_6_nothing_is_owned_in_a_circle_or_beyond_what_is_known() -> None:
