@@ -148,8 +148,10 @@ class Retelling:
         self._noted: LoggedUpdate | None = None
         self._gestures = RecordedGestures(_recorded(kept))
         self._projector = Projector(document, dict(authors), self._gestures)
-        self._begins_at = {
-            each.row.update_seq for versions in kept.versions.values() for each in versions
+        rows = [each.row for versions in kept.versions.values() for each in versions]
+        self._begins_at = {row.update_seq for row in rows}
+        self._restored_at = {
+            row.update_seq for row in rows if row.change_type is ChangeKind.RESTORE
         }
         self._settle()
 
@@ -169,10 +171,14 @@ class Retelling:
 
     def _ends_before(self, entry: LoggedUpdate) -> bool:
         """Whether changes were taken before this entry: what is in one transaction was read once,
-        unless a version says otherwise."""
+        unless a version says otherwise. What was restored was read alone."""
         noted = self._noted
         assert noted is not None  # noqa: S101 - for the type checker
-        return noted.committed_at != entry.committed_at or noted.seq in self._begins_at
+        return (
+            noted.committed_at != entry.committed_at
+            or noted.seq in self._begins_at
+            or entry.seq in self._restored_at
+        )
 
     def finish(self) -> None:
         """There are no more entries."""

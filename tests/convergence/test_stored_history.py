@@ -61,7 +61,8 @@ class Life:
         who, by = self.dice.choice((ADA, BEN, EVE)), self.dice.choice((None, None, None, BEN))
         kind = self.dice.choice(kinds_in(self.board.name))
         is_restore = self.dice.random() < 0.1
-        self.board.type(who, self._edit, root=kind.root, by=by, is_restore=is_restore)
+        change = self._restore if is_restore else self._edit
+        self.board.type(who, change, root=kind.root, by=by, is_restore=is_restore)
         self.board.later(self.dice.choice((0, 0.02, 0.4, 1.2)))
         if self.dice.random() < 0.6:
             await self.board.save()
@@ -83,8 +84,15 @@ class Life:
                 field = self.dice.choice(list(FIELDS))
                 stands[field] = self.dice.choice(FIELDS[field])
             case _:
-                made = {"object_type": "model", "annotation_type": "marker"}
-                held[identifier] = Map({**made, "text": Text("some ")})
+                held[identifier] = _made()
+
+    def _restore(self, held: Map[Any]) -> None:
+        """Something that has a row becomes what it was: the history always tells of it."""
+        identifier = self.dice.choice(IDS[:-1])
+        if isinstance(held.get(identifier), Map) and self.dice.random() < 0.3:
+            del held[identifier]
+        else:
+            held[identifier] = _made()
 
     def states(self, kind: ObjectKind) -> dict[str, Any]:
         """The rows that the document should have."""
@@ -96,6 +104,10 @@ class Life:
             for key, value in values.items()
             if value is not None and key != IDS[-1]
         }
+
+
+def _made() -> Map[Any]:
+    return Map({"object_type": "model", "annotation_type": "marker", "text": Text("some ")})
 
 
 async def findings(pool: DatabasePool, name: DocumentName) -> list[str]:

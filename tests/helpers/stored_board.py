@@ -68,7 +68,12 @@ class StoredBoard:
         by: Identity | None = None,
         is_restore: bool = False,
     ) -> None:
-        """Edit a root map; it reaches the server, on somebody's socket, and waits to be stored."""
+        """Edit a root map; it reaches the server, on somebody's socket, and waits to be stored.
+
+        What is restored is sealed, before and after, as `RoomHost.edit` does.
+        """
+        if is_restore:
+            self.seal()
         doc = self.doc(who)
         doc.apply_update(self._document.full_state())
         before = doc.get_state()
@@ -86,6 +91,8 @@ class StoredBoard:
         self._projector.note(emitted, self.now)
         commit = Commit(self.name, self.seq, update, uploader.user_id, uploader.kind, new)
         self._waiting.append(commit)
+        if is_restore:
+            self.seal()
 
     async def edit(
         self, who: Identity, change: Callable[[Map[Any]], object], **options: Any
@@ -94,17 +101,24 @@ class StoredBoard:
         self.type(who, change, **options)
         await self.save()
 
+    def seal(self) -> None:
+        """Have told what has changed up to now, before it is stored (LOG-11)."""
+        changes = self._projector.take()
+        if changes:
+            last = self._waiting[-1]
+            self._waiting[-1] = last._replace(changes=last.changes + changes)
+
     async def save(self, *, silently: bool = False) -> None:
         """Store what waits, in one transaction.
 
         Args:
             silently: without rows, as before there were any.
         """
+        self.seal()
         batch, self._waiting = self._waiting, []
+        if silently:
+            batch = [commit._replace(changes=()) for commit in batch]
         if batch:
-            changes = self._projector.take()
-            if not silently:
-                batch[-1] = batch[-1]._replace(changes=changes)
             await self.store.commit(batch)
 
     async def snapshot(self) -> None:

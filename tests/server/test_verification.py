@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from pycrdt import Map
 
-from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, Identity
+from crdt_docs.identifiers import ActorKind, DocumentKind, DocumentName, Identity, id_of
 from crdt_docs.object_kinds import ObjectKind
 from persistence.database_lock import DatabaseLock
 from persistence.errors import DatabaseInUse
@@ -355,6 +355,20 @@ async def test_who_created_what_another_changed_at_once_is_told(tables: Tables) 
         await connection.execute("UPDATE ocw_annotations SET agent_id = NULL")
         await rebuild(tables.inspection, OTHER, whole_log=True)
         assert await connection.fetchval(agents) == [bot.user_id]
+
+
+async def test_hst_9_a_restore_is_told_apart_from_what_was_stored_with_it(tables: Tables) -> None:
+    board = StoredBoard(OTHER, PostgresDocumentStore(tables.pool))
+    await board.edit(ADA, lambda o: o.update({"a": box(), "b": box()}))
+    board.type(ADA, lambda o: o["a"].update({"layer": 7}))
+    board.type(BEN, lambda o: (o["a"].update({"layer": 1}), o.pop("b")), is_restore=True)
+    board.type(ADA, lambda o: o["a"].update({"layer": 3}))
+    await board.save()
+    before = [_without_id(row) for row in await tables.rows()]
+    assert await tables.findings(OTHER, whole_log=True) == []
+    await tables.damage("UPDATE ocw_objects SET layer = 9 WHERE session_id = $1", id_of(OTHER))
+    assert (await rebuild(tables.inspection, OTHER, whole_log=True)).objects == 2
+    assert [_without_id(row) for row in await tables.rows()] == before
 
 
 async def test_content_that_the_database_refuses_is_noted_and_no_fault(tables: Tables) -> None:
