@@ -192,7 +192,7 @@ async def _build(
         snapshot_every_bytes=settings.snapshot_every_bytes,
         fence=fence,
         archive=stores.archive,
-        repair=partial(_rebuild, stores.inspection) if stores.inspection else None,
+        repair=partial(_repair, stores.inspection) if stores.inspection else None,
         rules=StoredRules(stores.sessions, stores.xr.rooms, stores.objects),
         witness=witnesses,
         renewing=Renewals(authenticator, standings, rulings=lambda: directory.rulings),
@@ -276,14 +276,14 @@ async def _build(
     app.state.ready_lines = await _demo(stores, live, settings) if settings.dev else []
 
 
-async def _rebuild(inspection: Inspection, document: DocumentName) -> object:
+async def _repair(inspection: Inspection, document: DocumentName) -> None:
     """Make the rows of a document anew. What does that is seldom needed, and loaded only then."""
     rebuilding = await asyncio.to_thread(_rebuilding)
-    return await rebuilding.rebuild(inspection, document)
+    await rebuilding.repair(inspection, document)
 
 
 def _rebuilding() -> ModuleType:
-    from server import rebuilding  # noqa: PLC0415 - see `_rebuild`
+    from server import rebuilding  # noqa: PLC0415 - see `_repair`
 
     return rebuilding
 

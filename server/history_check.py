@@ -12,6 +12,7 @@ from persistence.errors import SequenceGap
 from persistence.inspection_ports import Moment
 from persistence.object_rows import stated
 from persistence.object_tables import TABLES
+from server.breath import Breath
 from server.findings import Fault, Finding
 from server.retelling import (
     Kept,
@@ -57,8 +58,13 @@ async def history_findings(moment: Moment, name: DocumentName) -> AsyncGenerator
                 key = (told.kind, told.row.object_id)
                 for fault, detail in _version_findings(told, kept):
                     yield Finding(name, fault, detail, key)
-        for key, fault, detail in _row_findings(retelling, kept):
-            yield Finding(name, fault, detail, key)
+        breath = Breath()
+        for key in retelling.objects:
+            for fault, detail in _row_findings(retelling, kept, key):
+                yield Finding(name, fault, detail, key)
+            await breath.take()
+        for key in (kept.rows.keys() | kept.versions.keys()) - retelling.objects.keys():
+            yield Finding(name, Fault.ROW_UNFOUNDED, "the log knows nothing of it", key)
     except DocumentBroken as error:
         yield Finding(name, Fault.UNREADABLE, str(error))
     finally:
@@ -88,23 +94,21 @@ def _blank(kind: ObjectKind) -> bytes | None:
     return digest(stated(TABLES[kind].blank))
 
 
-def _row_findings(retelling: Retelling, kept: Kept) -> Iterator[tuple[Key, Fault, str]]:
-    for key, each in retelling.objects.items():
-        row, expected = kept.rows.get(key), retelling.row(key)
-        versions = kept.versions.get(key, [])
-        if len(versions) > each.version:
-            detail = f"has {len(versions)} versions, of which the log tells {each.version}"
-            yield key, Fault.HISTORY_DIFFERS, detail
-        if row is None:
-            if not each.is_there:
-                yield key, Fault.ROW_MISSING, "was deleted and has no row"
-            continue
-        times = ("created_at", "updated_by", "updated_at", "deleted_at", "agent_id")
-        differing = [field for field in times if getattr(row, field) != getattr(expected, field)]
-        last = None if each.is_there else expected.state  # what is there was compared
-        if last is not None and kept.states[key] not in (digest(stated(last)), _blank(key[0])):
-            differing.append("its last state")
-        if differing:
-            yield key, Fault.ROW_DIFFERS, f"differs in {', '.join(differing)}"
-    for key in (kept.rows.keys() | kept.versions.keys()) - retelling.objects.keys():
-        yield key, Fault.ROW_UNFOUNDED, "the log knows nothing of it"
+def _row_findings(retelling: Retelling, kept: Kept, key: Key) -> Iterator[tuple[Fault, str]]:
+    each = retelling.objects[key]
+    row, expected = kept.rows.get(key), retelling.row(key)
+    versions = kept.versions.get(key, [])
+    if len(versions) > each.version:
+        detail = f"has {len(versions)} versions, of which the log tells {each.version}"
+        yield Fault.HISTORY_DIFFERS, detail
+    if row is None:
+        if not each.is_there:
+            yield Fault.ROW_MISSING, "was deleted and has no row"
+        return
+    times = ("created_at", "updated_by", "updated_at", "deleted_at", "agent_id")
+    differing = [field for field in times if getattr(row, field) != getattr(expected, field)]
+    last = None if each.is_there else expected.state  # what is there was compared
+    if last is not None and kept.states[key] not in (digest(stated(last)), _blank(key[0])):
+        differing.append("its last state")
+    if differing:
+        yield Fault.ROW_DIFFERS, f"differs in {', '.join(differing)}"

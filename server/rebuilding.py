@@ -6,6 +6,7 @@ older than the log is kept as it is; versions go on from it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from server.row_check import row_findings
 
 AT_ONCE = 100
 """Rows that are written together; each may have a megabyte."""
+
+WHOLE_LOG_SECONDS = 30.0
+"""For which people wait at a document until all of its log was gone through."""
 
 _DAMAGED = frozenset((Fault.LOG_DAMAGED, Fault.UNREADABLE))
 
@@ -63,6 +67,24 @@ async def rebuild(
                 return Rebuilt()
     async with inspection.repair(name) as repair:
         return await _rebuild(repair, name, whole_log=whole_log)
+
+
+async def repair(
+    inspection: Inspection, name: DocumentName, *, within: float = WHOLE_LOG_SECONDS
+) -> None:
+    """HST-8: before a document is opened of which changes were lost, rows and history are made
+    from its log. What was lost may have left no trace in the rows.
+
+    Args:
+        within: seconds for going through the whole log.
+
+    Raises:
+        TimeoutError: they were too few; only what shows without was mended.
+        CannotRebuild, StorageUnavailable: see `rebuild`.
+    """
+    await rebuild(inspection, name)  # soon done, and not undone by what takes too long
+    async with asyncio.timeout(within):
+        await rebuild(inspection, name, whole_log=True)
 
 
 async def _faults(findings: AsyncGenerator[Finding]) -> Sequence[Finding]:

@@ -7,7 +7,7 @@ all else comes from the log. What is older than the log is taken as it is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -137,7 +137,8 @@ class Retelling:
     ) -> None:
         """
         Args:
-            document: loaded with its owners, as `base` has it.
+            document: loaded with its owners, as `base` has it; `settling` comes before the first
+                entry.
             authors: who first introduced each client id.
         """
         self.objects: dict[Key, _Object] = {}
@@ -153,7 +154,6 @@ class Retelling:
         self._restored_at = {
             row.update_seq for row in rows if row.change_type is ChangeKind.RESTORE
         }
-        self._settle()
 
     def tell(self, entry: LoggedUpdate) -> None:
         """The next entry.
@@ -214,16 +214,19 @@ class Retelling:
 
     # What is older than the log
 
-    def _settle(self) -> None:
+    def settling(self) -> Iterator[None]:
+        """Take all objects as they are, one at a time."""
         reader = self._document.objects()
         for root, kind in self._document.kinds.items():
             for identifier in reader.keys(root):
                 value = reader.read(root, identifier)
                 if value is not None and is_projected_id(identifier):
                     self._settle_object((kind, identifier), project(kind, value))
+                yield
         for key in self._kept.versions:
             if key not in self.objects and self._kept.until(key, self.base.seq):
                 self._settle_object(key, None)
+            yield
 
     def _settle_object(self, key: Key, state: State | None) -> None:
         """An object as it was when the log began, or that was gone by then. Where its history does
@@ -315,7 +318,10 @@ async def begin_retelling(moment: Moment, name: DocumentName, base: Base, kept: 
     document, breath = Document(kind=kind_of(name), with_owners=True), Breath()
     for _ in document.loading(StoredState(state=base.state)):
         await breath.take()
-    return Retelling(document, base, stored.authors, kept)
+    retelling = Retelling(document, base, stored.authors, kept)
+    for _ in retelling.settling():
+        await breath.take()
+    return retelling
 
 
 async def tell_all(moment: Moment, retelling: Retelling) -> AsyncGenerator[Told]:

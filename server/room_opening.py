@@ -32,6 +32,9 @@ REPAIRED_AT_ONCE = 2 * 1024 * 1024
 """Bytes of a document up to which its rows are made anew when it is opened: comparing them reads
 all of its objects, and one of them may be most of the document (PRJ-7)."""
 
+UNSOUND = "rows of objects or their history are not what the log says: run collab rebuild"
+"""Said at each opening until somebody has."""
+
 
 class RoomOpening:
     """Opens rooms; which are open is not its business."""
@@ -68,6 +71,7 @@ class RoomOpening:
         self._witness = witness
         self._repair = repair
         self._unsound: set[DocumentName] = set()
+        self._laborious: set[DocumentName] = set()  # going through their logs takes too long
 
     def doubt_rows(self, name: DocumentName) -> None:
         """Rows of this document were lost with its room: they are mended when it is opened."""
@@ -103,16 +107,18 @@ class RoomOpening:
         """HST-8: rows that were lost with a room are made from the log."""
         if name not in self._unsound or self._repair is None:
             return
-        if size > REPAIRED_AT_ONCE or self._fence.is_poisoned(READING + name.encode()):
-            log.error(
-                "rows of objects are not what the log says: run collab rebuild", document=name
-            )
+        is_too_much = size > REPAIRED_AT_ONCE or name in self._laborious
+        if is_too_much or self._fence.is_poisoned(READING + name.encode()):
+            log.error(UNSOUND, document=name)
             return
         try:
             await self._repair(name)
             await self._store.note_repaired(name)
         except StorageUnavailable:
             raise
+        except TimeoutError:
+            self._laborious.add(name)
+            log.exception(UNSOUND, document=name)
         except Exception:
             log.exception("rows of objects are not what the log says", document=name)
         self._unsound.discard(name)

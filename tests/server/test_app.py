@@ -174,11 +174,11 @@ async def test_rows_that_are_not_what_the_log_says_are_made_anew(
 ) -> None:
     made: list[object] = []
 
-    async def rebuild(*given: object) -> None:
+    async def repair(*given: object) -> None:
         made.append(given)
 
-    monkeypatch.setattr("server.rebuilding.rebuild", rebuild)
+    monkeypatch.setattr("server.rebuilding.repair", repair)
     inspection = cast(Inspection, object())
     document = DocumentName("ocw/11111111-1111-4111-8111-111111111111")
-    await app._rebuild(inspection, document)
+    await app._repair(inspection, document)
     assert made == [(inspection, document)]

@@ -299,6 +299,28 @@ async def test_hst_8_a_document_whose_rows_cannot_be_repaired_is_opened_all_the_
         assert house.repaired == [name, name]
 
 
+async def test_hst_8_a_log_that_takes_too_long_is_not_gone_through_at_each_opening(
+    name: DocumentName, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: Projector) -> None:
+        raise ValueError("in the depths of the CRDT")
+
+    async with House(name=name) as house:
+        await house.sit(ada := Person(1))
+        await house.settle()
+        with monkeypatch.context() as patched:
+            patched.setattr(Projector, "take", fail)
+            ada.set("a", sticky(1))
+            await house.settle()
+            await house.journal.flush()
+        house.repair_fails_with = TimeoutError()
+        for _ in range(2):
+            await house.put_away()
+            await house.directory.open(name)
+            assert house.repaired == [name]
+            assert (await house.store.load(name)).has_lost_changes
+
+
 class _Poisoned(NoFence):
     """Remembers that reading the room's objects has stopped a worker."""
 

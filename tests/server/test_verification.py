@@ -23,7 +23,7 @@ from persistence.update_log import PostgresDocumentStore
 from server.clock import utc_now
 from server.findings import Counts, Fault, Finding
 from server.poison_list import OPENING, SHOWING, Poison, PoisonList, digest_of
-from server.rebuilding import CannotRebuild, Rebuilt, rebuild
+from server.rebuilding import CannotRebuild, Rebuilt, rebuild, repair
 from server.supervisor import POISON_FILE
 from server.upkeep import (
     ClosedDocuments,
@@ -369,6 +369,52 @@ async def test_hst_9_a_restore_is_told_apart_from_what_was_stored_with_it(tables
     await tables.damage("UPDATE ocw_objects SET layer = 9 WHERE session_id = $1", id_of(OTHER))
     assert (await rebuild(tables.inspection, OTHER, whole_log=True)).objects == 2
     assert [_without_id(row) for row in await tables.rows()] == before
+
+
+async def with_losses(tables: Tables) -> StoredBoard:
+    """A document of which changes were lost that nothing shows any more: a field came and went,
+    and so did an object."""
+    board = StoredBoard(OTHER, PostgresDocumentStore(tables.pool))
+    await board.edit(ADA, lambda o: o.update({"a": box()}))
+    for change in (
+        lambda o: o["a"].update({"layer": 9}),
+        lambda o: o["a"].pop("layer"),
+        lambda o: o.update({"t": box()}),
+        lambda o: o.pop("t"),
+    ):
+        board.later()
+        board.type(BEN, change)
+        await board.save(silently=True)
+    return board
+
+
+async def test_hst_8_what_was_lost_without_a_trace_is_told_before_a_document_is_opened(
+    tables: Tables,
+) -> None:
+    await with_losses(tables)
+    assert await tables.findings(OTHER) == []
+    await repair(tables.inspection, OTHER)
+    assert await tables.findings(OTHER, whole_log=True) == []
+    made = [
+        (row["object_id"], row["change_type"], row["contributors"])
+        for row in await tables.rows()
+        if row["session_id"] == id_of(OTHER)
+    ]
+    assert made == [
+        ("a", "create", [ADA.user_id, BEN.user_id]),
+        ("t", "create", [BEN.user_id]),
+        ("t", "delete", [BEN.user_id]),
+    ]
+
+
+async def test_hst_8_rows_are_mended_also_where_the_whole_log_takes_too_long(
+    tables: Tables,
+) -> None:
+    await with_losses(tables)
+    await tables.damage("UPDATE ocw_objects SET layer = 9 WHERE session_id = $1", id_of(OTHER))
+    with pytest.raises(TimeoutError):
+        await repair(tables.inspection, OTHER, within=0)
+    assert await tables.findings(OTHER) == []
 
 
 async def test_content_that_the_database_refuses_is_noted_and_no_fault(tables: Tables) -> None:
