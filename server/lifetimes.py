@@ -72,6 +72,7 @@ class OwnersGone:
         self._present: Counter[tuple[DocumentName, UUID]] = Counter()
         self._leaving: dict[DocumentName, dict[UUID, _Leaver]] = {}  # those due first come first
         self._looking: dict[DocumentName, asyncio.Task[None]] = {}
+        self._deleting: dict[DocumentName, asyncio.Lock] = {}
 
     @property
     def is_looking(self) -> bool:
@@ -102,6 +103,7 @@ class OwnersGone:
         due = asyncio.get_running_loop().time() + self._grace
         self._leaving.setdefault(document, {})[identity.user_id] = _Leaver(identity, due)
         if document not in self._looking:
+            self._deleting[document] = asyncio.Lock()
             self._looking[document] = asyncio.create_task(self._look(document))
 
     async def _look(self, document: DocumentName) -> None:
@@ -111,14 +113,25 @@ class OwnersGone:
             while leaving:
                 first = next(iter(leaving.values()))
                 await asyncio.sleep(first.due + self._together - loop.time())
-                now = loop.time()
-                gone = [each.identity for each in leaving.values() if each.due <= now]
-                for identity in gone:
-                    del leaving[identity.user_id]
-                if gone:
-                    await self._take_away(document, gone)
+                async with self._deleting[document]:
+                    now = loop.time()
+                    gone = [each.identity for each in leaving.values() if each.due <= now]
+                    for identity in gone:
+                        del leaving[identity.user_id]
+                    if gone:
+                        await self._take_away(document, gone)
         finally:
-            del self._leaving[document], self._looking[document]
+            del self._leaving[document], self._looking[document], self._deleting[document]
+
+    async def finish(self, user_id: UUID) -> None:
+        """Somebody who has left is being forgotten: what is theirs goes at once or, where that is
+        not possible, with the session. Nothing is done in their name later (PRV-9)."""
+        for document, deleting in list(self._deleting.items()):
+            async with deleting:
+                leaver = self._leaving.get(document, {}).pop(user_id, None)
+                if leaver is not None:
+                    await self._take_away(document, [leaver.identity])
+                    self._leaving.get(document, {}).pop(user_id, None)
 
     async def _take_away(self, document: DocumentName, gone: Sequence[Identity]) -> None:
         """Delete what is theirs. While that is not possible, they are waited for once more."""

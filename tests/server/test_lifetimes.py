@@ -224,3 +224,46 @@ async def test_nothing_is_deleted_when_the_server_stops() -> None:
     owners.close()
     await asyncio.sleep(0.01)
     assert house.left() == {"cup", "chair"}
+
+
+async def test_prv_9_what_somebody_owned_goes_before_they_are_forgotten() -> None:
+    house = await House().furnish()
+    owners = house.owners(grace=60.0)
+    pass_by(owners, ADA, BEN)
+    await owners.finish(ADA.user_id)
+    assert house.left() == {"chair"}
+    assert house.rows.asked == [[ADA.user_id]]
+    assert owners.is_looking  # Ben may come back
+    owners.close()
+
+
+async def test_prv_9_what_is_just_being_deleted_is_deleted_before() -> None:
+    house = await House().furnish()
+    owners = house.owners()
+    find, may_go_on = house.rows.owned, asyncio.Event()
+
+    async def find_late(room_id: UUID, people: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
+        found = await find(room_id, people)
+        await may_go_on.wait()
+        return found
+
+    house.rows.owned = find_late  # type: ignore[method-assign] # it takes a while
+    pass_by(owners, ADA)
+    await until(lambda: bool(house.rows.asked))
+    finishing = asyncio.create_task(owners.finish(ADA.user_id))
+    await asyncio.sleep(0.01)
+    assert not finishing.done()
+    may_go_on.set()
+    await finishing
+    assert house.left() == {"chair"}
+
+
+async def test_prv_9_what_could_not_be_deleted_is_not_tried_again_in_their_name() -> None:
+    house = await House().furnish()
+    owners = house.owners()
+    house.live.fail_with = StorageUnavailable("gone")
+    pass_by(owners, ADA)
+    await owners.finish(ADA.user_id)
+    house.live.fail_with = None
+    await until(lambda: not owners.is_looking)
+    assert house.left() == {"cup", "chair"}
