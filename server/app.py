@@ -46,6 +46,7 @@ from server.document_standings import DocumentStandings
 from server.emptying import Emptying
 from server.forgetting import Forgetting
 from server.housekeeping import keep_house
+from server.last_edits import LastEdits
 from server.lifetimes import OwnersGone
 from server.limits.addresses import written_both_ways
 from server.limits.handshakes import HandshakeLimit
@@ -254,6 +255,7 @@ async def _build(
             stores.privacy,
             send_away=send_away,
             aside=directory.set_aside,
+            last_edits=LastEdits(directory, journal, owners).store,
             write_down=write_down,
         ),
         personal_data=PersonalData(stores.privacy),

@@ -6,6 +6,9 @@ PRV-7 First the person's tokens are revoked and their sockets closed, and what i
       written down about them is; only then are they forgotten.
 PRV-8 One person at a time: a document can be set aside once, and each person's turn reads the log
       from beginning to end.
+PRV-9 Before it is looked for where somebody is, what is still to be done in their name is done and
+      stored: what came before their sockets were closed, what was in their hands, what goes with
+      them (LIF-2).
 """
 
 from __future__ import annotations
@@ -65,6 +68,10 @@ async def _nothing() -> None:
     return
 
 
+async def _nothing_of(_: UUID) -> None:
+    return
+
+
 class Forgetting:
     """Takes one person after the other out of everything."""
 
@@ -74,6 +81,7 @@ class Forgetting:
         *,
         send_away: Callable[[UUID], Awaitable[None]],
         aside: Aside = _at_rest,
+        last_edits: Callable[[UUID], Awaitable[None]] = _nothing_of,
         write_down: Callable[[], Awaitable[None]] = _nothing,
         clock: Clock = utc_now,
     ) -> None:
@@ -81,11 +89,13 @@ class Forgetting:
         Args:
             send_away: revokes somebody's tokens, and closes their sockets.
             aside: keeps a document out of memory (PRV-6).
+            last_edits: returns when nothing is left to be done in somebody's name (PRV-9).
             write_down: returns when the trail and the book of visits are stored.
         """
         self._store = store
         self._send_away = send_away
         self._aside = aside
+        self._last_edits = last_edits
         self._write_down = write_down
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
@@ -115,6 +125,7 @@ class Forgetting:
     async def _rename(self, user_id: UUID, rows: Counter[str]) -> int:
         renamed: set[DocumentName] = set()
         for _ in range(ROUNDS):
+            await self._last_edits(user_id)
             found = await self._store.documents_of(user_id)
             if not found:
                 return len(renamed)

@@ -291,8 +291,7 @@ class PoseHost:
         now = self._clock()
         try:
             self._carry_out(self.holds.tick(now), now)
-            if len(self._landings):
-                self._write_landings()
+            self.land()
             due = self.lane.next_tick_at
             if due is not None and due <= now:
                 self._tick(now)
@@ -397,6 +396,11 @@ class PoseHost:
         for member in [each for each in self._missed if not self._ground.takes_no_more(each)]:
             missed = self._missed.pop(member)
             self._send(pose_messages.holds(list(missed.values())), (member,), now)
+
+    def land(self) -> None:
+        """Write where objects were put, if that had to wait for the database."""
+        if len(self._landings):
+            self._write_landings()
 
     def _write_landings(self) -> None:
         """POS-39, POS-41: what was in a hand is where it is in the document, too."""

@@ -11,8 +11,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pycrdt import Map
 from websockets.asyncio.client import connect
 
+from crdt_docs.identifiers import DocumentKind, Identity, document_name
 from persistence.audit_ports import AuditEvent
 from persistence.personal_columns import COLUMNS, Fate
 from persistence.pool import DatabasePool
@@ -25,7 +27,8 @@ from server.memory_stores import memory_stores
 from tests.helpers.people import Person
 from tests.helpers.verifying import findings
 from tests.server.remembered import SECRET, Town, live_together, somebody, town
-from tests.server.served import served
+from tests.server.served import Served, served
+from tests.server.test_xr_socket import Hall
 
 STAYS = {
     (table, column)
@@ -275,24 +278,64 @@ async def test_somebody_who_is_not_known_is_forgotten_too(pool: DatabasePool) ->
     assert [row async for row in store.held(uuid4())] == []
 
 
+def by_a_service(server: Served) -> httpx.AsyncClient:
+    """Asks the server as a service that no workspace bounds."""
+    token = mint(
+        SECRET.encode(),
+        uuid4(),
+        lifetime=timedelta(minutes=5),
+        now=datetime.now(UTC),
+        is_service=True,
+    )
+    return httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{server.port}/api",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
+async def test_prv_9_whose_first_edit_is_not_stored_yet_is_found() -> None:
+    async with served("direct") as server:
+        document, ana = document_name(DocumentKind.OCW, await server.session()), uuid4()
+        host = await server.directory.open(document)
+        server.documents.pause()
+        host.edit(Identity(ana), lambda doc: doc.get("objects", type=Map).update({"one": 1}))
+        async with by_a_service(server) as client:
+            forgetting = asyncio.create_task(client.delete(f"/privacy/users/{ana}"))
+            await asyncio.sleep(0.1)
+            server.documents.resume()
+            answer = await forgetting
+            assert answer.json()["data"]["documents"] == 1
+            held = await client.get(f"/privacy/users/{ana}")
+            assert held.json()["data"]["rows"] == []
+
+
+async def test_prv_9_what_goes_with_somebody_is_not_deleted_in_their_name_afterwards() -> None:
+    async with served("direct") as server:
+        hall, ana = await Hall(server).open(), uuid4()
+        thing = {"id": "pet", "object_type": "model", "lifetime": "owner"}
+        async with by_a_service(server) as client:
+            answer = await client.post(
+                f"/xr/rooms/{hall.id}/objects", json=thing, headers={"X-Acting-User": str(ana)}
+            )
+            assert answer.status_code == 201, answer.text
+            async with connect(hall.url(user=ana)) as socket:
+                await socket.recv()
+                answer = await client.delete(f"/privacy/users/{ana}")
+            assert answer.status_code == 200, answer.text
+            answer = await client.get(f"/xr/rooms/{hall.id}/objects")
+            assert answer.json()["data"]["items"] == []
+            held = await client.get(f"/privacy/users/{ana}")
+            assert held.json()["data"]["rows"] == []
+
+
 @pytest.mark.parametrize("channel", ["asgi", "direct"])
 async def test_prv_7_an_open_socket_is_closed_for_good(channel: str) -> None:
     async with served(channel) as server:
         session, user = await server.session(), uuid4()
-        service = mint(
-            SECRET.encode(),
-            uuid4(),
-            lifetime=timedelta(minutes=5),
-            now=datetime.now(UTC),
-            is_service=True,
-        )
         async with connect(server.url(session, server.token(user))) as socket:
             await socket.recv()
-            async with httpx.AsyncClient() as client:
-                answer = await client.delete(
-                    f"http://127.0.0.1:{server.port}/api/privacy/users/{user}",
-                    headers={"Authorization": f"Bearer {service}"},
-                )
+            async with by_a_service(server) as client:
+                answer = await client.delete(f"/privacy/users/{user}")
             assert answer.status_code == 200, answer.text
             async with asyncio.timeout(5):
                 await socket.wait_closed()
