@@ -227,6 +227,7 @@ async def _build(
     async def write_down() -> None:
         await audit.flush()
         await visits.flush()
+        await xr_book.flush()
 
     _keep_house(settings, stores, past, stack)
     sockets = SocketServices(

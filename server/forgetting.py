@@ -90,7 +90,7 @@ class Forgetting:
             send_away: revokes somebody's tokens, and closes their sockets.
             aside: keeps a document out of memory (PRV-6).
             last_edits: returns when nothing is left to be done in somebody's name (PRV-9).
-            write_down: returns when the trail and the book of visits are stored.
+            write_down: returns when the trail and the books of who was where are stored.
         """
         self._store = store
         self._send_away = send_away

@@ -342,3 +342,17 @@ async def test_prv_7_an_open_socket_is_closed_for_good(channel: str) -> None:
         assert socket.close_code == 4401
         visits = await server.stores.visits.of_user(user)
         assert visits == []
+
+
+async def test_prv_7_who_has_just_entered_a_room_of_headsets_is_not_written_down_later() -> None:
+    async with served("direct") as server:
+        hall, ana = await Hall(server).open(), uuid4()
+        server.stores.xr.participants.pause()  # type: ignore[attr-defined] # in memory it can
+        async with connect(hall.url(user=ana)) as socket, by_a_service(server) as client:
+            await socket.recv()
+            forgetting = asyncio.create_task(client.delete(f"/privacy/users/{ana}"))
+            await asyncio.sleep(0.3)
+            assert not forgetting.done()
+            server.stores.xr.participants.resume()  # type: ignore[attr-defined] # same
+            await forgetting
+        assert await hall.participants() == []
