@@ -28,12 +28,15 @@ class Revocations:
         return len(self._kept)
 
     def add(self, revocations: Iterable[Revocation]) -> None:
-        """From now on these are refused."""
+        """From now on these are refused; of what was revoked twice, as the store does, the later
+        moment and the later end count."""
         for revocation in revocations:
-            known = self._kept.get((revocation.kind, revocation.key))
-            if known is None or known.at <= revocation.at:
-                self._kept[revocation.kind, revocation.key] = revocation
-                self._enter(revocation)
+            key = revocation.kind, revocation.key
+            known = self._kept.get(key, revocation)
+            self._kept[key] = revocation._replace(
+                at=max(known.at, revocation.at), until=max(known.until, revocation.until)
+            )
+            self._enter(self._kept[key])
 
     def _enter(self, revocation: Revocation) -> None:
         match revocation.kind:

@@ -213,8 +213,9 @@ class TokenIssuer:
             StorageUnavailable: it cannot be read now.
         """
         now = self._clock()
+        stored = await self._store.revocations(now)  # what was prolonged is not let go meanwhile
+        self._revocations.add(stored)
         self._revocations.forget_before(now)
-        self._revocations.add(await self._store.revocations(now))
 
     def _signing_secret(self) -> bytes:
         if self._secret is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -354,6 +355,21 @@ async def test_tok_3_a_revocation_outlives_the_server(api: Api, tmp_path: Path) 
     again.forge.clock.turn(16 * 60)
     await again.tokens.load()
     assert len(again.services.authenticator.revocations) == 0
+
+
+async def test_tok_3_a_revocation_that_others_prolonged_holds_while_it_is_read(api: Api) -> None:
+    store: Any = api.stored_tokens
+    now = api.forge.clock()
+    await api.tokens.revoke_user(ANNA, now + timedelta(minutes=1))
+    await store.revoke_user(ANNA, now, now + timedelta(hours=1))
+    api.forge.clock.turn(2 * 60)
+    store.pause()
+    loading = asyncio.create_task(api.tokens.load())
+    await store.until_called()
+    assert len(api.services.authenticator.revocations) == 1
+    store.resume()
+    await loading
+    assert len(api.services.authenticator.revocations) == 1
 
 
 async def test_tok_5_what_could_not_be_stored_is_not_revoked(api: Api) -> None:

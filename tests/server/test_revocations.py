@@ -80,3 +80,13 @@ def test_what_is_of_no_use_any_more_is_forgotten() -> None:
     assert len(revocations) == 1
     assert not revocations.covers(TOKEN)
     assert revocations.covers(replace(TOKEN, family=FAMILY))
+
+
+def test_the_later_end_counts() -> None:
+    revocations = revoked(RevokedKind.USER, ANA)
+    revocations.add([Revocation(RevokedKind.USER, str(ANA), NOW + HOUR / 4, NOW + HOUR / 2)])
+    revocations.forget_before(NOW + HOUR / 2)
+    assert revocations.covers(TOKEN)
+    assert revocations.covers(replace(TOKEN, issued_at=NOW))
+    revocations.forget_before(NOW + HOUR)
+    assert not revocations.covers(TOKEN)
