@@ -303,7 +303,7 @@ async def _edit(
         raise invalid_field(column(target.kind, error.field) or "body", error.message) from None
     told = {"seq": edited.seq, "stored": edited.is_stored}
     row = None
-    if edited.is_stored:
+    if edited.is_stored and is_projected_id(target.id):
         row = await services.objects.row(target.owner_id, target.kind, target.id)
     if row is None:
         pending = {owner_field(target.kind): target.owner_id, "id": target.id, **told}

@@ -13,6 +13,8 @@ from pycrdt import Map, Text
 
 from crdt_docs import projector
 from crdt_docs.access import Role
+from crdt_docs.object_kinds import ObjectKind
+from persistence.object_ports import ObjectRow
 from persistence.ports import StorageUnavailable
 from tests.server.open_board import PATH, SESSION, OpenBoard, OpenRoom, data, open_board, opened
 from tests.server.rest_client import refusal
@@ -500,6 +502,27 @@ async def test_an_edit_that_is_not_stored_in_time_says_so(
     assert "a" in ada.json()
     await place.house.journal.flush()
     assert data(await place.anna.get(f"{place.path}/objects/a"))["version"] == 1
+
+
+@pytest.mark.parametrize("edit", [("PATCH", {"layer": 3}), ("DELETE", None)])
+async def test_an_edit_of_what_has_no_row_is_not_looked_up(
+    place: OpenBoard, monkeypatch: pytest.MonkeyPatch, edit: tuple[str, dict[str, Any] | None]
+) -> None:
+    ada, _ = await place.member()
+    ada.set("x\0y", Map({"object_type": "sticky"}))
+    await place.house.settle()
+    find = place.api.services.objects.row
+
+    async def strict(owner_id: UUID, kind: ObjectKind, identifier: str) -> ObjectRow | None:
+        assert "\0" not in identifier  # PostgreSQL has no such texts
+        return await find(owner_id, kind, identifier)
+
+    monkeypatch.setattr(place.api.services.objects, "row", strict)
+    method, body = edit
+    answer = await place.anna.call(method, f"{place.path}/objects/x%00y", json=body)
+    assert data(answer, 202)["id"] == "x\0y"
+    await place.house.settle()
+    assert ada.json().get("x\0y", {}).get("layer") == (3 if body else None)
 
 
 async def test_without_a_database_it_is_unavailable(place: OpenBoard) -> None:
