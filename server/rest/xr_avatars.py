@@ -15,7 +15,7 @@ from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import ActorKind, parse_uuid
 from persistence.ports import InvalidCursor
 from persistence.xr_people_ports import Avatar, AvatarChanges
-from server.rest.callers import CallerOf
+from server.rest.callers import Caller, CallerOf
 from server.rest.descriptions import described, example
 from server.rest.endpoint import resource_router
 from server.rest.envelope import Envelope, Items, Reply, page
@@ -97,9 +97,15 @@ async def _wearer(caller: CallerOf) -> UUID:
     """Whose avatars these are: they lie in no workspace, so that nobody is bound to some."""
     if caller.identity.kind is not ActorKind.USER:
         raise forbidden("people have avatars: a service acts in somebody's name (X-Acting-User)")
-    if caller.via is not None and caller.token.workspaces is not None:
+    if not may_see_avatars(caller):
         raise forbidden("only a service that no workspace bounds may do this")
     return caller.identity.user_id
+
+
+def may_see_avatars(caller: Caller) -> bool:
+    """Whether somebody's avatars are told to whoever calls for them: to themselves, and to services
+    that no workspace bounds."""
+    return caller.via is None or caller.token.workspaces is None
 
 
 Wearer = Annotated[UUID, Depends(_wearer)]

@@ -30,7 +30,7 @@ from server.rest.errors import (
     refuses,
 )
 from server.rest.services import Services, ServicesOf
-from server.rest.xr_avatars import AVATAR_NOT_FOUND, avatar_of
+from server.rest.xr_avatars import AVATAR_NOT_FOUND, avatar_of, may_see_avatars
 from server.rest.xr_callers import OpenedXrSession, XrReader
 from server.rest.xr_participant_views import (
     JoinXrSession,
@@ -56,7 +56,8 @@ async def join_xr_session(
     """Take part with one more device.
 
     One looks like `avatar_config`, else like the avatar that is named, else like one's default
-    avatar. What that is now is kept for this connection; `avatar_config` makes no avatar.
+    avatar. What that is now is kept for this connection; `avatar_config` makes no avatar. To a
+    service that is bound to workspaces nobody's avatars are known, also in somebody's name.
     """
     if opened.caller.identity.kind is ActorKind.SERVICE:
         raise forbidden("a service takes part only in somebody's name (X-Acting-User)")
@@ -71,11 +72,18 @@ async def join_xr_session(
 async def _dressed(
     services: Services, opened: OpenedXrSession, body: JoinXrSession
 ) -> XrParticipant:
-    """Who joins, and what they look like."""
+    """Who joins, and what they look like.
+
+    Raises:
+        ApiError: they have no such avatar, or it is not told to the service that names it.
+    """
     user_id, config, avatar = opened.caller.identity.user_id, body.avatar_config, None
+    is_known = may_see_avatars(opened.caller)
     if body.avatar_id is not None:
+        if not is_known:
+            raise forbidden("only a service that no workspace bounds may name somebody's avatar")
         avatar = await avatar_of(services, user_id, body.avatar_id)
-    elif config is None:
+    elif config is None and is_known:
         avatar = await services.xr.avatars.default_of(user_id)
     return XrParticipant(
         session_id=opened.session.id,

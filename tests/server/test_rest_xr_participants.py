@@ -188,6 +188,24 @@ async def test_services_take_part_in_somebodys_name(api: Api) -> None:
     assert joined["user_id"] == str(bert)
 
 
+async def test_a_service_of_a_workspace_is_told_nobodys_avatars(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    fox = await make_avatar(bert, is_default=True)
+    backend = api.service(workspaces=[str(anna.workspace)])
+    acting = {"X-Acting-User": str(bert.user_id)}
+    path = at_session(await start(await make_room(anna, is_public=True), anna), "/join")
+    joined = data_of(await backend.post(path, json=HEADSET, headers=acting))
+    assert (joined["avatar_id"], joined["avatar_config"]) == (None, None)
+    named = {**HEADSET, "avatar_id": fox}
+    answer = await backend.post(path, json=named, headers=acting)
+    assert refusal(answer) == (403, "FORBIDDEN")
+    said = {**HEADSET, "avatar_config": {"hat": True}}
+    joined = data_of(await backend.post(path, json=said, headers=acting))
+    assert joined["avatar_config"] == {"hat": True}
+    joined = data_of(await api.service().post(path, json=HEADSET, headers=acting))
+    assert joined["avatar_id"] == fox
+
+
 # Who is there
 
 
