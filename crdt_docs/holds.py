@@ -195,7 +195,7 @@ class Holds(Generic[HolderT]):
     def take_transforms(
         self, holder: HolderT, records: Iterable[TransformUp], tick: int, now: float
     ) -> int:
-        """POS-36: take the transforms of a participant's pose.
+        """POS-36: take the transforms of a participant's pose, of each object the last one.
 
         Args:
             tick: the next one, in which they are passed on.
@@ -204,12 +204,15 @@ class Holds(Generic[HolderT]):
             How many were dropped, because they are of something that it does not hold.
         """
         dropped = 0
+        newest: dict[int, tuple[_Hold[HolderT], bytes]] = {}
         for object_slot, sequence, record in records:
             hold = self._hold_of(holder, object_slot)
             if hold is None or hold.sequence & 0xFFFF != sequence:
                 dropped += 1
             else:
-                self._move(hold, record, tick, now)
+                newest[object_slot] = hold, record
+        for hold, record in newest.values():
+            self._move(hold, record, tick, now)
         return dropped
 
     def changed_since(self, tick: int) -> list[bytes]:

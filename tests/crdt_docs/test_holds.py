@@ -22,7 +22,7 @@ from crdt_docs.holds import (
     ObjectSlots,
 )
 from crdt_docs.pose_messages import Denial
-from crdt_docs.poses import decode_transform
+from crdt_docs.poses import Transform, decode_transform
 from tests.helpers.holding import Effects, House, at, denied, ends, granted, landings
 from tests.helpers.proving import few_or_many
 
@@ -212,6 +212,26 @@ def test_pos_36_only_the_holders_transforms_of_this_hold_count() -> None:
     assert [decode_transform(record).position for record in holds.changed_since(0)] == [
         (1.0, 0.0, 0.0)
     ]
+
+
+def test_pos_36_of_an_object_that_a_pose_names_often_the_last_place_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each that counts is decoded: a pose may name two objects 255 times."""
+    holds, _ = _room()
+    chair, table = (granted(holds.claim("ada", key, 0, 0.0)) for key in ("chair", "table"))
+    read: list[bytes] = []
+
+    def counted(record: bytes) -> Transform:
+        read.append(record)
+        return decode_transform(record)
+
+    monkeypatch.setattr("crdt_docs.holds.decode_transform", counted)
+    moved = [at(each, place) for place in range(127) for each in (chair, table)]
+    stray = at(chair, 1)._replace(sequence=chair.sequence + 1)
+    assert holds.take_transforms("ada", [*moved, stray], 1, 0.0) == 1
+    assert read == [at(chair, 126).record, at(table, 126).record]
+    assert holds.changed_since(0) == read[::-1]
 
 
 def test_pos_36_of_a_large_number_the_lowest_bits_count() -> None:
