@@ -5,6 +5,7 @@ rooms they enter.
 - LIM-2: messages, control frames among them, and their bytes come at most at a rate, over all of
   a user's sockets, with a burst. Leaving and coming back gives nobody a new budget. Four messages
   of presence count as one: stock y-websocket clients send back all presence that they are told.
+  So do four poses or beats; what else is said on the pose lane costs as much as an edit.
 - LIM-3: step 2 messages are exempt from LIM-2, up to so many a minute on one socket: they are as
   large as documents, and come when somebody connects and not again.
 - LIM-4: a user enters at most so many rooms a minute.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from crdt_docs.messages import MessageType, is_step2
+from crdt_docs.pose_fields import Kind
 from server.counters import Counters
 from server.limits.message_budget import MessageBudget, Rates
 from server.limits.names import Limit
@@ -31,8 +33,13 @@ MOST_QUIET_USERS = 20_000
 STEP2_PER_MINUTE = 60
 PRESENCE_COST = 0.25
 
-_OFTEN = frozenset((MessageType.AWARENESS, MessageType.POSE))
-"""Where people are: it is sent many times a second, and costs the server little."""
+_OFTEN = (
+    bytes((MessageType.AWARENESS,)),
+    bytes((MessageType.POSE, Kind.POSE)),
+    bytes((MessageType.POSE, Kind.BEAT)),
+)
+"""How frames begin that say where people are: they come many times a second, and cost the server
+little."""
 MINUTE = 60.0
 
 
@@ -197,8 +204,8 @@ class Passage:
             return True
         if is_step2(frame):
             return self.take_step2(size)
-        is_often = frame and frame[0] in _OFTEN
-        return budget.take(size, self._clock(), PRESENCE_COST if is_often else 1.0)
+        cost = PRESENCE_COST if frame.startswith(_OFTEN) else 1.0
+        return budget.take(size, self._clock(), cost)
 
     def take(self, size: int) -> bool:
         """Whether any other message of so many bytes may come (LIM-2)."""

@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from crdt_docs.messages import MessageType
+from crdt_docs.pose_fields import Kind
 from server.counters import Counters
 from server.limits.message_budget import Rates
 from server.limits.names import Limit
@@ -152,12 +154,20 @@ def test_services_are_exempt() -> None:
     assert crowd.counters.limited == {}
 
 
-def test_presence_counts_a_quarter() -> None:
+@pytest.mark.parametrize("frame", [b"\x01\x01\x00", b"\x70\x02\x00", b"\x70\x03\x00"])
+def test_presence_poses_and_beats_count_a_quarter(frame: bytes) -> None:
     """LIM-2"""
     socket = Crowd().enter()
-    frame = b"\x01\x01\x00"
     taken = next(n for n in range(1000) if not socket.take_frame(frame, 3))
     assert taken == 37  # the last one begins before the burst is spent
+
+
+@pytest.mark.parametrize("kind", [Kind.HELLO, Kind.CLAIM, Kind.RELEASE, Kind.FORCE])
+def test_what_else_is_said_on_the_pose_lane_counts_like_any_message(kind: Kind) -> None:
+    """LIM-2: a claim, a move and a release are an edit."""
+    socket = Crowd().enter()
+    frame = bytes((MessageType.POSE, kind, 0))
+    assert next(n for n in range(1000) if not socket.take_frame(frame, 3)) == 10
 
 
 def test_messages_are_told_apart_by_their_beginning() -> None:
