@@ -1,10 +1,11 @@
-"""Guard walks of large updates, a slice a turn (ROM-6)."""
+"""Walks of large updates, and of step 1s that name many clients, a slice a turn (ROM-6)."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from crdt_docs.member import Member, PendingWalk
+from crdt_docs.member import Member, PendingQuestion, PendingWalk
+from crdt_docs.state_vector import VectorWalk
 from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_guard import GuardLimits, GuardWalk
 
@@ -13,8 +14,8 @@ STRUCTS_PER_SLICE = 500
 
 
 class GuardWalks:
-    """Large updates whose walk is under way: one after the other, because what a walk finds takes
-    many times the memory of the update.
+    """What is walked: one after the other, because what a walk finds takes many times the memory
+    of the update.
 
     Attributes:
         waiting: whose they are, in order of arrival.
@@ -27,26 +28,39 @@ class GuardWalks:
         self._limits = limits
 
     def begin(self, member: Member, update: bytes, *, is_step2: bool) -> None:
-        """From now on the member is busy."""
-        member.walking = PendingWalk(GuardWalk(update, self._limits), update, is_step2)
+        """From now on the member is busy with an update."""
+        self._begin(member, PendingWalk(GuardWalk(update, self._limits), update, is_step2))
+
+    def go_on(self, member: Member, question: VectorWalk) -> None:
+        """From now on the member is busy with a step 1."""
+        self._begin(member, PendingQuestion(question))
+
+    def _begin(self, member: Member, pending: PendingWalk | PendingQuestion) -> None:
+        member.walking = pending
         self.waiting.append(member)
 
-    def advance(self) -> tuple[PendingWalk, UpdateFacts] | None:
-        """Walk one slice of the first; what it found if that was the last, and the member is no
-        longer busy with it.
+    def advance(self) -> tuple[PendingWalk, UpdateFacts] | bytes | None:
+        """Walk one slice of the first; if that was the last, what it found: facts, or what of a
+        state vector the document knows. The member is no longer busy with it then.
 
         Raises:
             Refusal: the first in `waiting` sent what cannot be taken.
         """
         member = self.waiting[0]
-        pending = member.walking
-        if pending is None:
-            raise AssertionError("who waits for a walk has one")
-        facts = pending.walk.advance(STRUCTS_PER_SLICE)
-        if facts is None:
-            return None
-        self.forget(member)
-        return pending, facts
+        match member.walking:
+            case PendingQuestion(walk):
+                known = walk.advance()
+                if known is not None:
+                    self.forget(member)
+                return known
+            case PendingWalk(walk) as pending:
+                facts = walk.advance(STRUCTS_PER_SLICE)
+                if facts is None:
+                    return None
+                self.forget(member)
+                return pending, facts
+            case None:
+                raise AssertionError("who waits for a walk has one")
 
     def forget(self, member: Member) -> None:
         """End a member's walk, if there is one."""

@@ -10,6 +10,7 @@ from crdt_docs.debt import Debt
 from crdt_docs.identifiers import Identity
 from crdt_docs.ownership import Entry
 from crdt_docs.patience import Patience
+from crdt_docs.state_vector import VectorWalk
 from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_guard import GuardWalk
 from crdt_docs.update_pieces import Pieces
@@ -22,6 +23,13 @@ class PendingWalk:
     walk: GuardWalk
     update: bytes
     is_step2: bool
+
+
+@dataclass(slots=True)
+class PendingQuestion:
+    """The same of a step 1 that names very many clients."""
+
+    walk: VectorWalk
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ class Member:
     refusals: list[range] = field(default_factory=list)
     refused_until: int = 0
     debt: Debt | None = None
-    walking: PendingWalk | None = None
+    walking: PendingWalk | PendingQuestion | None = None
     applying: PendingPieces | None = None
     is_stale: bool = False
     filled: list[tuple[int, int]] = field(default_factory=list)
@@ -118,3 +126,8 @@ class Member:
     def is_busy(self) -> bool:
         """Its socket must not be read until it turns up in `Turn.resumed`."""
         return self.walking is not None or self.applying is not None
+
+    @property
+    def is_judged(self) -> bool:
+        """All that was received of it is judged, and applied or refused."""
+        return self.applying is None and not isinstance(self.walking, PendingWalk)

@@ -25,7 +25,14 @@ from crdt_docs.answers import Answers
 from crdt_docs.authority import Authority
 from crdt_docs.awareness import AwarenessTable
 from crdt_docs.debt import ASK_AGAIN_SECONDS
-from crdt_docs.document import Document, DocumentBroken, Fence, StoredState, standing_still
+from crdt_docs.document import (
+    EMPTY_STATE_VECTOR,
+    Document,
+    DocumentBroken,
+    Fence,
+    StoredState,
+    standing_still,
+)
 from crdt_docs.document_size import DocumentSize
 from crdt_docs.edit_intake import EditIntake
 from crdt_docs.edited_document import BrokenBy, EditedDocument
@@ -46,7 +53,7 @@ from crdt_docs.room_limits import RoomLimits
 from crdt_docs.room_presence import RoomPresence
 from crdt_docs.rules import RuleBroken, SessionRules
 from crdt_docs.settling import Settling
-from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.state_vector import SPARE_CLIENTS, VectorWalk
 from crdt_docs.turn import Close, Turn
 from crdt_docs.update_guard import walk_update
 
@@ -102,6 +109,7 @@ class Room:
         self._now = now
         self._walk_at_once = limits.walk_at_once
         self._guard_limits = limits.guard
+        self._max_clients = limits.document.max_clients
 
         self._awareness: AwarenessTable[Member] = AwarenessTable(
             limits.awareness, has_places=has_places
@@ -327,14 +335,26 @@ class Room:
             case messages.AwarenessUpdate(payload):
                 self._presence.take(member, payload, self._now)
             case messages.SyncStep1(state_vector):
-                walk_state_vector(state_vector)
-                self._answers.asking[member] = state_vector
+                self._take_question(member, state_vector)
             case messages.QueryAwareness():
                 self._answers.ask_for_presence(member)
             case messages.Renewal(token):
                 self._renewing[member] = token
             case _:
                 assert_never(message)
+
+    def _take_question(self, member: Member, state_vector: bytes) -> None:
+        if state_vector == EMPTY_STATE_VECTOR:
+            self._answers.asking[member] = state_vector
+            return
+        clocks = self.document.outline.clocks
+        most = max(self._max_clients, len(clocks)) + SPARE_CLIENTS
+        walk = VectorWalk(state_vector, clocks, most)
+        known = walk.advance()
+        if known is None:
+            self._walks.go_on(member, walk)
+        else:
+            self._answers.asking[member] = known
 
     def _take_update(self, member: Member, update: bytes, *, is_step2: bool) -> None:
         member.received += 1
@@ -460,8 +480,11 @@ class Room:
             walked = self._walks.advance()
             if walked is None:
                 return
-            pending, facts = walked
-            self._intake.judge(member, pending.update, facts, is_step2=pending.is_step2)
+            if isinstance(walked, bytes):
+                self._answers.asking[member] = walked
+            else:
+                pending, facts = walked
+                self._intake.judge(member, pending.update, facts, is_step2=pending.is_step2)
         except Refusal as refusal:
             self._let_go(member, refusal)
             return

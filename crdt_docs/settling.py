@@ -61,7 +61,7 @@ class Settling:
         for member in self._changed:
             if member.debt is None:
                 # What it is busy with is received, but not judged or not all applied.
-                member.settled = member.received - member.is_busy
+                member.settled = member.received - (not member.is_judged)
             if member.wants_receipts and member.settled > member.receipted:
                 member.receipted = member.settled
                 refused = take_up_to(member.refusals, member.settled) if member.refusals else ()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Generator, Mapping
+from typing import Final
 
 from crdt_docs.clocks import MAX_CLOCK
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.varint import read_var_uint, var_uint
 
-MOST_IN_VECTOR = 1 << 17
-"""Clients that a state vector may name: more than write to a document, and read in 0.1 s."""
+NAMED_AT_ONCE: Final = 2_000
+"""Clients of a state vector that are read without a pause: about two milliseconds."""
+
+SPARE_CLIENTS: Final = 10_000
+"""Clients that a state vector may name beyond those that a document may have: what somebody wrote
+without a connection, and what was here before a database was put back."""
+
+_UNENDING = 1 << 62
+_MOST_BYTES = 13
+"""Of a client and its clock: 8 and 5."""
 
 
 def encode_state_vector(clocks: Mapping[int, int]) -> bytes:
@@ -25,22 +34,88 @@ def walk_state_vector(data: bytes) -> dict[int, int]:
 
     Raises:
         Malformed: counts, clients or clocks that no Yjs encoder produces.
-        LimitExceeded: it names more clients than a document has.
     """
-    clients, position = read_var_uint(data, 0)
-    if clients * 2 > len(data) - position:
-        raise Malformed(f"{clients} clients do not fit in a state vector of {len(data)} bytes")
-    if clients > MOST_IN_VECTOR:
-        raise LimitExceeded(f"a state vector of {clients} clients; {MOST_IN_VECTOR} are read")
     vector: dict[int, int] = {}
-    for _ in range(clients):
-        client, position = read_var_uint(data, position)
-        clock, position = read_var_uint(data, position)
-        if client in vector:
-            raise Malformed(f"client {client} is listed twice in a state vector")
-        if clock > MAX_CLOCK:
-            raise Malformed(f"a clock is above {MAX_CLOCK}")
-        vector[client] = clock
+    _advance(_walk(data, vector, (), _UNENDING, _UNENDING))
+    return vector
+
+
+class VectorWalk:
+    """The walk over an untrusted state vector, in slices (GRD-15)."""
+
+    __slots__ = ("_walk",)
+
+    def __init__(self, data: bytes, known: Container[int], most: int) -> None:
+        """
+        Args:
+            known: the clients that the document has.
+            most: clients that may be named.
+        """
+        self._walk = _walk(data, {}, known, most, NAMED_AT_ONCE)
+
+    def advance(self) -> bytes | None:
+        """Read about `NAMED_AT_ONCE` further clients. None while there is more to do; then the
+        same state vector without the clients that the document does not have.
+
+        yrs keeps clients in a table in which whoever chooses them can make all of them meet.
+
+        Raises:
+            Malformed: as `walk_state_vector`.
+            LimitExceeded: it names more clients than somebody can know of.
+        """
+        return _advance(self._walk)
+
+
+def _advance(walk: Generator[None, None, bytes]) -> bytes | None:
+    try:
+        next(walk)
+    except StopIteration as done:
+        part: bytes = done.value
+        return part
+    except IndexError:
+        # Reading past the end is the check.
+        raise Malformed("the state vector ends before it is complete") from None
+    return None
+
+
+def _walk(  # noqa: C901 - a call for each client would double its cost
+    data: bytes, vector: dict[int, int], known: Container[int], most: int, budget: int
+) -> Generator[None, None, bytes]:
+    """Fill `vector`, pausing after every `budget` clients; return what names known ones only."""
+    clients, position = read_var_uint(data, 0)
+    remaining = len(data) - position
+    if clients * 2 > remaining:
+        raise Malformed(f"{clients} clients do not fit in a state vector of {len(data)} bytes")
+    if clients > most:
+        raise LimitExceeded(
+            f"a state vector of {clients} client ids; this document has {most} at most"
+        )
+    if clients * _MOST_BYTES < remaining:
+        raise Malformed("bytes follow the state vector")
+    kept: list[bytes] = []
+    unknown = 0
+    row = position  # where what is kept begins that does not end yet
+    for pause in range(0, clients, budget):
+        if pause:
+            yield
+        for _ in range(min(budget, clients - pause)):
+            start = position
+            client, position = read_var_uint(data, position)
+            clock = data[position]
+            position += 1
+            if clock >= 0x80:
+                clock, position = read_var_uint(data, position - 1)
+                if clock > MAX_CLOCK:
+                    raise Malformed(f"a clock is above {MAX_CLOCK}")
+            if client in vector:
+                raise Malformed(f"client {client} is listed twice in a state vector")
+            vector[client] = clock
+            if client not in known:
+                unknown += 1
+                kept.append(data[row:start])
+                row = position
     if position != len(data):
         raise Malformed(f"{len(data) - position} bytes follow the state vector")
-    return vector
+    if not unknown:
+        return data
+    return b"".join((var_uint(clients - unknown), *kept, data[row:]))

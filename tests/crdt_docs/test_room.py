@@ -12,12 +12,13 @@ from pycrdt import Array, Doc, Map, Text
 from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.answers import ANSWERED_AT_ONCE
-from crdt_docs.document import DocumentBroken, NoFence, StoredState
+from crdt_docs.document import Document, DocumentBroken, NoFence, StoredState
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.room import Room
 from crdt_docs.room_limits import RoomLimits
-from crdt_docs.state_vector import walk_state_vector
+from crdt_docs.state_vector import SPARE_CLIENTS, encode_state_vector, walk_state_vector
+from crdt_docs.varint import var_uint
 from tests.helpers import raw_updates as raw
 from tests.helpers.paced import paced
 from tests.helpers.people import Gathering, Person
@@ -566,6 +567,85 @@ class TestLargeUpdates:
         room.leave(ada)
         assert room.turn(after=1).wake_at is None
         assert room.json() == {}
+
+
+class TestQuestions:
+    """GRD-15: step 1s that name very many clients."""
+
+    def test_clients_that_the_document_does_not_have_never_reach_yrs(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The complaint *one step 1 stalls every room for a second*: yrs puts ids whose lowest
+        bits are the same into one place of a table, and compares each with all before it."""
+        asked: list[bytes] = []
+
+        def note(document: Document, state_vector: bytes) -> bytes:
+            asked.append(state_vector)
+            return diff(document, state_vector)
+
+        ada, ben = Person(1), Person(2, role=Role.SPECTATOR)
+        room = Gathering(ada, ben)
+        ada.set("a", 1)
+        room.settle()
+        diff = Document.diff
+        monkeypatch.setattr(Document, "diff", note)
+        clocks = {number << 30: 1 for number in range(1, 1_000)} | {ada.client_id: 0}
+        parts = [var_uint(client) + var_uint(clock) for client, clock in clocks.items()]
+        room.send(ben, messages.sync_step1(var_uint(len(clocks)) + b"".join(parts)))
+        turn = room.turn()
+        assert [frame[:2] for _, frame in turn.replies] == [b"\x00\x01"]
+        assert asked == [b"\x01" + var_uint(ada.client_id) + b"\x00"]
+
+    def test_many_clients_are_read_over_several_turns_and_answered(self) -> None:
+        ada, ben = Person(1, wants_receipts=True), Person(2)
+        room = Gathering(ada, ben)
+        ada.set("a", 1)
+        room.send(ada)
+        clocks = dict.fromkeys(range(2**32, 2**32 + 20_000), 1)
+        room.send(ada, messages.sync_step1(encode_state_vector(clocks)))
+        ada.set("b", 2)
+        room.send(ada)
+        assert ada.member.is_busy
+        assert ada.member.received == 2, "what comes behind it waits"
+        ben.set("c", 3)
+        room.send(ben)
+        assert room.turn().broadcasts, "the others do not"
+        room.deliver()
+        assert ada.stored == 2
+        answered: list[bytes] = []
+        while ada.member.is_busy:
+            turn = room.turn()
+            answered += [frame for _, frame in turn.replies if frame[:2] == b"\x00\x01"]
+        assert ada.member in turn.resumed
+        assert answered
+        room.settle()
+        assert ben.json() == {"a": 1, "b": 2, "c": 3}
+        assert ada.stored == 3 == ada.member.received
+
+    def test_more_clients_than_anybody_can_know_of_close_the_socket(self) -> None:
+        ada = Person(1)
+        room = Gathering(ada, limits=RoomLimits(document=DocumentLimits(max_clients=100)))
+        most = 100 + SPARE_CLIENTS
+        for clients in (most, most + 1):
+            assert ada.closed is None
+            vector = encode_state_vector(dict.fromkeys(range(clients), 1))
+            room.send(ada, messages.sync_step1(vector))
+            room.settle()
+        assert ada.closed is not None
+        assert ada.closed[0] == CloseCode.MALFORMED
+
+    def test_of_an_overfull_document_everybody_may_know_all(self) -> None:
+        """Its limit was lowered since."""
+        ada, ben = Person(1), Person(2)
+        room = Gathering(ada, limits=RoomLimits(document=DocumentLimits(max_clients=3)))
+        clients = SPARE_CLIENTS + 100
+        room.room.document.outline.clocks.update(dict.fromkeys(range(1, clients), 1))
+        room.join(ben)
+        vector = encode_state_vector(dict.fromkeys(range(1, clients), 1))
+        room.send(ben, messages.sync_step1(vector))
+        for _ in range(20):
+            room.turn()
+        assert ben.closed is None
 
 
 class TestPacing:
