@@ -334,8 +334,12 @@ class Ownership:
                 end = clock + length
                 if end > known:
                     if clock < known and info not in _WITHOUT_PLACE:
-                        # The rest of it goes on after what is known, whatever it says (GRD-28).
-                        owner = _at(runs, known - 1)
+                        # The rest of it goes on after what is known, whatever it says (GRD-28);
+                        # after what was collected it stands where it says. Nobody knows which of
+                        # these it is where that belongs to nobody: then it is both.
+                        before = _at(runs, known - 1)
+                        owners.add(before)
+                        owner = before or owner
                     owners.add(owner)
                     if not runs or runs[-1] & _NUMBER != owner:
                         runs.append(max(clock, known) << _BITS | owner)

@@ -812,6 +812,32 @@ def test_rul_2_nobody_goes_on_in_the_name_of_somebody_else() -> None:
     assert b"SECRET" not in b"".join(room.log)
 
 
+def test_acc_6_a_viewer_goes_on_in_nothing_but_its_own_annotations() -> None:
+    room, ada, _, eve = _room()
+    with eve.doc.transaction():
+        eve.doc.get("meta", type=Map)["m"] = Map({"t": Text("hello")})
+    room.settle()
+    last = room.room.document.outline.clocks[eve.client_id] - 1
+    viewer = Person(3, Role.VIEWER, doc=Doc(client_id=3333))
+    room.room.set_role(eve.member, Role.VIEWER)
+    room.join(viewer)
+    room.settle()
+    with viewer.doc.transaction():
+        note = Map({"annotation_type": "comment", "t": Text("x")})
+        viewer.doc.get("annotations", type=Map)["n"] = note
+    room.settle()
+    room.take()  # whose the annotation is
+    end = room.room.document.outline.clocks[3333]
+    for clock in range(end - 1, -1, -1):
+        brought = item(text("?SECRET"), origin=(3333, clock))
+        _send(room, eve, update(section(eve.client_id, last, brought)))
+        assert b"SECRET" not in b"".join(room.log)
+        if eve.closed:
+            break
+    assert ada.doc.get("meta", type=Map).to_py() == {"m": {"t": "hello"}}
+    assert eve.denials
+
+
 def test_rul_1_an_update_that_brings_a_gap_and_deletes_stops_nobody() -> None:
     room, ada, _, eve = _room()
     client, clock = _clocks_of(room, "b")[-1]
