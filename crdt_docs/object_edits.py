@@ -191,7 +191,7 @@ def equalise(place: Map[Any], key: str, shown: Any, wanted: Any, shape: Shape) -
         case Text(), _ if (runs := text_runs(wanted)) is not None and is_quick(shown, runs):
             write_text(stands, shown, runs)
         case Array(), list() if len(wanted) <= MAX_INSERTED:
-            _equalise_list(stands, shown, wanted)
+            equalise_list(stands, shown, wanted)
         case _:
             # Whoever wrote it plain reads it plain.
             put(place, key, wanted, None if type(stands) is type(wanted) else shape)
@@ -224,19 +224,25 @@ def _equalise_members(
             put(stands, key, value, shapes.get(key))
 
 
-def _equalise_list(stands: Array[Any], shown: list[Any], wanted: list[Any]) -> None:
+def equalise_list(stands: Array[Any], shown: list[Any], wanted: list[Any]) -> None:
     """Replace what lies between the common beginning and the common end."""
-    shorter = min(len(shown), len(wanted))
-    start = 0
-    while start < shorter and same(shown[start], wanted[start]):
-        start += 1
-    end = 0
-    while end < shorter - start and same(shown[-1 - end], wanted[-1 - end]):
-        end += 1
+    start, end = common_ends(shown, wanted)
     if start < len(shown) - end:
         del stands[start : len(shown) - end]
     for i, value in enumerate(wanted[start : len(wanted) - end]):
         stands.insert(start + i, writable(value))
+
+
+def common_ends(one: list[Any], other: list[Any]) -> tuple[int, int]:
+    """How many members two lists have in common at the beginning, and at the end."""
+    shorter = min(len(one), len(other))
+    start = 0
+    while start < shorter and same(one[start], other[start]):
+        start += 1
+    end = 0
+    while end < shorter - start and same(one[-1 - end], other[-1 - end]):
+        end += 1
+    return start, end
 
 
 def _checked(value: Mapping[str, Json]) -> dict[str, Any]:

@@ -6,12 +6,14 @@ editing it together. What still stands is left standing, so that others keep the
 
 from __future__ import annotations
 
+import json
 from itertools import takewhile
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
 from crdt_docs.edit_values import same, writable
+from crdt_docs.object_edits import MAX_INSERTED, common_ends, equalise_list
 from crdt_docs.text_edits import Run, as_text, is_quick, text_runs, write_text
 
 PART_BYTES: Final = 100
@@ -70,7 +72,14 @@ class Unmade(NamedTuple):
     words: str
 
 
-Tree: TypeAlias = SharedMap | SharedList | SharedText | Plain | Unmade | None
+class LongList(NamedTuple):
+    """A shared array that is too long to be made again, as JSON: made anew it is one plain value,
+    as far as it stands it is shared."""
+
+    items: list[Any]
+
+
+Tree: TypeAlias = SharedMap | SharedList | SharedText | Plain | Unmade | LongList | None
 """What stands in a place; None: nothing."""
 
 
@@ -78,8 +87,8 @@ class Allowance:
     """How much may still be read, in about bytes of memory.
 
     Attributes:
-        takes_all: also what could not be made again, as `Unmade`.
-        has_unmade: there was such a thing.
+        takes_all: also what could not be made again, as `Unmade` or `LongList`.
+        has_unmade: there was something `Unmade`.
     """
 
     __slots__ = ("has_unmade", "left", "takes_all")
@@ -119,7 +128,7 @@ def _tree(value: Any, allowance: Allowance) -> Tree:
             return _text_tree(value.diff(), allowance)
         case Array():
             if len(value) > LIST_ITEMS:
-                raise NotKept("a shared list in it is too long to be put back")
+                return _long_list(value, allowance)
             allowance.take(0)
             return SharedList([_tree(item, allowance) for item in value])
         case dict() | list() | str() | bytearray() | int() | float() | None:
@@ -136,6 +145,14 @@ def _text_tree(parts: list[tuple[Any, Any]], allowance: Allowance) -> Tree:
     runs = _runs(parts)
     allowance.take(sum(len(run.units) + PART_BYTES for run in runs))
     return SharedText(as_text(runs))
+
+
+def _long_list(value: Array[Any], allowance: Allowance) -> LongList:
+    if not allowance.takes_all:
+        raise NotKept("a shared list in it is too long to be put back")
+    items = json.loads(str(value))
+    allowance.take(_size(items))
+    return LongList(items)
 
 
 def _unmade(value: Any, allowance: Allowance) -> Unmade:
@@ -182,12 +199,8 @@ def json_of(tree: Tree) -> Any:
             return {key: json_of(item) for key, item in members.items()}
         case SharedList(items):
             return [json_of(item) for item in items]
-        case SharedText(shown):
-            return shown
-        case Plain(value):
+        case SharedText(value) | Plain(value) | LongList(value) | Unmade(_, value):
             return value
-        case Unmade(_, words):
-            return words
         case None:
             return None
 
@@ -226,27 +239,35 @@ def mend(place: Map[Any], key: str, tree: Tree) -> bool:
     """
     stands = place.get(key, _NOTHING)
     match tree, stands:
-        case None, _:
-            if stands is _NOTHING:
-                return False
-            del place[key]
         case SharedMap(members), Map():
             return _mend_members(stands, members)
         case SharedText(shown), Text():
             return _mend_text(stands, shown)
         case SharedList(items), Array():
             return _mend_items(stands, items)
-        case ((Plain() | Unmade()), _) if _stands_already(stands, tree):
+        case LongList(items), Array() if _is_near(now := json.loads(str(stands)), items):
+            equalise_list(stands, now, items)
+            return not same(now, items)
+        case ((Plain() | Unmade() | LongList() | None), _) if _stands_already(stands, tree):
             return False
+        case None, _:
+            del place[key]
         case _:
             _make(place, key, tree)
     return True
 
 
-def _stands_already(stands: Any, tree: Plain | Unmade) -> bool:
+def _stands_already(stands: Any, tree: Plain | Unmade | LongList | None) -> bool:
+    if tree is None:
+        return stands is _NOTHING
     if isinstance(tree, Unmade):
         return True  # as `can_mend` has seen
-    return not isinstance(stands, Map | Text | Array) and same(stands, tree.value)
+    return not isinstance(stands, Map | Text | Array) and same(stands, json_of(tree))
+
+
+def _is_near(now: list[Any], items: list[Any]) -> bool:
+    """Whether few enough members would have to be inserted."""
+    return len(items) - sum(common_ends(now, items)) <= MAX_INSERTED
 
 
 def _mend_members(stands: Map[Any], members: dict[str, Tree]) -> bool:
@@ -305,7 +326,7 @@ def _are_alike(pair: tuple[Tree, Tree]) -> bool:
             return len(one) == len(other) and all(map(_are_alike, zip(one, other, strict=True)))
         case SharedText(one), SharedText(other):
             return same(one, other)
-        case Plain(one), Plain(other):
+        case (Plain(one), Plain(other)) | (LongList(one), LongList(other)):
             return same(one, other)
         case Unmade(), Unmade():
             return pair[0] == pair[1]
@@ -330,5 +351,5 @@ def _make(place: Map[Any] | Array[Any], at: Any, tree: Tree) -> None:
             inner = place[at]
             for index, item in enumerate(items):
                 _make(inner, index, item)
-        case Plain(value):
+        case Plain(value) | LongList(value):
             put(at, writable(value))

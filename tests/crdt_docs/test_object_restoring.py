@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
+from crdt_docs import object_restoring
 from crdt_docs.edit_errors import InvalidId
 from crdt_docs.edit_values import MAX_PARTS, same
 from crdt_docs.identifiers import DocumentKind
@@ -419,26 +420,47 @@ def test_edt_7_xml_that_came_later_goes() -> None:
     assert are_alike(kinds_of(board), past)
 
 
-def test_edt_7_a_very_long_list_comes_back_as_one_plain_value() -> None:
-    """yrs would need seconds to make it: it walks to each place anew."""
+def test_edt_7_a_very_long_list_stays_shared_where_it_stands() -> None:
+    """Made anew it is one plain value: yrs walks to each place anew, and would need seconds."""
     board = Board()
     objects = board.doc.get("objects", type=Map)
     long = [float(number) for number in range(LIST_ITEMS + 1)]
-    board.doc.apply_update(_with_list(long))
+    board.doc.apply_update(_with_lists(long))
     past = kinds_of(board)
-    objects["a"]["layer"] = 2
-    board.edit(put_all_back, past)
-    assert isinstance(objects["a"]["l"], Array), "where it stands it is left standing"
-    del objects["a"]
-    board.edit(put_all_back, past)
-    assert not isinstance(objects["a"]["l"], Array)
-    assert objects["a"].to_py()["l"] == long
+    objects["a"]["long"].extend([1.0, 2.0])
+    assert board.edit(put_all_back, past) == PutBack(1, [])
+    del objects["a"]["long"][7:11]
+    assert board.edit(put_all_back, past) == PutBack(1, [])
+    assert isinstance(objects["a"]["long"], Array)
+    assert are_alike(kinds_of(board), past)
+    board.edit(merge, "objects", "a", {"long": None, "short": None})
+    assert board.edit(put_all_back, past) == PutBack(1, [])
+    assert objects["a"].to_py() == {"short": [1.0], "long": long}
+    assert isinstance(objects["a"]["short"], Array)
+    assert not isinstance(objects["a"]["long"], Array)
     assert board.edit(put_all_back, past) == PutBack(0, [])
+    objects["a"]["long"] = Array([1, 2])
+    assert board.edit(put_all_back, past) == PutBack(1, [])
+    assert objects["a"].to_py() == {"short": [1.0], "long": long}
 
 
-def _with_list(items: list[float]) -> bytes:
+def test_edt_7_of_what_is_too_large_the_values_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_restoring, "RESTORED_BYTES", 500)
+    board = Board()
+    words = {"object_type": "text", "properties": {"text": "words" * 100}, "list": [1, 2]}
+    board.edit(create, "objects", "a", words)
+    past = kinds_of(board)
+    for change in (merge, delete):
+        board.edit(change, "objects", "a", *([{"list": None}] if change is merge else []))
+        assert board.edit(put_all_back, past) == PutBack(1, [])
+        assert board.read("objects", "a") == words
+        assert isinstance(board.place("objects", "a")["properties"]["text"], Text)
+        assert board.edit(put_all_back, past) == PutBack(0, [])
+
+
+def _with_lists(items: list[float]) -> bytes:
     doc: Doc[Any] = Doc()
-    doc.get("objects", type=Map)["a"] = Map({"layer": 1, "l": Array(items)})
+    doc.get("objects", type=Map)["a"] = Map({"short": Array([1]), "long": Array(items)})
     return doc.get_update()
 
 
