@@ -13,9 +13,10 @@ from crdt_docs.identifiers import DocumentKind, DocumentName, document_name
 from crdt_docs.object_kinds import KINDS
 from persistence.command_pool import command_pool
 from persistence.database_lock import DatabaseLock
-from persistence.errors import DatabaseInUse
+from persistence.errors import DatabaseInUse, SequenceGap
 from persistence.inspection import PostgresInspection
 from persistence.inspection_ports import Inspection
+from persistence.update_log import PostgresDocumentStore
 from server.findings import Counts, Finding, not_opened
 from server.poison_list import OPENING, SHOWING, PoisonList, digest_of
 from server.rebuilding import CannotRebuild, Rebuilt, rebuild
@@ -100,7 +101,8 @@ async def verify_sessions(
         DatabaseUnusable: the tables are those of another version.
         StorageUnavailable: the database is not there, or went away.
     """
-    async with _inspection(dsn) as inspection:
+    async with command_pool(dsn, size=2, within=WITHIN) as pool:
+        inspection = PostgresInspection(pool)
         verification = Verification(inspection, is_closed=closed.__contains__, whole_log=whole_log)
         async with aclosing(_names(inspection, sessions)) as names:
             async for name in names:
@@ -120,6 +122,9 @@ async def rebuild_sessions(
 ) -> RebuildCounts:
     """Make rows equal to documents, while no server works on the database.
 
+    Where changes were lost (HST-8), the whole log is gone through in any case, and they are lost no
+    more.
+
     Args:
         sessions: none for all.
         tell: called with a line for each document about which there is something to say.
@@ -129,27 +134,36 @@ async def rebuild_sessions(
         UnknownSession, DatabaseUnusable, StorageUnavailable: as `verify_sessions`.
     """
     counts = RebuildCounts()
-    async with (
-        only_server(dsn),
-        _inspection(dsn) as inspection,
-        aclosing(_names(inspection, sessions)) as names,
-    ):
-        async for name in names:
-            counts.documents += 1
-            if name in closed:
-                counts.left += 1
-                tell(str(not_opened(name)))
-                continue
-            try:
-                rebuilt = await rebuild(inspection, name, whole_log=whole_log)
-            except CannotRebuild as error:
-                counts.left += 1
-                tell(f"{error}; left as it is")
-                continue
-            counts.add(rebuilt)
-            if rebuilt.objects:
-                tell(f"{name}: {rebuilt.objects} objects made anew")
+    async with only_server(dsn), command_pool(dsn, size=2, within=WITHIN) as pool:
+        inspection, documents = PostgresInspection(pool), PostgresDocumentStore(pool)
+        async with aclosing(_names(inspection, sessions)) as names:
+            async for name in names:
+                counts.documents += 1
+                if name in closed:
+                    counts.left += 1
+                    tell(str(not_opened(name)))
+                    continue
+                has_lost = await _has_lost_changes(inspection, name)
+                try:
+                    rebuilt = await rebuild(inspection, name, whole_log=whole_log or has_lost)
+                except CannotRebuild as error:
+                    counts.left += 1
+                    tell(f"{error}; left as it is")
+                    continue
+                if has_lost:
+                    await documents.note_repaired(name)
+                counts.add(rebuilt)
+                if rebuilt.objects:
+                    tell(f"{name}: {rebuilt.objects} objects made anew")
     return counts
+
+
+async def _has_lost_changes(inspection: Inspection, name: DocumentName) -> bool:
+    async with inspection.moment(name) as moment:
+        try:
+            return (await moment.document()).has_lost_changes
+        except SequenceGap:
+            return False  # rebuilding it says so
 
 
 @asynccontextmanager
@@ -177,12 +191,6 @@ async def only_server(dsn: str) -> AsyncIterator[None]:
         raise
     finally:
         await lock.release()
-
-
-@asynccontextmanager
-async def _inspection(dsn: str) -> AsyncIterator[Inspection]:
-    async with command_pool(dsn, size=2, within=WITHIN) as pool:
-        yield PostgresInspection(pool)
 
 
 async def _names(inspection: Inspection, sessions: Sequence[UUID]) -> AsyncGenerator[DocumentName]:

@@ -531,6 +531,36 @@ async def test_all_sessions_are_looked_at_or_those_that_are_named(
     assert (await said.verify()).findings == 0
 
 
+async def test_hst_8_what_was_lost_is_rebuilt_without_asking_and_lost_no_more(
+    tables: Tables, said: Said
+) -> None:
+    await with_losses(tables)
+    await tables.damage("UPDATE documents SET has_lost_changes = true WHERE name = $1", OTHER)
+    counts = await said.rebuild()
+    assert (counts.rebuilt, counts.objects) == (1, 2)
+    assert not (await PostgresDocumentStore(tables.pool).load(OTHER)).has_lost_changes
+    assert (await said.verify()).findings == 0
+
+
+async def test_hst_8_what_cannot_be_rebuilt_stays_lost(tables: Tables, said: Said) -> None:
+    store = PostgresDocumentStore(tables.pool)
+    await with_losses(tables)
+    await tables.damage("UPDATE documents SET has_lost_changes = true WHERE name = $1", OTHER)
+    await tables.damage(
+        "UPDATE document_updates AS u SET update = 'nonsense'::bytea FROM documents AS d"
+        " WHERE d.id = u.document_id AND d.name = $1 AND u.seq = 2",
+        OTHER,
+    )
+    assert (await said.rebuild()).left == 1
+    assert (await store.load(OTHER)).has_lost_changes
+    await tables.damage(
+        "DELETE FROM document_updates AS u USING documents AS d"
+        " WHERE d.id = u.document_id AND d.name = $1 AND u.seq = 2",
+        OTHER,
+    )
+    assert (await said.rebuild()).left == 1
+
+
 async def test_a_session_that_is_not_there_is_an_error(said: Said) -> None:
     with pytest.raises(UnknownSession, match=str(UUID(int=99))):
         await said.verify(UUID(int=99))
