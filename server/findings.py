@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from crdt_docs.identifiers import DocumentName
-from server.retelling import Key
+from server.kept_history import Key
 
 
 class Fault(StrEnum):

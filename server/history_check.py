@@ -14,15 +14,8 @@ from persistence.object_rows import stated
 from persistence.object_tables import TABLES
 from server.breath import Breath
 from server.findings import Fault, Finding
-from server.retelling import (
-    Kept,
-    Key,
-    Retelling,
-    Told,
-    begin_retelling,
-    digest,
-    tell_all,
-)
+from server.kept_history import Kept, Key, digest
+from server.retelling import Retelling, Told, begin_retelling, tell_all
 
 NO_BASE = "entries are gone from the log, and nothing is kept that it goes on from"
 

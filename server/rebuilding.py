@@ -18,7 +18,8 @@ from persistence.inspection_ports import Base, Inspection, Repair
 from persistence.object_ports import HistoryRow
 from server.findings import Counts, Fault, Finding
 from server.history_check import NO_BASE, history_findings
-from server.retelling import Kept, Key, Retelling, begin_retelling, tell_all
+from server.kept_history import Kept, Key
+from server.retelling import Retelling, begin_retelling, tell_all
 from server.row_check import row_findings
 
 AT_ONCE = 100

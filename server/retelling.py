@@ -11,58 +11,28 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import blake2b
-from typing import Any, NamedTuple
 from uuid import UUID
-
-import orjson
 
 from crdt_docs.document import Document, StoredState
 from crdt_docs.gestures import Author, ChangeKind, ObjectKey, Step
 from crdt_docs.identifiers import ActorKind, DocumentName, Identity, kind_of
 from crdt_docs.object_changes import ObjectChange, State
 from crdt_docs.object_fields import project
-from crdt_docs.object_kinds import ObjectKind, kinds_in
-from crdt_docs.projection import is_projected_id, storable
+from crdt_docs.object_kinds import ObjectKind
+from crdt_docs.projection import is_projected_id
 from crdt_docs.projector import Projector
 from crdt_docs.recorded_gestures import Recorded, RecordedGestures
 from crdt_docs.turn import Emitted
-from persistence.inspection_ports import Base, InspectedRow, LoggedUpdate, Moment, RebuiltRow
+from persistence.inspection_ports import Base, LoggedUpdate, Moment, RebuiltRow
 from persistence.object_ports import HistoryRow
 from persistence.object_rows import stated
 from persistence.object_tables import TABLES
 from server.breath import Breath
-
-Key = tuple[ObjectKind, str]
-"""An object: what it is, and its id."""
+from server.kept_history import Kept, Key, digest
+from server.reading_ends import ReadingEnds
 
 SERVER = Author(None, ActorKind.SERVICE)
 """Whose the changes are of which nobody knows any more whose they were."""
-
-
-def canonical(value: object) -> bytes:
-    """The same for values that say the same, whatever JSON made of their numbers on the way."""
-    return orjson.dumps(storable(value), option=orjson.OPT_SORT_KEYS)
-
-
-def digest(state: Mapping[str, Any]) -> bytes | None:
-    """16 bytes for what a state of an object says; None for one that was not there."""
-    if not state:
-        return None
-    fields = b"".join(name.encode() + canonical(state[name]) for name in sorted(state))
-    return blake2b(fields, digest_size=16).digest()
-
-
-class KeptVersion(NamedTuple):
-    """A version that the history has.
-
-    Attributes:
-        row: without the state in it.
-        before: what `digest` has for that state.
-    """
-
-    row: HistoryRow
-    before: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,42 +63,6 @@ class _Object:
     open: HistoryRow | None = None
 
 
-class Kept:
-    """The rows and the history that are there, and of the states in them what `digest` has."""
-
-    def __init__(self) -> None:
-        self.versions: dict[Key, list[KeptVersion]] = {}
-        self.rows: dict[Key, InspectedRow] = {}
-        self.states: dict[Key, bytes | None] = {}
-
-    @classmethod
-    async def read(cls, moment: Moment, name: DocumentName) -> Kept:
-        """All of a document's."""
-        kept = cls()
-        for kind in kinds_in(name):
-            async for row in moment.versions(kind):
-                version = KeptVersion(replace(row, previous_state={}), digest(row.previous_state))
-                kept.versions.setdefault((kind, row.object_id), []).append(version)
-            async for inspected in moment.rows(kind):
-                key = (kind, inspected.id)
-                kept.states[key] = digest(inspected.state)
-                kept.rows[key] = replace(inspected, state={}, search_text="")
-        return kept
-
-    def has(self, key: Key) -> bool:
-        """Whether there is anything of an object."""
-        return key in self.versions or key in self.rows
-
-    def version(self, kind: ObjectKind, identifier: str, number: int) -> KeptVersion | None:
-        """One version of an object, if it is where its number says."""
-        versions = self.versions.get((kind, identifier), [])
-        return versions[number - 1] if 0 < number <= len(versions) else None
-
-    def until(self, key: Key, seq: int) -> Sequence[KeptVersion]:
-        """The versions of an object that began at this position or before."""
-        return [each for each in self.versions.get(key, ()) if each.row.update_seq <= seq]
-
-
 class Retelling:
     """Tells entry after entry. `take` what has been told as often as memory wants."""
 
@@ -149,11 +83,7 @@ class Retelling:
         self._noted: LoggedUpdate | None = None
         self._gestures = RecordedGestures(_recorded(kept))
         self._projector = Projector(document, dict(authors), self._gestures)
-        rows = [each.row for versions in kept.versions.values() for each in versions]
-        self._begins_at = {row.update_seq for row in rows}
-        self._restored_at = {
-            row.update_seq for row in rows if row.change_type is ChangeKind.RESTORE
-        }
+        self._ends = ReadingEnds(document, kept.versions)
 
     def tell(self, entry: LoggedUpdate) -> None:
         """The next entry.
@@ -161,7 +91,8 @@ class Retelling:
         Raises:
             DocumentBroken: the CRDT failed on it.
         """
-        if self._noted is not None and self._ends_before(entry):
+        noted = self._noted
+        if noted is not None and self._ends.is_between(noted, entry, self._told_of):
             self._take_changes()
         self._document.apply([entry.update], b"")
         identity = Identity(entry.user_id, kind=entry.actor_kind)  # type: ignore[arg-type] # None: the server
@@ -169,16 +100,10 @@ class Retelling:
         self._projector.note(emitted, entry.committed_at.timestamp())
         self._noted = entry
 
-    def _ends_before(self, entry: LoggedUpdate) -> bool:
-        """Whether changes were taken before this entry: what is in one transaction was read once,
-        unless a version says otherwise. What was restored was read alone."""
-        noted = self._noted
-        assert noted is not None  # noqa: S101 - for the type checker
-        return (
-            noted.committed_at != entry.committed_at
-            or noted.seq in self._begins_at
-            or entry.seq in self._restored_at
-        )
+    def _told_of(self, key: Key) -> bytes | None:
+        """What `digest` has for an object as it has been told."""
+        each = self.objects.get(key)
+        return digest(stated(each.state)) if each is not None and each.is_there else None
 
     def finish(self) -> None:
         """There are no more entries."""

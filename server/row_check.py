@@ -22,7 +22,7 @@ from persistence.object_tables import TABLES
 from persistence.ports import StoredDocument
 from server.breath import Breath
 from server.findings import Counts, Fault, Finding
-from server.retelling import canonical, digest
+from server.kept_history import canonical, digest
 
 T = TypeVar("T")
 

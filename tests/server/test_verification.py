@@ -34,7 +34,7 @@ from server.upkeep import (
 )
 from server.verification import Verification
 from tests.helpers.commits import document
-from tests.helpers.stored_board import ADA, BEN, StoredBoard, box
+from tests.helpers.stored_board import ADA, BEN, EVE, StoredBoard, box
 
 ONE, TWO, OTHER = document(1), document(2), document(3)
 ROOM = document(1, DocumentKind.XR)
@@ -368,6 +368,23 @@ async def test_hst_9_a_restore_is_told_apart_from_what_was_stored_with_it(tables
     assert await tables.findings(OTHER, whole_log=True) == []
     await tables.damage("UPDATE ocw_objects SET layer = 9 WHERE session_id = $1", id_of(OTHER))
     assert (await rebuild(tables.inspection, OTHER, whole_log=True)).objects == 2
+    assert [_without_id(row) for row in await tables.rows()] == before
+
+
+async def test_hst_9_what_was_read_before_it_was_deleted_is_told_so(tables: Tables) -> None:
+    """Storage was slow: what changed was read twice, and stored in one transaction."""
+    board = StoredBoard(OTHER, PostgresDocumentStore(tables.pool))
+    await board.edit(ADA, lambda o: o.update({"a": box(), "b": box(), "c": box()}))
+    board.type(ADA, lambda o: (o["a"].update({"layer": 7}), o["b"].update({"layer": 8})))
+    board.type(EVE, lambda o: o["c"].update({"layer": 9}))
+    board.seal()
+    board.type(EVE, lambda o: o["c"].update({"layer": 3}))
+    board.type(BEN, lambda o: (o.pop("a"), o.pop("b")))
+    await board.save()
+    before = [_without_id(row) for row in await tables.rows()]
+    assert await tables.findings(OTHER, whole_log=True) == []
+    await tables.damage("UPDATE ocw_objects SET layer = 1 WHERE session_id = $1", id_of(OTHER))
+    assert (await rebuild(tables.inspection, OTHER, whole_log=True)).objects == 3
     assert [_without_id(row) for row in await tables.rows()] == before
 
 
