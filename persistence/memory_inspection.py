@@ -83,6 +83,7 @@ class MemoryMoment:
             tail=tuple(commit.update for commit in tail),
             last_seq=stored.last_seq,
             authors=dict(stored.authors),
+            has_lost_changes=stored.has_lost_changes,
         )
 
     async def span(self) -> LogSpan:

@@ -23,7 +23,7 @@ from persistence.ports import DocumentStore
 from persistence.update_log import PostgresDocumentStore
 from server.rebuilding import Rebuilt, rebuild
 from server.verification import Verification
-from tests.helpers.commits import document
+from tests.helpers.commits import commit, document
 from tests.helpers.stored_board import ADA, BEN, EVE, StoredBoard, box
 
 OCW, XR = DocumentKind.OCW, DocumentKind.XR
@@ -213,6 +213,14 @@ async def test_only_the_whole_log_shows_what_is_missing_of_a_history(
     assert await store.rebuild() == Rebuilt()
     await rebuild(store.inspection, store.one, whole_log=True)
     assert await store.faults() == []
+
+
+async def test_whether_changes_were_lost_is_told(store: Store) -> None:
+    for seq, is_lost in ((1, False), (2, True)):
+        entry = commit(store.one, seq)._replace(has_lost_changes=is_lost)
+        await store.documents.commit([entry])
+        async with store.inspection.moment(store.one) as moment:
+            assert (await moment.document()).has_lost_changes is is_lost
 
 
 async def test_hst_9_history_that_is_older_than_the_log_is_kept(
