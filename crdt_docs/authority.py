@@ -428,10 +428,11 @@ class Authority:
         self._bound = self._max_objects + 1  # so that they are counted next time
 
     def look_again(self, entries: Iterable[Entry]) -> None:
-        """These objects may have been locked or unlocked."""
+        """These objects may have been locked, unlocked or deleted."""
         locked = self.locked
         for root, key in entries:
             if root == ObjectRoot.OBJECTS:
+                self.held.look_again(key)
                 if self._reader.is_locked(root, key):
                     locked.add(key)
                 else:

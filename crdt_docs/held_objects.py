@@ -31,19 +31,26 @@ class HeldObjects:
 
     Attributes:
         holders: by id, who has it in their hand.
+        gone: what was deleted in somebody's hand, also if it is made again.
     """
 
-    __slots__ = ("_reader", "holders")
+    __slots__ = ("_reader", "gone", "holders")
 
     def __init__(self, reader: ObjectReader) -> None:
         self._reader = reader
         self.holders: dict[str, UUID] = {}
+        self.gone: set[str] = set()
 
     def fault_of(self, key: str, user_id: UUID) -> Fault | None:
         """Which rule anybody, a host too, would break by moving an object; None: none."""
         if self.holders.get(key, user_id) == user_id:
             return None
         return Fault(Rule.HELD, f"{key[:128]} is in somebody's hand; wait until they let go")
+
+    def look_again(self, key: str) -> None:
+        """This object may have been deleted."""
+        if key in self.holders and not self._reader.has(ObjectRoot.OBJECTS, key):
+            self.gone.add(key)
 
     def faults(self, entries: Iterable[Entry], user_id: UUID) -> dict[Entry, Fault]:
         """Of these objects those that somebody else holds."""

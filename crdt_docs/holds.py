@@ -179,6 +179,15 @@ class Holds(Generic[HolderT]):
             return ()
         return (*self._end(hold, EndReason.RELEASED, now),)
 
+    def withdraw(self, object_id: str, now: float) -> tuple[Effect[HolderT], ...]:
+        """POS-35: the object was deleted. What may be there by now under its name is another one,
+        and stays where it was put."""
+        hold = self._held.get(object_id)
+        if hold is None:
+            return ()
+        hold.landed = hold.latest
+        return (*self._end(hold, EndReason.WITHDRAWN, now),)
+
     def leave(self, holder: HolderT, now: float) -> tuple[Effect[HolderT], ...]:
         """POS-33: the participant is gone."""
         return (*self._drop_all(holder, EndReason.LEFT, now),)
@@ -259,7 +268,7 @@ class Holds(Generic[HolderT]):
         return [effect for hold in still for effect in self._written_down(hold)]
 
     def _review(self, now: float) -> list[Effect[HolderT]]:
-        """POS-35: roles change, sessions are paused, objects locked and deleted."""
+        """POS-35: roles change, sessions are paused, objects locked."""
         withdrawn = [
             hold
             for hold in self._held.values()

@@ -14,6 +14,7 @@ order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar, assert_never
 from uuid import UUID
 
@@ -206,6 +207,13 @@ class Room:
         """Nobody has it in their hand any more."""
         if self.authority is not None:
             self.authority.held.holders.pop(key, None)
+
+    def take_gone(self) -> AbstractSet[str]:
+        """What was deleted in somebody's hand since this was asked last (POS-35)."""
+        if self.authority is None or not self.authority.held.gone:
+            return frozenset()
+        gone, self.authority.held.gone = self.authority.held.gone, set()
+        return gone
 
     def check_edit(
         self, user_id: UUID, role: Role, entries: Iterable[Entry], *, is_moving: bool = False

@@ -232,6 +232,13 @@ class PoseHost:
             raise Malformed("say hello before you hold anything")
         return False
 
+    def withdraw(self, object_ids: Iterable[str]) -> None:
+        """POS-35: objects were deleted that may be in hands."""
+        now = self._clock()
+        for object_id in object_ids:
+            self._carry_out(self.holds.withdraw(object_id, now), now)
+        self._plan()
+
     def leave(self, member: Member) -> None:
         """Somebody says bye, or is gone."""
         now = self._clock()

@@ -409,11 +409,16 @@ class RoomHost:
         if turn.is_broken:
             self._on_broken(self)
         elif self.poses is not None:
-            # Each may end in a turn of its own.
-            for close in turn.closes:
-                self.poses.leave(close.member)
-            for member in turn.resumed:
-                self.poses.role_changed(member)  # which it could not be while it was busy
+            self._tell(self.poses, turn)
+
+    def _tell(self, poses: PoseHost, turn: Turn) -> None:
+        """The pose lane, of what was done. Each may end in a turn of its own."""
+        if gone := self.room.take_gone():
+            poses.withdraw(gone)
+        for close in turn.closes:
+            poses.leave(close.member)
+        for member in turn.resumed:
+            poses.role_changed(member)  # which it could not be while it was busy
 
     def _count_refused(self, turn: Turn) -> None:
         for refused in turn.refused:

@@ -201,6 +201,17 @@ def test_pos_35_what_may_not_be_held_any_more_is_let_go_of() -> None:
 # Transforms
 
 
+def test_pos_35_what_is_deleted_is_held_no_longer_and_written_nowhere() -> None:
+    holds, _ = _room()
+    grant = granted(holds.claim("ada", "chair", 0, 0.0))
+    holds.take_transforms("ada", [at(grant, 1)], 1, 0.0)
+    (end,) = holds.withdraw("chair", 0.1)
+    assert isinstance(end, Ended)
+    assert (end.sequence, end.holder, end.reason) == (2, "ada", EndReason.WITHDRAWN)
+    assert holds.withdraw("chair", 0.1) == ()
+    assert len(holds) == 0
+
+
 def test_pos_36_only_the_holders_transforms_of_this_hold_count() -> None:
     holds, _ = _room()
     grant = granted(holds.claim("ada", "chair", 0, 0.0))

@@ -261,6 +261,38 @@ async def test_what_is_held_when_the_room_is_closed_is_stored() -> None:
         house.seats.clear()
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_pos_35_who_deletes_a_held_object_and_makes_it_again_moves_nothing_held(
+    *, at_once: bool
+) -> None:
+    async with room() as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        await furnish(house, ada)
+        ada.claim("chair")
+        ada.carry(await ada.holding("chair"), 1.0)
+        objects = ben.seat.person.doc.get("objects", type=Map)
+        del objects["chair"]
+        if not at_once:
+            await house.settle()
+        place = {"position": {"x": 6.0, "y": 0.0, "z": 0.0}}
+        objects["chair"] = Map({"object_type": "furniture", "transform": place})
+        await house.settle()
+        assert held(house) == 0
+        assert ada.holds["chair"].holder_slot == NOBODY
+        assert transform(house) == place
+
+
+async def test_pos_35_what_is_deleted_by_the_server_is_held_no_longer() -> None:
+    async with room() as house:
+        ada = await headset(house, 1)
+        await furnish(house, ada)
+        ada.claim("chair")
+        await ada.holding("chair")
+        house.host().edit(Person(2).identity, lambda doc: doc.get("objects", type=Map).pop("chair"))
+        assert held(house) == 0
+        await until(lambda: ada.holds["chair"].holder_slot == NOBODY)
+
+
 async def test_of_two_who_grab_at_once_one_holds() -> None:
     async with room() as house:
         ada, ben = await headset(house, 1), await headset(house, 2)
