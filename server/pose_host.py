@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, Protocol, TypeVar, assert_never
 
 import orjson
@@ -66,7 +66,8 @@ LANDINGS_EVERY = 1.0
 """How often it is tried again to write where objects were put, while the database is behind."""
 
 MOST_MISSED = 1_000
-"""Objects of which somebody who reads nothing has missed what became of them."""
+"""Objects of which somebody who reads nothing has missed what became of them, or why they were not
+granted them."""
 
 TOO_SLOW = "too slow: too much has happened that you did not read; reconnect"
 
@@ -129,7 +130,9 @@ class PoseHost:
         self._hellos: dict[Member, Hello] = {}  # what each said last
         self._welcomed: set[Member] = set()
         self._news: dict[str, Hold] = {}  # since the last tick: by object, what became of it last
-        self._missed: dict[Member, dict[str, Hold]] = {}  # likewise, of who took no more
+        # Of who took no more: likewise, and by object, the answer to what they asked last.
+        self._missed: dict[Member, dict[str, Hold]] = {}
+        self._denials: dict[Member, dict[str, Deny]] = {}
         self._shown_at = float("-inf")
 
     # From the sockets
@@ -195,7 +198,7 @@ class PoseHost:
             self.lane.watch(member, now)
             return
         self._carry_out(self.holds.leave(member, now), now)  # a second hello is a bye before
-        self._missed.pop(member, None)
+        self._forget_missed(member)
         self.lane.seat(member, hello, member.identity.user_id, now)
         self._welcomed.discard(member)
         self._show(member)
@@ -255,7 +258,7 @@ class PoseHost:
     def _put_out(self, member: Member, now: float) -> None:
         self._carry_out(self.holds.leave(member, now), now)
         self._welcomed.discard(member)
-        self._missed.pop(member, None)
+        self._forget_missed(member)
         client_id = self._shown.pop(member, None)
         if client_id is not None:
             self._ground.hide_place(member, client_id)
@@ -363,7 +366,7 @@ class PoseHost:
                     self._note(ended, effect.holder, now)
                 case Denied():
                     denial = Deny(effect.reason, effect.sequence, effect.object_id)
-                    self._send(pose_messages.deny(denial), (effect.holder,), now)
+                    self._deny(denial, effect.holder, now)
                 case Landed():
                     self._landings.add(effect)
                     self._write_landings()  # while it is held, still
@@ -377,9 +380,20 @@ class PoseHost:
         if holder in self._welcomed and not self._is_told_later(holder):
             self._send(pose_messages.holds([hold]), (holder,), now)
 
+    def _deny(self, denial: Deny, asker: Member, now: float) -> None:
+        """POS-32: who takes no more now is told later, of each object once."""
+        if not self._is_told_later(asker):
+            self._send(pose_messages.deny(denial), (asker,), now)
+            return
+        denials = self._denials.setdefault(asker, {})
+        denials[denial.object_id] = denial
+        self._let_go_if_too_slow(asker, denials)
+
     def _is_told_later(self, member: Member) -> bool:
         """Whether it takes no more now, or has not been told yet what came before."""
-        return member in self._missed or self._ground.takes_no_more(member)
+        return (
+            member in self._missed or member in self._denials or self._ground.takes_no_more(member)
+        )
 
     def _tell_news(self, now: float) -> None:
         """POS-43: everybody who was welcomed; who takes no more now is told later."""
@@ -395,14 +409,26 @@ class PoseHost:
     def _miss(self, member: Member, news: Mapping[str, Hold]) -> None:
         missed = self._missed.setdefault(member, {})
         missed.update(news)
-        if len(missed) > MOST_MISSED:
+        self._let_go_if_too_slow(member, missed)
+
+    def _forget_missed(self, member: Member) -> None:
+        self._missed.pop(member, None)
+        self._denials.pop(member, None)
+
+    def _let_go_if_too_slow(self, member: Member, waiting: Sized) -> None:
+        if len(waiting) > MOST_MISSED:
             self._ground.expel(member, CloseCode.TRY_LATER, TOO_SLOW)
 
     def _tell_missed(self, now: float) -> None:
-        """Who takes something again hears what became of holds meanwhile."""
-        for member in [each for each in self._missed if not self._ground.takes_no_more(each)]:
-            missed = self._missed.pop(member)
-            self._send(pose_messages.holds(list(missed.values())), (member,), now)
+        """Who takes something again hears what they were denied, and what became of holds
+        meanwhile: the number that counts comes last."""
+        behind = self._missed.keys() | self._denials.keys()
+        for member in [each for each in behind if not self._ground.takes_no_more(each)]:
+            for denial in self._denials.pop(member, {}).values():
+                self._send(pose_messages.deny(denial), (member,), now)
+            missed = self._missed.pop(member, {})
+            if missed:
+                self._send(pose_messages.holds(list(missed.values())), (member,), now)
 
     def land(self) -> None:
         """Write where objects were put, if that had to wait for the database."""

@@ -37,6 +37,7 @@ from crdt_docs.pose_rates import PoseSettings
 from crdt_docs.poses import Placed, Pose, Transform, decode_pose, encode_pose, encode_transform
 from crdt_docs.room_limits import RoomLimits
 from server.leases import Lease
+from server.pose_host import MOST_MISSED, TOO_SLOW
 from tests.helpers.people import Person
 from tests.helpers.waiting import until
 from tests.server.rooms import House, Seat
@@ -516,6 +517,33 @@ async def test_who_is_told_later_is_told_in_order() -> None:
         ada.move(1.0)
         await ben.sees(1.0)
         assert ben.holds["chair"].holder_slot == NOBODY
+
+
+async def test_pos_32_who_reads_nothing_is_told_later_why_they_were_denied_and_once() -> None:
+    async with room() as house:
+        ada, ben = await headset(house, 1), await headset(house, 2)
+        await furnish(house, ada)
+        ben.seat.channel.is_behind = True
+        before = len(ben.heard)
+        for _ in range(100):
+            ben.claim("table")
+        assert len(ben.heard) == before
+        ada.claim("chair")
+        await ada.holding("chair")
+        ben.seat.channel.is_behind = False
+        await ben.holding("chair")
+        (denial,) = [each for each in ben.heard if isinstance(each, Deny)]
+        assert denial == Deny(Denial.NO_OBJECT, 0, "table")
+
+
+async def test_pos_32_who_reads_nothing_and_asks_for_ever_more_is_let_go() -> None:
+    async with room() as house:
+        ben = await headset(house, 1)
+        ben.seat.channel.is_behind = True
+        for number in range(MOST_MISSED + 1):
+            ben.claim(f"table {number}")
+        await until(lambda: ben.closed is not None)
+        assert ben.closed == (CloseCode.TRY_LATER, TOO_SLOW)
 
 
 async def fall_silent(ben: Headset, ada: Headset) -> None:
