@@ -15,6 +15,7 @@ from persistence.answer_ports import (
     Reservation,
     Reserved,
 )
+from persistence.memory_names import names
 from persistence.memory_store import MemorySwitches
 
 
@@ -84,7 +85,7 @@ def _is_about(entry: _Entry, name: RequestName, user_id: UUID) -> bool:
     if name.caller_id == user_id:
         return True
     answer = entry.answer
-    return answer is not None and str(user_id) in f"{answer.headers} {answer.body!r}"
+    return answer is not None and names(f"{answer.headers} {answer.body!r}", user_id)
 
 
 def _found(entry: _Entry | None, wanted: Reservation, kept_since: datetime) -> Claim:

@@ -27,6 +27,7 @@ from persistence.archive_ports import (
 )
 from persistence.checkpoints import Kept, day_after, day_of, stays, way_to
 from persistence.cursors import decode_cursor, encode_cursor
+from persistence.memory_names import names
 from persistence.ports import Commit, Page, Snapshot
 
 
@@ -235,6 +236,14 @@ class MemoryArchive:
         items = tuple(rest[:limit])
         more = len(rest) > len(items) > 0
         return Page(items, encode_cursor(*_list_key(items[-1])) if more else None)
+
+    def labels_that_mention(self, user_id: UUID) -> list[DocumentName]:
+        """Documents of which a named snapshot names somebody."""
+        return [
+            document
+            for document, stored in self._documents.items()
+            if any(names(named.label, user_id) for named in stored.named.values())
+        ]
 
     async def find_named(self, document: DocumentName, snapshot_id: UUID) -> NamedSnapshot | None:
         """See `archive_ports.Archive.find_named`."""

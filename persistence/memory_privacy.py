@@ -13,6 +13,7 @@ from crdt_docs.object_kinds import kinds_in
 from persistence.audit_ports import AuditEntry, AuditFilter
 from persistence.memory_answers import MemoryAnswerStore
 from persistence.memory_audit import MemoryAuditStore
+from persistence.memory_names import names
 from persistence.memory_sessions import MemorySessionStore
 from persistence.memory_store import MemoryDocumentStore, MemorySwitches
 from persistence.memory_tokens import MemoryTokenStore
@@ -99,9 +100,14 @@ class MemoryPrivacyStore(MemorySwitches):
             document_name(kind.document, owner_id)
             for (owner_id, kind), table in self._documents.objects.tables.items()
             for identifier, row in table.items()
-            if str(user_id) in f"{identifier} {row.state}"
-            or any(str(user_id) in str(each.previous_state) for _, each in row.history)
+            if names(f"{identifier} {row.state}", user_id)
+            or any(names(str(each.previous_state), user_id) for _, each in row.history)
         }
+        found.update(self._documents.archive.labels_that_mention(user_id))
+        found.update(
+            document_name(DocumentKind.XR, room_id)
+            for room_id in self._xr.rooms_that_mention(user_id)
+        )
         self._leave()
         return sorted(found)[:MOST_MENTIONS]
 

@@ -12,6 +12,7 @@ import orjson
 from crdt_docs.access import Role
 from persistence.cursors import decode_cursor, encode_cursor
 from persistence.errors import UnknownSession
+from persistence.memory_names import names, renamed
 from persistence.memory_store import MemorySwitches
 from persistence.ports import (
     LastHost,
@@ -46,7 +47,7 @@ class MemorySessionStore(MemorySwitches):
         session = self._sessions.get(session_id)
         if session is None or not _names(session, user_id):
             return 0
-        config = orjson.dumps(session.config).decode().replace(str(user_id), str(alias))
+        config = renamed(orjson.dumps(session.config).decode(), user_id, alias)
         host = alias if session.host_user_id == user_id else session.host_user_id
         self._sessions[session_id] = replace(
             session, host_user_id=host, config=orjson.loads(config)
@@ -309,4 +310,5 @@ def _ended(session: Session, at: datetime) -> Session:
 
 
 def _names(session: Session, user_id: UUID) -> bool:
-    return session.host_user_id == user_id or str(user_id) in orjson.dumps(session.config).decode()
+    config = orjson.dumps(session.config).decode()
+    return session.host_user_id == user_id or names(config, user_id)

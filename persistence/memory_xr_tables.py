@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from persistence.memory_names import names, renamed
 from persistence.xr_people_ports import Avatar, XrParticipant
 from persistence.xr_ports import NOWHERE, RoomMember, RoomStanding, XrRoom, XrSession, XrStatus
 
@@ -83,10 +84,18 @@ class MemoryXrTables:
         room = self.rooms.get(room_id)
         if room is None or not _names(room, user_id):
             return 0
-        config = orjson.dumps(room.config).decode().replace(str(user_id), str(alias))
+        config = renamed(orjson.dumps(room.config).decode(), user_id, alias)
         creator = alias if room.created_by == user_id else room.created_by
         self.rooms[room_id] = replace(room, created_by=creator, config=orjson.loads(config))
         return 1
+
+    def rooms_that_mention(self, user_id: UUID) -> list[UUID]:
+        """Rooms that name somebody in what they are called, or look like."""
+        return [
+            room.id
+            for room in self.rooms.values()
+            if names(f"{room.name} {room.dimensions} {room.environment_config}", user_id)
+        ]
 
     def rows_of(self, user_id: UUID) -> Iterator[tuple[str, RoomMember | XrParticipant | Avatar]]:
         """What is about a person alone, by table."""
@@ -108,7 +117,7 @@ def _is_active_in(session: XrSession, room_id: UUID) -> bool:
 
 
 def _names(room: XrRoom, user_id: UUID) -> bool:
-    return room.created_by == user_id or str(user_id) in orjson.dumps(room.config).decode()
+    return room.created_by == user_id or names(orjson.dumps(room.config).decode(), user_id)
 
 
 def _of(rows: Mapping[K, Row], user_id: UUID) -> list[Row]:

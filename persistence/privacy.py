@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -53,14 +53,23 @@ _DOCUMENTS = f"""
     )
 """  # noqa: S608 - constants
 
+
+def _mentioned(text: str) -> str:
+    """The condition that a text has somebody's id anywhere, however it is spelt."""
+    return f'strpos(lower(({text}) COLLATE "C"), $1::uuid::text) > 0'
+
+
+# The same with an alias in the id's place.
+_RENAMED_CONFIG = "regexp_replace(config::text, $1::uuid::text, $2::uuid::text, 'gi')::jsonb"
+
 # What is told of a person, and what is forgotten, is found by the same conditions.
-_IN_SESSION = "host_user_id = $1::uuid OR strpos(config::text, $1::uuid::text) > 0"
-_IN_ROOM = "created_by = $1::uuid OR strpos(config::text, $1::uuid::text) > 0"
+_IN_SESSION = f"host_user_id = $1::uuid OR {_mentioned('config::text')}"
+_IN_ROOM = f"created_by = $1::uuid OR {_mentioned('config::text')}"
 
 # An answer may name somebody that did not ask for it.
-_IN_ANSWER = """
-    caller_id = $1::uuid OR strpos(headers::text, $1::uuid::text) > 0
-    OR position(convert_to($1::uuid::text, 'UTF8') IN body) > 0
+_IN_ANSWER = f"""
+    caller_id = $1::uuid OR {_mentioned("headers::text")}
+    OR {_mentioned("encode(body, 'escape')")}
 """
 
 _SESSIONS = f"""
@@ -71,7 +80,7 @@ _SESSIONS = f"""
 _SESSION = f"""
     UPDATE ocw_sessions
     SET host_user_id = CASE WHEN host_user_id = $1::uuid THEN $2::uuid ELSE host_user_id END,
-        config = replace(config::text, $1::uuid::text, $2::uuid::text)::jsonb
+        config = {_RENAMED_CONFIG}
     WHERE id = $3::uuid AND ({_IN_SESSION})
 """  # noqa: S608 - constants
 
@@ -83,7 +92,7 @@ _ROOMS = f"""
 _ROOM = f"""
     UPDATE xr_rooms
     SET created_by = CASE WHEN created_by = $1::uuid THEN $2::uuid ELSE created_by END,
-        config = replace(config::text, $1::uuid::text, $2::uuid::text)::jsonb
+        config = {_RENAMED_CONFIG}
     WHERE id = $3::uuid AND ({_IN_ROOM})
 """  # noqa: S608 - constants
 
@@ -115,6 +124,10 @@ _REMOVALS: Final[Mapping[str, str]] = {
 _MINTED = "UPDATE token_families SET minted_by = $2 WHERE minted_by = $1"
 
 
+def _all_of(columns: Iterable[str]) -> str:
+    return f"concat_ws(' ', {', '.join(columns)})"
+
+
 def _mentions(kind: ObjectKind) -> str:
     """In what people wrote: columns of rows, and states in the history."""
     table = TABLES[kind]
@@ -122,12 +135,22 @@ def _mentions(kind: ObjectKind) -> str:
     written = ((table.name, columns), (table.history, ("object_id", "previous_state")))
     return " UNION ".join(
         f"SELECT '{kind.document}/' || {table.owner} AS name FROM {name} "  # noqa: S608 - constants
-        f"WHERE strpos(concat_ws(' ', {', '.join(texts)}), $1::uuid::text) > 0"
+        f"WHERE {_mentioned(_all_of(texts))}"
         for name, texts in written
     )
 
 
-_MENTIONS = " UNION ".join(map(_mentions, ObjectKind))
+_LABELS = f"""
+    SELECT name FROM documents JOIN document_snapshots AS named ON named.document_id = documents.id
+    WHERE {_mentioned("named.label")}
+"""  # noqa: S608 - constants
+
+_LOOKS = f"""
+    SELECT '{DocumentKind.XR}/' || id AS name FROM xr_rooms
+    WHERE {_mentioned(_all_of(("name", "dimensions", "environment_config")))}
+"""  # noqa: S608 - constants
+
+_MENTIONS = " UNION ".join((*map(_mentions, ObjectKind), _LABELS, _LOOKS))
 
 # Of the trail, what somebody did, or had done to them.
 _TRAIL = """

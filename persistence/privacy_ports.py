@@ -52,7 +52,8 @@ class PrivacyStore(Protocol):
         """
 
     async def mentions(self, user_id: UUID) -> Sequence[DocumentName]:
-        """Documents in whose objects or annotations somebody's id is: at most `MOST_MENTIONS`."""
+        """Documents in whose objects, annotations or labels of snapshots somebody's id is, and of
+        rooms that have it in what they are called or look like: at most `MOST_MENTIONS`."""
 
     def held(self, user_id: UUID) -> AsyncGenerator[HeldRow]:
         """All that is held about somebody, as of one moment (PRV-5)."""

@@ -15,6 +15,8 @@ from crdt_docs.object_changes import ObjectChange
 from crdt_docs.object_fields import project
 from crdt_docs.object_kinds import ObjectKind
 from persistence.answer_ports import AnswerStore, KeptAnswer, RequestName, Reservation, Reserved
+from persistence.archive import PostgresArchive
+from persistence.archive_ports import Archive
 from persistence.audit_log import PostgresAuditStore
 from persistence.audit_ports import AuditEntry, AuditEvent, AuditFilter, AuditStore
 from persistence.kept_answers import PostgresAnswerStore
@@ -69,6 +71,7 @@ class Memories:
 
     def __post_init__(self) -> None:
         self.objects: ObjectLookup = self.documents.objects
+        self.archive: Archive = self.documents.archive
         self.answers = MemoryAnswerStore()
         self.audit = MemoryAuditStore(self.sessions.workspace_of)
         self.visits = MemoryVisitStore(self.sessions.note_seen)
@@ -93,6 +96,7 @@ class Tables:
         self.documents: DocumentStore = PostgresDocumentStore(pool)
         self.sessions: SessionStore = PostgresSessionStore(pool)
         self.objects: ObjectLookup = PostgresObjectLookup(pool)
+        self.archive: Archive = PostgresArchive(pool)
         self.answers: AnswerStore = PostgresAnswerStore(pool)
         self.audit: AuditStore = PostgresAuditStore(pool)
         self.visits: VisitStore = PostgresVisitStore(pool)
@@ -252,6 +256,50 @@ async def test_sessions_whose_contents_name_somebody_are_told(kept: Kept) -> Non
     await kept.privacy.forget_in(DOCUMENT, ANA)
     assert await kept.privacy.mentions(ANA) == [DOCUMENT]
     assert await kept.privacy.mentions(BEN) == []
+
+
+async def test_prv_1_an_id_in_capitals_is_the_same(kept: Kept) -> None:
+    await fill(kept)
+    named, session_id, room_id = uuid4(), UUID(int=3), UUID(int=4)
+    config = {"moderators": [str(named).upper()]}
+    session = await kept.sessions.get(OTHER)
+    assert session is not None
+    await kept.sessions.create(replace(session, id=session_id, config=config))
+    await kept.xr.rooms.create(replace(a_room(4), config=config))
+    answer = f'{{"to":"{str(named).upper()}"}}'.encode()
+    held = Reservation(RequestName(BEN, b"x" * 32), b"", datetime.now(UTC), NOON + HOUR)
+    await kept.answers.claim(held, kept_since=NOON - HOUR)
+    await kept.answers.keep(held, KeptAnswer(200, (), answer + "\u00e9".encode()))
+    documents = [
+        document_name(DocumentKind.OCW, session_id),
+        document_name(DocumentKind.XR, room_id),
+    ]
+    assert await kept.privacy.documents_of(named) == documents
+    for document in documents:
+        await kept.privacy.forget_in(document, named)
+    assert await kept.privacy.documents_of(named) == []
+    changed = await kept.sessions.get(session_id)
+    assert changed is not None
+    assert changed.config["moderators"][0].lower() != str(named)
+    counts = await kept.privacy.forget(named, AuditEntry(NOON, FORGOTTEN))
+    assert counts["kept_answers"] == 1
+
+
+async def test_what_rooms_and_labels_say_of_somebody_is_told(kept: Kept) -> None:
+    await fill(kept)
+    named = uuid4()
+    says = f"that of {str(named).upper()}"
+    await kept.archive.name(DOCUMENT, 1, says, None)
+    rooms = [
+        replace(a_room(4), name=says),
+        replace(a_room(5), dimensions={"by": says}),
+        replace(a_room(6), environment_config={"sky": [says]}),
+        a_room(7),
+    ]
+    for room in rooms:
+        await kept.xr.rooms.create(room)
+    expected = [document_name(DocumentKind.XR, room.id) for room in rooms[:3]]
+    assert await kept.privacy.mentions(named) == [DOCUMENT, *expected]
 
 
 async def test_a_document_that_is_not_there_is_no_matter(kept: Kept) -> None:
