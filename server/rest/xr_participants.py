@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from fastapi import Query
 from starlette.responses import Response
 
+from crdt_docs.access import is_seen
 from crdt_docs.identifiers import ActorKind
 from persistence.ports import InvalidCursor
 from persistence.xr_people_ports import Sighting, XrParticipant
@@ -151,16 +152,18 @@ async def list_xr_participants(
 
 
 @router.patch("/xr/sessions/{xr_session_id}/position", response_model=Envelope[XrParticipantView])
-@refuses(NOT_THERE, SESSION_ENDED)
+@refuses(NOT_THERE, SESSION_ENDED, FORBIDDEN)
 async def move_xr_participant(
     opened: XrReader, body: MoveXrParticipant, services: ServicesOf, reply: Reply
 ) -> Response:
-    """Say where one's head is: for clients without the pose lane.
+    """Say where one's head is: for clients without the pose lane. Spectators are not seen.
 
     The answer is where one was seen last: another place, if that was later.
     """
     _check_active(opened)
     moving = await _moving(services, opened, body.connection_id)
+    if not is_seen(opened.role):
+        raise forbidden("spectators are not seen, and so are nowhere")
     sighting = Sighting(moving.session_id, moving.connection_id, services.clock(), body.placed())
     await services.xr.participants.note([sighting])
     return reply(xr_participant_view(await _own(services, opened, moving.connection_id)))

@@ -153,6 +153,14 @@ async def test_a_wrong_field_is_named(api: Api, body: Json, field: str) -> None:
     assert [error["field"] for error in answer.json()["error"]["details"]["errors"]] == [field]
 
 
+async def test_acc_2_a_spectator_is_nowhere(api: Api) -> None:
+    anna, bert = api.caller(), api.caller()
+    session = await start(await make_room(anna, is_public=True), anna)
+    joined = await join(session, bert)
+    assert refusal(await move(session, bert)) == (403, "FORBIDDEN")
+    assert await people(session, bert) == [joined]
+
+
 async def test_nobody_joins_what_has_ended(api: Api) -> None:
     anna, bert = api.caller(), api.caller()
     session = await start(await make_room(anna, is_public=True), anna)
