@@ -155,6 +155,8 @@ class EditIntake:
                     return
                 update, facts = part, walk_update(part, self._guard)
                 is_long = self._long.concerns(facts)
+        if is_long:
+            self._edited.check_clients(facts)  # of all pieces, before the first is applied
         self._edited.size.bytes += len(update)
         if is_long:
             is_strict = self._edited.is_strict

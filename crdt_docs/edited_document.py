@@ -155,6 +155,14 @@ class EditedDocument:
         group.updates.append(update)
         group.introduced += introduced
 
+    def check_clients(self, facts: UpdateFacts) -> None:
+        """That the client ids of an update may write to the document.
+
+        Raises:
+            LimitExceeded: they may not.
+        """
+        self.document.outline.check_clients((client for client, _, _ in facts.ranges), self._limits)
+
     def _admit(self, member: Member, facts: UpdateFacts) -> list[int] | None:
         """Take an update into the outline; return the client ids that nobody knew. None: it was
         refused, because it builds on what was."""

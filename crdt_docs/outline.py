@@ -11,9 +11,11 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import lt
 
+from crdt_docs.client_spread import ClientSpread
 from crdt_docs.clocks import MAX_CLOCK
 from crdt_docs.content_guard import UNENDING, ContentLimits
 from crdt_docs.crowding import COUNTERS, Crowding, crowded_place
@@ -81,7 +83,7 @@ _WITHOUT_CROWDING = 1
 class Outline:
     """The structure of one document: clocks, and the depth of every struct."""
 
-    __slots__ = ("_crowding", "_pairs", "_runs", "clocks")
+    __slots__ = ("_crowding", "_pairs", "_runs", "_spread", "clocks")
 
     def __init__(self) -> None:
         self.clocks: dict[int, int] = {}
@@ -89,6 +91,7 @@ class Outline:
         self._runs: dict[int, array[int]] = {}
         self._pairs: dict[int, array[int]] = {}
         self._crowding = Crowding()
+        self._spread = ClientSpread()
 
     @classmethod
     def of_update(cls, update: bytes) -> Outline:
@@ -169,14 +172,31 @@ class Outline:
                 missing[client] = max(clock, missing.get(client, 0))
         return missing
 
+    def check_clients(self, clients: Iterable[int], limits: DocumentLimits) -> None:
+        """That these client ids may write to the document, all together.
+
+        Raises:
+            LimitExceeded: too many would have written (GRD-17), or they crowd (GRD-30).
+        """
+        clocks = self.clocks
+        new = {client for client in clients if client not in clocks}
+        if not new:
+            return
+        total = len(clocks) + len(new)
+        if total > limits.max_clients:
+            raise LimitExceeded(
+                f"{limits.max_clients} client ids have written to this document: no more may"
+            )
+        self._spread.check(new, clocks, total)
+
     def admit(self, facts: UpdateFacts, limits: DocumentLimits) -> None:
         """Record an update that connects. All or nothing.
 
         Raises:
             LimitExceeded: types would nest too deeply (GRD-16), too many client ids would have
-                written (GRD-17), a surrogate pair would be torn apart (GRD-20), joining structs
-                would cost too much (GRD-23), a struct builds on a collected one (GRD-24), or too
-                many were put into one place (GRD-27).
+                written (GRD-17) or would crowd (GRD-30), a surrogate pair would be torn apart
+                (GRD-20), joining structs would cost too much (GRD-23), a struct builds on a
+                collected one (GRD-24), or too many were put into one place (GRD-27).
             Malformed: a struct names as its parent what is no type (GRD-18), as its neighbours
                 what has different parents (GRD-19), or has content that does not go where it is
                 (GRD-12, GRD-21, GRD-22, GRD-25).
@@ -241,10 +261,8 @@ class Outline:
             self.clocks, self._runs, facts.deletes, limits.max_depth, is_trusted=is_trusted
         )
         unknown = draft.enter(facts.ranges)
-        if unknown and len(self.clocks) + unknown > limits.max_clients:
-            raise LimitExceeded(
-                f"{limits.max_clients} client ids have written to this document: no more may"
-            )
+        if unknown and not is_trusted:
+            self.check_clients(draft.ends, limits)
         for placement in facts.placements:
             draft.place(placement)
         draft.finish()
@@ -256,6 +274,9 @@ class Outline:
         self._crowd(facts.placements, limits)
         if facts.pairs is not None:
             self._add_pairs(facts.pairs)
+        if unknown:
+            new = [client for client in draft.ends if client not in self.clocks]
+            self._spread.add(new, self.clocks, len(self.clocks) + unknown)
         for client, end in draft.ends.items():
             if client in self._runs:
                 self._runs[client].extend(draft.runs[client])
@@ -345,6 +366,7 @@ class Outline:
             outline._crowding = Crowding(counts, spent)
         if position != len(content):
             raise Malformed("bytes follow the outline")
+        outline._spread.add(outline.clocks, (), len(outline.clocks))
         return outline
 
 

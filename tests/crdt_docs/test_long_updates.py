@@ -200,6 +200,31 @@ def test_rom_16_a_refused_piece_ends_it_and_those_before_stay(watch: Stopwatch) 
     assert "last" not in ben.json()
 
 
+@pytest.mark.parametrize("is_one", [True, False])
+def test_grd_30_client_ids_that_crowd_are_refused_before_any_is_applied(*, is_one: bool) -> None:
+    """The complaint *8,000 client ids make every edit of the others take 0.4 s*."""
+    ada, ben = Person(1), Person(2)
+    room = Gathering(ada, ben)
+    ben.set("b", 1)
+    room.settle()
+    crowd = [section(number << 30, 0, item(values(NULL), parent="z")) for number in range(1, 801)]
+    if is_one:
+        room.send(ada, messages.sync_update(update(*crowd)))
+    else:
+        for number in range(8):
+            room.send(ada, messages.sync_update(update(*crowd[number * 100 : number * 100 + 100])))
+    room.settle()
+    assert ada.closed is not None
+    assert ada.closed[0] == CloseCode.MALFORMED
+    assert "lowest bits" in ada.closed[1]
+    assert ben.closed is None
+    clocks = room.room.document.outline.clocks
+    assert len(clocks) == (1 if is_one else 201)
+    ben.set("b", 2)
+    room.settle()
+    assert room.json() == {"b": 2}
+
+
 def test_rom_16_with_a_full_backlog_pieces_wait(watch: Stopwatch) -> None:
     ada, ben = Person(1), Person(2)
     room = Gathering(ada, ben, clock=watch)

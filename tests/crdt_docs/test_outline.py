@@ -292,6 +292,20 @@ def test_grd_17_client_ids_are_bounded() -> None:
     assert outline.client_count == 3
 
 
+def test_grd_30_client_ids_that_crowd_are_refused_and_stored_ones_are_not() -> None:
+    crowd = [section(number << 30, 0, collected(1)) for number in range(1, 401)]
+    outline = Outline.of_update(update(*crowd))
+    for stored in (outline, Outline.from_bytes(outline.to_bytes())):
+        before = _state(stored)
+        with pytest.raises(LimitExceeded, match="lowest bits"):
+            _admit(stored, update(section(401 << 30, 0, collected(1))))
+        assert _state(stored) == before
+        _admit(stored, update(section(400 << 30, 1, collected(1))))
+        _admit(stored, update(section(4711, 0, collected(1))))
+    with pytest.raises(LimitExceeded, match="lowest bits"):
+        _admit(Outline(), update(*crowd))
+
+
 # What may stand where
 
 DOCUMENT = update(
