@@ -8,7 +8,7 @@ import re
 from array import array
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Final
 
 from crdt_docs.errors import LimitExceeded, Malformed
@@ -38,7 +38,13 @@ ANY_TRUE: Final = 120
 UNENDING: Final = 1 << 62
 """A budget that is never used up: the walk does not pause."""
 
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_SMALL_JSON: Final = 256
+"""Bytes up to which JSON is no more work than any struct."""
+
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""How a bracket changes the depth, as signed bytes."""
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+"""The strings of a JSON text; the last one, if it does not end."""
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _IS_LOW_SURROGATE = bytes(0xDC <= byte <= 0xDF for byte in range(256))
 
@@ -52,12 +58,31 @@ class ContentLimits:
         elements: members of arrays and objects, counted over the update.
         json_elements: the same for JSON, which is read at once.
         subdocuments: counted over the update.
+        json_bytes: of one JSON.
+        json_marks: backslashes and closing brackets in one JSON: each of them takes as long to
+            read as a hundred other characters.
+        mends: halves of surrogate pairs in JSON, counted over the update.
     """
 
     value_depth: int = 64
     elements: int = 200_000
     json_elements: int = 20_000
     subdocuments: int = 16
+    json_bytes: int = 1 << 20
+    json_marks: int = 20_000
+    mends: int = 20_000
+
+
+NO_CONTENT_LIMITS = ContentLimits(
+    value_depth=UNENDING,
+    elements=UNENDING,
+    json_elements=UNENDING,
+    subdocuments=UNENDING,
+    json_bytes=UNENDING,
+    json_marks=UNENDING,
+    mends=UNENDING,
+)
+"""For what is stored."""
 
 
 def decode(raw: bytes) -> str:
@@ -150,14 +175,11 @@ def mended(update: bytes, mends: Sequence[Mend]) -> bytes:
 
 
 def _is_deeper(raw: bytes, levels: int) -> bool:
-    """Whether brackets nest deeper; those within strings count too."""
-    brackets = raw.translate(_BRACKETS, _NOT_BRACKETS)
-    if brackets.count(b"[") <= levels:
+    """Whether brackets nest deeper, other than those within strings."""
+    if raw.count(b"[") + raw.count(b"{") <= levels:
         return False
-    for _ in range(levels):
-        # Takes away the innermost level.
-        brackets = brackets.replace(b"[]", b"")
-    return b"[" in brackets
+    steps = _STRINGS.sub(b"", raw).translate(_STEPS, _NOT_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > levels
 
 
 def _finite(number: str) -> float:
@@ -194,7 +216,15 @@ _REPLACEMENT = rb"\ufffd"
 class ContentWalk:
     """Walks the contents of one update's structs; they share its limits."""
 
-    __slots__ = ("_data", "_elements_left", "_json_left", "_limits", "_subdocuments_left", "mends")
+    __slots__ = (
+        "_data",
+        "_elements_left",
+        "_json_left",
+        "_limits",
+        "_subdocuments_left",
+        "mends",
+        "work",
+    )
 
     def __init__(self, data: bytes, limits: ContentLimits) -> None:
         self._data = data
@@ -204,6 +234,9 @@ class ContentWalk:
         self._subdocuments_left = limits.subdocuments
         self.mends: list[Mend] = []
         """Where halves of surrogate pairs are spelled in JSON, six bytes each (GRD-26)."""
+        self.work = 0
+        """How many structs of the usual size would have taken as long as the JSON so far, beyond
+        those that it stands in."""
 
     def single(self, kind: int, position: int) -> tuple[int, int]:
         """Walk content other than text, values and subdocuments; return its clock length and end.
@@ -274,6 +307,8 @@ class ContentWalk:
     def _json(self, position: int) -> int:
         start, end = self._span(position)
         raw = self._data[start:end]
+        if end - start > _SMALL_JSON:
+            self._weigh(raw)
         self._json_left -= raw.count(b",") + raw.count(b"[") + raw.count(b"{")
         if self._json_left < 0:
             raise LimitExceeded(
@@ -284,7 +319,26 @@ class ContentWalk:
             self.mends += [
                 (start + half, start + half + len(_REPLACEMENT), _REPLACEMENT) for half in halves
             ]
+            if len(self.mends) > self._limits.mends:
+                raise LimitExceeded(
+                    f"an update may hold {self._limits.mends} halves of surrogate pairs in JSON"
+                )
         return end
+
+    def _weigh(self, raw: bytes) -> None:
+        limits = self._limits
+        if len(raw) > limits.json_bytes:
+            raise LimitExceeded(
+                f"an embedded or formatting value of {len(raw)} bytes; {limits.json_bytes} are"
+                " allowed"
+            )
+        marks = raw.count(b"\\") + raw.count(b"]") + raw.count(b"}")
+        if marks > limits.json_marks:
+            raise LimitExceeded(
+                f"an embedded or formatting value with {marks} escapes and closing brackets;"
+                f" {limits.json_marks} are allowed"
+            )
+        self.work += (len(raw) >> 9) + (marks >> 3)
 
     def _shared_type(self, position: int) -> int:
         reference, position = read_var_uint(self._data, position)

@@ -17,7 +17,7 @@ from operator import lt
 
 from crdt_docs.client_spread import ClientSpread
 from crdt_docs.clocks import MAX_CLOCK
-from crdt_docs.content_guard import UNENDING, ContentLimits
+from crdt_docs.content_guard import NO_CONTENT_LIMITS, UNENDING
 from crdt_docs.crowding import COUNTERS, Crowding, crowded_place
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.outline_draft import (
@@ -70,7 +70,7 @@ _TRUSTED = GuardLimits(
     blind_writers=UNENDING,
     repeated_places=UNENDING,
     deletes=UNENDING,
-    contents=ContentLimits(elements=UNENDING, json_elements=UNENDING, subdocuments=UNENDING),
+    contents=NO_CONTENT_LIMITS,
 )
 _NO_LIMITS = DocumentLimits(
     max_depth=DEEPEST, max_clients=UNENDING, max_joined=UNENDING, max_blind_writes=UNENDING

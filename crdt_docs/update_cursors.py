@@ -12,8 +12,8 @@ from heapq import heappop, heappush
 from itertools import count
 
 from crdt_docs.clocks import ClockRanges
-from crdt_docs.content_guard import ContentWalk
-from crdt_docs.update_structs import NO_LIMITS, Struct, read_struct
+from crdt_docs.content_guard import NO_CONTENT_LIMITS, ContentWalk
+from crdt_docs.update_structs import Struct, read_struct
 from crdt_docs.varint import read_var_uint, var_uint
 
 
@@ -70,7 +70,7 @@ def find_cursors(
     Pauses after every `at_once` structs. Not `to_end`, it does not go through the last client's,
     which are often all, and the second number means nothing.
     """
-    contents = ContentWalk(update, NO_LIMITS)
+    contents = ContentWalk(update, NO_CONTENT_LIMITS)
     clients, position = read_var_uint(update, 0)
     cursors = []
     passed = 0

@@ -408,6 +408,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                     elif kind == BINARY:
                         shape |= SINGLE
                     length, position = contents.single(kind, position)
+                    if contents.work:
+                        walked += contents.work
+                        contents.work = 0
             if structs > 1:
                 same_right = right_client == last_right and right_clock == last_right_clock
                 if same_right and not placed and kind == last_kind and kind in _JOINED:

@@ -7,17 +7,15 @@ from typing import NamedTuple
 from crdt_docs.content_guard import (
     ANY,
     COLLECTED,
+    NO_CONTENT_LIMITS,
     SKIPPED,
     STRING,
     SUBDOCUMENT,
     UNENDING,
-    ContentLimits,
     ContentWalk,
     utf16_length,
 )
 from crdt_docs.varint import read_var_bytes, read_var_uint
-
-NO_LIMITS = ContentLimits(UNENDING, UNENDING, UNENDING, UNENDING)
 
 
 class Struct(NamedTuple):
@@ -48,7 +46,7 @@ class Section(NamedTuple):
 
 def read_sections(update: bytes) -> tuple[list[Section], int]:
     """Find the structs of a walked update; return them and where its delete set begins."""
-    contents = ContentWalk(update, NO_LIMITS)
+    contents = ContentWalk(update, NO_CONTENT_LIMITS)
     clients, position = read_var_uint(update, 0)
     sections = []
     for _ in range(clients):

@@ -7,9 +7,10 @@ here and not what the file says.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Final
 
-from crdt_docs.content_guard import UNENDING, ContentLimits
+from crdt_docs.content_guard import NO_CONTENT_LIMITS, UNENDING, ContentLimits
 from crdt_docs.document import Document, DocumentBroken
 from crdt_docs.errors import Malformed, Refusal
 from crdt_docs.identifiers import DocumentKind
@@ -24,7 +25,7 @@ _LIMITS: Final = GuardLimits(
     blind_writers=UNENDING,
     repeated_places=UNENDING,
     deletes=UNENDING,
-    contents=ContentLimits(elements=UNENDING, json_elements=UNENDING, subdocuments=UNENDING),
+    contents=replace(NO_CONTENT_LIMITS, value_depth=ContentLimits().value_depth),
 )
 """Of a single update. One in the log may join many that were sent; the limits of a document hold
 all the same."""

@@ -21,6 +21,7 @@ from crdt_docs.content_guard import (
     utf16_length,
 )
 from crdt_docs.errors import LimitExceeded, Malformed, Refusal
+from crdt_docs.outline import Outline
 from crdt_docs.state_vector import walk_state_vector
 from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
 from crdt_docs.varint import read_var_bytes
@@ -240,6 +241,63 @@ def test_grd_9_json_may_be_nested_64_levels_and_no_deeper() -> None:
             check_json(deep, 64)
     with pytest.raises(LimitExceeded):
         walk_update(_of(embed("[" * 100_000 + "]" * 100_000)))
+
+
+@pytest.mark.parametrize("inside", [b"]" * 64, b'\\"' + b"]" * 64, b"]" * 64 + b"\\\\"])
+def test_grd_9_brackets_within_strings_close_nothing(inside: bytes) -> None:
+    """The complaint *an edit makes everybody's room load again*: yrs reads 127 levels."""
+    row = b"[" * 64 + b'"' + inside + b'",'
+    deep = row + b"[" * 64 + b"1" + b"]" * 128
+    json.loads(deep)
+    with pytest.raises(LimitExceeded):
+        check_json(deep, 64)
+    check_json(b'[["' + b"[" * 100 + b'"]]', 64)
+
+
+def test_grd_9_json_that_does_not_end_is_malformed_at_once() -> None:
+    for broken in (b"[" * 60 + b'["' + b'\\"[' * 10_000, b"]" * 1_000 + b"[" * 64 + b'"\\'):
+        with pytest.raises(Malformed):
+            check_json(broken, 64)
+
+
+BIG = ContentLimits().json_bytes
+MARKS = ContentLimits().json_marks
+
+
+@pytest.mark.parametrize(
+    ("taken", "refused"),
+    [
+        ("0." + "1" * (BIG - 2), "0." + "1" * (BIG - 1)),
+        ('"' + "\\n" * MARKS + '"', '"' + "\\n" * (MARKS + 1) + '"'),
+        ('"' + "]" * MARKS + '"', '"' + "}" * (MARKS + 1) + '"'),
+        ('"' + "\\ud800" * MARKS + '"', "[" * 65 + "]" * (4 << 20)),
+    ],
+)
+def test_grd_10_json_that_takes_long_to_read_is_refused(taken: str, refused: str) -> None:
+    """The complaint *one message of a spectator stalls every room for 6 s*."""
+    walk_update(update(section(7, 0, item(embed(taken), parent="t"))))
+    with pytest.raises(LimitExceeded, match="allowed"):
+        walk_update(update(section(7, 0, item(embed(refused), parent="t"))))
+
+
+def test_grd_10_what_is_to_be_mended_is_counted_over_the_update() -> None:
+    half = item(embed('"' + "\\ud800" * 15_000 + '"'), parent="t")
+    with pytest.raises(LimitExceeded, match="20000 halves"):
+        walk_update(update(section(7, 0, half, half)))
+
+
+@pytest.mark.parametrize("json", ['"' + "a" * 2_000 + '"', '"' + "\\n" * 500 + '"', "1"])
+def test_grd_14_json_is_walked_in_slices_by_what_it_takes_to_read(json: str) -> None:
+    walk = GuardWalk(update(section(7, 0, *[item(embed(json), parent="t")] * 60)))
+    slices = 1
+    while walk.advance(100) is None:
+        slices += 1
+    assert (slices > 2) == (len(json) > 1)
+
+
+def test_grd_10_json_that_was_stored_is_read_however_long_it_takes() -> None:
+    long = item(embed('"' + "\\n" * (MARKS + 1) + '"'), parent="t")
+    assert Outline.of_update(update(section(7, 0, long))).clocks == {7: 1}
 
 
 def test_grd_10_members_of_arrays_and_objects_are_counted_over_the_update() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crdt_docs.content_guard import ContentWalk
+from crdt_docs.content_guard import NO_CONTENT_LIMITS, ContentWalk
 from crdt_docs.content_length import content_length
 from crdt_docs.errors import Malformed
-from crdt_docs.update_structs import NO_LIMITS
 from tests.helpers.raw_updates import (
     NULL,
     TRUE,
@@ -62,7 +61,7 @@ def test_a_collected_struct_and_a_skip() -> None:
 
 def test_the_guard_agrees_where_values_end() -> None:
     content = values(OBJECT, *INTEGERS, *FLOATS, array(OBJECT))
-    walk = ContentWalk(content, NO_LIMITS).values(1, 1 << 30)
+    walk = ContentWalk(content, NO_CONTENT_LIMITS).values(1, 1 << 30)
     with pytest.raises(StopIteration) as done:
         next(walk)
     assert content_length(content, 1, content[0]) == done.value.value
