@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from crdt_docs.access import Role
+from crdt_docs.access import Role, may_edit
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode, is_step2
 from server.channels import Channel
@@ -62,11 +62,20 @@ class Seat:
         member = self._member
         if member is None:
             return
-        if len(frame) > self._max_frame_bytes and not is_step2(frame):
-            reason = f"a frame of {len(frame)} bytes; {self._max_frame_bytes} are allowed"
+        if len(frame) > self._max_frame_bytes and len(frame) > (most := self._most(member, frame)):
+            reason = f"a frame of {len(frame)} bytes; {most:.0f} are allowed"
             self._host.expel(member, CloseCode.TOO_BIG, reason)
         else:
             self._host.receive(member, frame, more=more)
+
+    def _most(self, member: Member, frame: bytes) -> float:
+        """How large a frame may be."""
+        if not is_step2(frame):
+            return self._max_frame_bytes
+        if may_edit(member.role):
+            return math.inf
+        # A reader's answer names all that was ever deleted, and brings next to nothing.
+        return self._max_frame_bytes + self._host.room.size
 
     def on_text(self) -> None:
         """A text message (FRM-5)."""
