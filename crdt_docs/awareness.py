@@ -148,6 +148,8 @@ class AwarenessTable(Generic[SpeakerT]):
         now: float,
         is_first: bool,
     ) -> None:
+        if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
+            return  # before anything of it is looked at: a message may hold thousands of these
         client_id, clock, state = entry
         _check_clock(clock)
         if state == GONE or not is_seen(role):
@@ -159,8 +161,6 @@ class AwarenessTable(Generic[SpeakerT]):
             return  # AWR-2: somebody late repeats what it heard of one who has left
         who = who_is(identity, role)
         state = self._with_identity(state, who, None)
-        if len(self._ids.get(speaker, ())) >= self.limits.ids_per_speaker:
-            return
         # Stock clients begin with clock 0, which other stock clients take for nothing new: without
         # a higher one somebody who does nothing would be invisible until the renewal after 15 s.
         departed_at = departure.clock if departure is not None else 0

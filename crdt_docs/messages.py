@@ -172,11 +172,23 @@ def read_awareness(payload: bytes) -> list[AwarenessEntry]:
     if count > MOST_ENTRIES:
         raise LimitExceeded(f"{count} awareness entries in one message; {MOST_ENTRIES} are read")
     entries = []
-    for _ in range(count):
-        client_id, position = read_var_uint(payload, position)
-        clock, position = read_var_uint(payload, position)
-        state, position = read_var_bytes(payload, position)
-        entries.append(AwarenessEntry(client_id, clock, state))
+    try:
+        for _ in range(count):
+            client_id, position = read_var_uint(payload, position)
+            clock = payload[position]
+            position += 1
+            if clock >= 0x80:
+                clock, position = read_var_uint(payload, position - 1)
+            length = payload[position]
+            position += 1
+            if length >= 0x80:
+                length, position = read_var_uint(payload, position - 1)
+            start, position = position, position + length
+            entries.append(AwarenessEntry(client_id, clock, payload[start:position]))
+    except IndexError:
+        raise Malformed("the presence ends before it is complete") from None
+    if position > len(payload):
+        raise Malformed("a presence state does not fit in the bytes that remain")
     if position != len(payload):
         raise Malformed("bytes follow the last awareness entry")
     return entries

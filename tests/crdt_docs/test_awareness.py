@@ -317,6 +317,31 @@ def test_one_connection_introduces_only_so_many_ids() -> None:
     assert len(room.table) == 2
 
 
+def test_awr_9_what_one_connection_may_not_introduce_is_not_looked_at() -> None:
+    """The complaint *80 KB of presence stalls every room for 60 ms*."""
+    room = Speakers(AwarenessLimits(ids_per_speaker=2, state_bytes=100))
+    room.say("ada", ADA, (1, 1, {}), (2, 1, {}))
+    for state in (b"no JSON", b"{}" * 100):
+        room.table.hear(
+            "ada",
+            ADA,
+            Role.EDITOR,
+            [AwarenessEntry(3, 1, state)],
+            now=room.now,
+            is_first=False,
+        )
+    assert len(room.table) == 2
+    with pytest.raises(Malformed):
+        room.table.hear(
+            "ada",
+            ADA,
+            Role.EDITOR,
+            [AwarenessEntry(2, 2, b"no JSON")],
+            now=room.now,
+            is_first=False,
+        )
+
+
 def test_departures_are_remembered_up_to_a_limit(room: Speakers) -> None:
     for client in range(REMEMBERED_DEPARTURES + 5):
         room.say(f"s{client}", ADA, (client, 1, {}))
