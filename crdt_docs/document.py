@@ -148,9 +148,10 @@ class Document:
             kinds: what of it has tables, by the name of the root map in which it lives.
             ownership: what belongs to which object; it has to be told of what is applied.
             stored_size: bytes of what it was loaded from.
+            labour: seconds that updates have taken beyond the usual.
         """
         self._clock = clock
-        self._labour = 0.0
+        self.labour = 0.0
         self._doc: Doc[Any] = Doc()
         self.fence = fence or NoFence()
         self._emitted: list[bytes] = []
@@ -225,7 +226,7 @@ class Document:
         clients = len(self.outline.clocks) * USUAL_SECONDS_A_CLIENT
         beyond = seconds - USUAL_SECONDS - size * USUAL_SECONDS_A_BYTE - clients
         if beyond > 0:
-            self._labour += beyond
+            self.labour += beyond
 
     @property
     def is_laborious(self) -> bool:
@@ -235,7 +236,7 @@ class Document:
         the log it is opened a step at a time. A snapshot that took long itself counts, too, or
         the document would get there in instalments.
         """
-        return self._labour > LABORIOUS_SECONDS
+        return self.labour > LABORIOUS_SECONDS
 
     def _absorb(self, update: bytes) -> Iterator[None]:
         """Let the outline know what the document holds by now."""
@@ -285,12 +286,14 @@ class Document:
             DocumentBroken: the CRDT failed, or `judge`; this object must not be used further.
         """
         self.fence.begin_many(updates, sender)
+        begun = self._clock()
         try:
             with self._doc.transaction() as transaction:
                 within = transaction._txn  # noqa: SLF001 - not wrapped
                 assert within is not None  # noqa: S101 - for the type checker
                 for update in updates:
                     self._doc._doc.apply_update(within, update)  # noqa: SLF001 - not wrapped
+                self._weigh(self._clock() - begun, sum(map(len, updates)))
                 has_written = judge(self._doc)
         except BaseException as error:
             if isinstance(error, Exception) or is_panic(error):

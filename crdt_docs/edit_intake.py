@@ -28,6 +28,8 @@ ANNOTATED_AT_ONCE: Final = 5000
 DELETED_AT_ONCE: Final = 50_000
 """Deleted ranges in one: each first synchronisation names all that were ever deleted."""
 
+TOO_LABORIOUS: Final = "your edits take the server too long; wait a while and reconnect"
+
 READ_ONLY: Final = "you may read this document but not edit it; ask its host for the editor role"
 
 
@@ -69,7 +71,8 @@ class EditIntake:
         """Apply an update, set it aside or refuse it.
 
         Raises:
-            NotNow: the database is behind, and the update brings something (ROM-13).
+            NotNow: the update brings something, and the database is behind (ROM-13), or what its
+                sender did before took too long (ROM-20).
             Refusal: its sender is to be let go.
         """
         if facts.mends:
@@ -87,14 +90,22 @@ class EditIntake:
         refusal = self._turned_down(member, update, facts)
         if refusal is not None:
             self._refusals.refuse(member, facts, *refusal)
-        elif not self._edited.accepts_edits and self._document.lacks(facts):
+        elif (reason := self._not_now(member)) is not None and self._document.lacks(facts):
             if not is_step2:
-                raise NotNow(BEHIND)
+                raise NotNow(reason)
             self._settling.set_aside(member, facts, is_step2=True)  # it came back to read
         elif facts.ranges and not self._edited.size.has_room_for(len(update)):
             self._refusals.refuse(member, facts, Rule.FULL, FULL)
         else:
             self._accept(member, update, facts, is_step2=is_step2)
+
+    def _not_now(self, member: Member) -> str | None:
+        """Why nothing of anybody, or of this member, is taken for a while; None: it is."""
+        if not self._edited.accepts_edits:
+            return BEHIND
+        if member.patience.labour and not member.patience.has_time(self._edited.now):
+            return TOO_LABORIOUS
+        return None
 
     def _check_poison(self, member: Member, update: bytes, facts: UpdateFacts) -> None:
         fence = self._document.fence

@@ -26,6 +26,9 @@ from crdt_docs.update_facts import UpdateFacts
 
 T = TypeVar("T")
 
+PENDING_AT_ONCE: Final = 8
+"""Updates that wait to be applied: only then is it known how long they take (ROM-20)."""
+
 STALE: Final = "it builds on an edit that was refused; reload to see what the others see"
 BEHIND: Final = "the database is behind and takes no more edits now; reconnect in a moment"
 
@@ -67,6 +70,7 @@ class EditedDocument:
         "_emitted",
         "_limits",
         "_pending",
+        "_pending_count",
         "_refusals",
         "accepts_edits",
         "authority",
@@ -107,6 +111,7 @@ class EditedDocument:
         self._refusals = refusals
         self._limits = limits
         self._pending: list[_Group] = []
+        self._pending_count = 0
         self._emitted: list[Emitted] = []
 
     def pause(self, *, is_paused: bool) -> None:
@@ -132,7 +137,8 @@ class EditedDocument:
     def queue(
         self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool = False
     ) -> None:
-        """An update that connects is applied with `apply_pending`; at once where a rule may apply.
+        """An update that connects is applied with `apply_pending`; at once where a rule may apply,
+        or where it may take long.
 
         Raises:
             Refusal: it is more than the document may have.
@@ -154,6 +160,9 @@ class EditedDocument:
             self._pending.append(group)
         group.updates.append(update)
         group.introduced += introduced
+        self._pending_count += 1
+        if self._pending_count >= PENDING_AT_ONCE or member.patience.labour:
+            self.apply_pending()
 
     def check_clients(self, facts: UpdateFacts) -> None:
         """That the client ids of an update may write to the document.
@@ -193,18 +202,27 @@ class EditedDocument:
             BrokenBy: the document failed.
         """
         pending, self._pending = self._pending, []
+        self._pending_count = 0
         for group in pending:
             member = group.member
+            labour = self.document.labour
             try:
                 emitted = self.document.apply(group.updates, member.sender)
             except DocumentBroken as error:
                 raise BrokenBy(member) from error
+            self._charge(member, labour)
             if emitted is not None:
                 self._emit(Emitted(emitted, member.identity, tuple(group.introduced)))
                 # What a later update of the same transaction overwrote is no longer in what the
                 # transaction emitted. The others are shown every step all the same.
                 steps = group.updates if len(group.updates) > 1 else (emitted,)
                 self.outgoing.waiting.extend((step, member) for step in steps)
+
+    def _charge(self, member: Member, labour: float) -> None:
+        """Take from a member's patience what the document took longer than usual, since it had
+        taken this. Long edits are cut by time anyway (ROM-16)."""
+        if self.document.labour > labour and member.applying is None:
+            member.patience.labour += self.document.labour - labour
 
     def _emit(self, emitted: Emitted) -> None:
         self._emitted.append(emitted)
@@ -221,6 +239,7 @@ class EditedDocument:
             return
         clock = self._own_clock()
         applying = member.applying
+        labour = self.document.labour
         try:
             case = authority.examine(
                 update,
@@ -239,6 +258,7 @@ class EditedDocument:
             return
         except DocumentBroken as error:
             raise BrokenBy(member) from error
+        self._charge(member, labour)
         faults = case.faults
         if applying is not None:
             applying.legal |= case.foreseen.written - faults.keys()

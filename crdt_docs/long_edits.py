@@ -12,7 +12,7 @@ from crdt_docs.update_pieces import Pieces
 APPLYING_SECONDS = 0.010
 """How long one turn applies pieces of long updates."""
 
-FIRST_PIECE = 32
+FIRST_PIECE = 8
 """Structs in the first piece of an update, before it is known what they cost."""
 
 

@@ -1,4 +1,5 @@
-"""How long edits are taken back one by one before they are not applied at all (RUL-6)."""
+"""How long edits are taken back one by one before they are not applied at all (RUL-6), and how much
+more of the server's time they may take than usual (ROM-20)."""
 
 from __future__ import annotations
 
@@ -17,19 +18,41 @@ LEAST_COST: Final = 4 * 1024
 FREE_BYTES: Final = 16 * 1024
 """Of objects that are kept for an update in which nothing is wrong; the rest counts, too."""
 
+LABOUR_SECONDS: Final = 1.0
+"""That the edits of one person may take beyond the usual, until they are forgotten."""
+
+FORGOTTEN_LABOUR: Final = 1 / 16
+"""How much of that is forgotten each second."""
+
 
 @dataclass(slots=True)
 class Patience:
-    """How much of a person's edits may still be taken back before they are not applied at all."""
+    """How much of a person's edits may still be taken back before they are not applied at all, and
+    how much longer than usual they may take.
+
+    Attributes:
+        labour: seconds beyond the usual that they took. While there are none nothing else need be
+            asked.
+    """
 
     used: float = 0.0
+    labour: float = 0.0
     at: float = 0.0
 
     def is_left(self, now: float) -> bool:
-        """Whether there is some."""
-        self.used = max(0.0, self.used - (now - self.at) * FORGOTTEN_BYTES)
-        self.at = now
+        """Whether edits may be taken back."""
+        self._forget(now)
         return self.used < TAKEN_BACK_BYTES
+
+    def has_time(self, now: float) -> bool:
+        """Whether edits may take long."""
+        self._forget(now)
+        return self.labour < LABOUR_SECONDS
+
+    def _forget(self, now: float) -> None:
+        self.used = max(0.0, self.used - (now - self.at) * FORGOTTEN_BYTES)
+        self.labour = max(0.0, self.labour - (now - self.at) * FORGOTTEN_LABOUR)
+        self.at = now
 
     def use(self, size: int, *, was_wrong: bool) -> None:
         """Objects of this size were kept, and put back if something was wrong."""
@@ -37,4 +60,5 @@ class Patience:
 
     def is_restored(self, now: float) -> bool:
         """Whether all of it is there again."""
-        return self.is_left(now) and not self.used
+        self._forget(now)
+        return not self.used and not self.labour

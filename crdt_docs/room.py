@@ -40,7 +40,7 @@ from crdt_docs.edited_document import BrokenBy, EditedDocument
 from crdt_docs.errors import NotNow, Refusal
 from crdt_docs.guard_walks import GuardWalks
 from crdt_docs.identifiers import Identity
-from crdt_docs.long_edits import LongEdits
+from crdt_docs.long_edits import APPLYING_SECONDS, LongEdits
 from crdt_docs.member import Member
 from crdt_docs.messages import CloseCode
 from crdt_docs.outgoing_updates import OutgoingUpdates
@@ -108,6 +108,7 @@ class Room:
         self.members: dict[Member, None] = {}
         self.is_broken = False
         self._now = now
+        self._labour_before = self.document.labour
         self._walk_at_once = limits.walk_at_once
         self._guard_limits = limits.guard
         self._max_clients = limits.document.max_clients
@@ -433,6 +434,12 @@ class Room:
         """What was accepted is not all applied yet, nor handed on to be stored (ROM-16)."""
         return bool(self._long)
 
+    @property
+    def has_toiled(self) -> bool:
+        """What was received since the last turn took so long that the rest is to wait for the turn
+        after the next (ROM-20)."""
+        return self.document.labour - self._labour_before > APPLYING_SECONDS
+
     def end_turn(self, now: float) -> Turn:
         """Carry out what was received; `now` is any monotonic clock, in seconds."""
         self._now = self._edited.now = now
@@ -450,6 +457,7 @@ class Room:
         turn.closes, self._closing = self._closing, []
         turn.is_broken = self.is_broken
         turn.wake_at = self._next_wake()
+        self._labour_before = self.document.labour
         return turn
 
     def _apply(self, turn: Turn) -> None:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -110,7 +111,7 @@ class RoomHost:
         self._renewing = renewing
         self._witness = witness or NoWitness()
         self._clock = clock
-        self._timer = TurnTimer(self._run_turn, clock)
+        self._timer = TurnTimer(partial(self._run_turn, is_short=True), clock)
         self._lines = RoomLines(room.fell_behind)
         self._members = self._lines.by_member  # asked for with every frame
         self._leases = Leases(clock, self._expire)
@@ -180,17 +181,25 @@ class RoomHost:
         self._inbox.append((member, frame))
         self._inbox_bytes += len(frame)
         if len(self._inbox) >= FRAMES_PER_TURN or self._inbox_bytes >= BYTES_PER_TURN:
-            self._run_turn()
+            self._run_turn(is_short=True)
         elif not self._timer.is_scheduled:
             self._timer.ask_for(self.room.opens_for(frame), more=more)
 
-    def _take_in(self) -> None:
-        """Hand the frames kept on to the room, in the order in which they came."""
+    def _take_in(self, *, is_short: bool = False) -> None:
+        """Hand the frames kept on to the room, in the order in which they came.
+
+        Args:
+            is_short: when that takes long, the rest may wait for the turn after this one (ROM-20).
+        """
         inbox, self._inbox = self._inbox, []
         self._inbox_bytes = 0
         room, members = self.room, self._members
         room.accepts_edits = not self._journal.is_full
-        for member, frame in inbox:
+        for place, (member, frame) in enumerate(inbox):
+            if is_short and room.has_toiled:
+                self._inbox = inbox[place:]
+                self._inbox_bytes = sum(len(each) for _, each in self._inbox)
+                return
             try:
                 room.receive(member, frame)
             except Exception:
@@ -383,10 +392,10 @@ class RoomHost:
         """End the turn now rather than with the loop's next round."""
         self._run_turn()
 
-    def _run_turn(self) -> None:
+    def _run_turn(self, *, is_short: bool = False) -> None:
         self._timer.clear()
         now = self._clock()
-        self._take_in()
+        self._take_in(is_short=is_short)
         turn = self.room.end_turn(now)
         self.log.append(turn.commits)
         if turn.replies:
@@ -399,12 +408,11 @@ class RoomHost:
         if turn.renewals:
             self._take_renewals(turn)
         self._count_refused(turn)
-        for member in turn.resumed:
-            line = self._members.get(member)
-            if line is not None:
-                line.channel.resume_reading()
+        self._read_on(turn)
         if turn.wake_at is not None and not turn.is_broken:
             self._timer.wake_at(turn.wake_at)
+        if self._inbox and not turn.is_broken:
+            self._timer.schedule()
         self._timer.ended()
         if turn.is_broken:
             self._on_broken(self)
@@ -419,6 +427,12 @@ class RoomHost:
             poses.leave(close.member)
         for member in turn.resumed:
             poses.role_changed(member)  # which it could not be while it was busy
+
+    def _read_on(self, turn: Turn) -> None:
+        for member in turn.resumed:
+            line = self._members.get(member)
+            if line is not None:
+                line.channel.resume_reading()
 
     def _count_refused(self, turn: Turn) -> None:
         for refused in turn.refused:

@@ -14,6 +14,8 @@ from tests.helpers.yjs_peer import YjsPeer, sync_update
 FAR_APART = 5_500
 """Structs of each kind: with fewer, opening a snapshot would not take longer than the 2 s after
 which a worker counts as hung."""
+LONG = 300
+"""Structs of an update that is applied in pieces, however long that takes (ROM-16, ROM-20)."""
 VALUE = raw.values(raw.NULL)
 
 
@@ -40,10 +42,9 @@ def _far_apart(count: int) -> Iterator[bytes]:
         chain.append(raw.section(*_of_chain(number), one))
     for portion in chain:
         yield raw.update(portion)
-    late = [
-        raw.section(1_000_000, n, raw.item(VALUE, right=_of_chain(n + 1))) for n in range(count - 1)
-    ]
-    yield from _portions(late, 1)
+    late = [raw.item(VALUE, right=_of_chain(n + 1)) for n in range(count - 1)]
+    for start in range(0, len(late), LONG):
+        yield raw.update(raw.section(1_000_000, start, *late[start : start + LONG]))
 
 
 async def _send(session: LiveSession, updates: Iterator[bytes]) -> bool:

@@ -132,7 +132,7 @@ def test_rom_16_what_costs_much_is_cut_smaller_and_what_costs_little_larger(
     ada.set_many(_many())
     room.send(ada)
     room.settle()
-    assert watch.sizes[0] == 32
+    assert watch.sizes[0] == 8
     assert max(watch.sizes[1:]) < 32
     watch.sizes.clear()
     watch.cost = lambda _update: 0.0

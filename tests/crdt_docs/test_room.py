@@ -13,6 +13,7 @@ from crdt_docs import messages
 from crdt_docs.access import Role
 from crdt_docs.answers import ANSWERED_AT_ONCE
 from crdt_docs.document import Document, DocumentBroken, NoFence, StoredState
+from crdt_docs.edited_document import PENDING_AT_ONCE
 from crdt_docs.messages import CloseCode
 from crdt_docs.outline import DocumentLimits
 from crdt_docs.room import Room
@@ -969,8 +970,8 @@ class TestFaults:
 def test_a_large_group_is_applied_in_portions_and_stays_one_entry() -> None:
     ada, ben = Person(1), Person(2)
     room = Gathering(ada, ben)
-    for number in range(60):
-        ada.set(f"k{number}", "x" * 2000)
+    for number in range(PENDING_AT_ONCE):
+        ada.set(f"k{number}", "x" * 20_000)
     room.send(ada)
     turn = room.turn()
     assert len(turn.commits) == 1

@@ -32,7 +32,7 @@ class Ruled(Gathering):
         kind: DocumentKind = DocumentKind.OCW,
         **options: Any,
     ) -> None:
-        document = Document(kind=kind, with_owners=True)
+        document = options.pop("document", None) or Document(kind=kind, with_owners=True)
         self.projector = Projector(document, {})
         self.changes: list[ObjectChange] = []
         self._rules = rules

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from crdt_docs import messages
+from crdt_docs.access import Role
+from crdt_docs.edited_document import PENDING_AT_ONCE
 from crdt_docs.member import Member
 from crdt_docs.messages import KEEPALIVE, CloseCode
 from crdt_docs.room_limits import RoomLimits
@@ -86,6 +88,57 @@ async def test_a_flood_is_cut_into_turns() -> None:
         assert len(house.seats[1].channel.sent) - heard == 4, "one at once, then 256 a turn"
         await house.settle()
         assert ben.json() == {"a": 999}
+
+
+async def test_rom_20_a_turn_that_takes_long_leaves_the_rest_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada, ben = Person(1), Person(2)
+        first, second = [await house.sit(person) for person in (ada, ben)]
+        await house.settle()
+        host = house.host()
+        document = host.room.document
+        transact = document._transact
+
+        def toil(updates: Sequence[bytes], sender: bytes) -> None:
+            transact(updates, sender)
+            document.labour += 0.02
+
+        monkeypatch.setattr(document, "_transact", toil)
+        monkeypatch.setattr(host._timer, "_ended_at", math.inf)  # not quiet: frames wait
+        for number in range(5 * PENDING_AT_ONCE):
+            host.receive(first.member, ada.set(f"a{number}", number))
+        host.receive(second.member, ben.set("b", 1))
+        ada.outbox.clear()
+        ben.outbox.clear()
+        heard = len(second.channel.sent)
+        await asyncio.sleep(0)
+        assert len(second.channel.sent) == heard + 1
+        assert len(host._inbox) == 4 * PENDING_AT_ONCE + 1
+        assert host._inbox_bytes == sum(len(frame) for _, frame in host._inbox)
+        host.set_role(ada.identity.user_id, Role.VIEWER)
+        assert not host._inbox, "all that came before is judged as before"
+        await house.settle()
+        assert ada.json() == ben.json()
+        assert len(ben.json()) == 5 * PENDING_AT_ONCE + 1
+
+
+async def test_rom_20_the_rest_is_taken_in_without_being_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House() as house:
+        ada = Person(1)
+        seat = await house.sit(ada)
+        await house.settle()
+        host = house.host()
+        monkeypatch.setattr(host.room, "_labour_before", -1.0)
+        monkeypatch.setattr(host._timer, "_ended_at", math.inf)  # not quiet: frames wait
+        host.receive(seat.member, ada.set("a", 1))
+        await asyncio.sleep(0)
+        assert host._inbox
+        await asyncio.sleep(0)
+        assert not host._inbox
 
 
 async def test_awr_11_a_quiet_socket_is_kept_open() -> None:
