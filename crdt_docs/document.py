@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from pycrdt import Doc, Map, Subscription, TransactionEvent, merge_updates
 
+from crdt_docs.clocks import ClockRanges
+from crdt_docs.deleted_ranges import DeletedRanges
 from crdt_docs.errors import Malformed
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_kinds import KINDS
@@ -18,7 +20,7 @@ from crdt_docs.outline import Outline
 from crdt_docs.ownership import Ownership
 from crdt_docs.update_facts import UpdateFacts
 from crdt_docs.update_pieces import Pieces
-from crdt_docs.update_surgery import brings_news, read_delete_set
+from crdt_docs.update_surgery import brings_news
 from crdt_docs.varint import read_var_bytes, var_bytes
 
 T = TypeVar("T")
@@ -159,7 +161,7 @@ class Document:
         self._subscription: Subscription | None = self._doc.observe(self._collect)
         self.version = 0
         self._full: tuple[int, bytes] | None = None
-        self._deletes: tuple[int, dict[int, list[tuple[int, int]]]] | None = None
+        self._deletes = DeletedRanges(self._doc)
         self.outline = Outline()
         self.kinds = {str(each.root): each for each in KINDS[kind]}
         self.ownership = Ownership(self.kinds) if with_owners else None
@@ -313,6 +315,7 @@ class Document:
         emitted = self._emitted[0] if len(self._emitted) == 1 else merge_updates(*self._emitted)
         self._emitted.clear()
         self.version += 1
+        self._deletes.note(emitted)
         return emitted
 
     def edit(self, change: Callable[[Doc[Any]], T]) -> tuple[T, bytes | None]:
@@ -388,12 +391,9 @@ class Document:
             return outline
         return bytes((_WITH_OWNERS,)) + var_bytes(outline) + self.ownership.to_bytes()
 
-    def delete_set(self) -> dict[int, list[tuple[int, int]]]:
-        """Clock ranges that are deleted, by client id; read once per version."""
-        if self._deletes is None or self._deletes[0] != self.version:
-            without_structs = self._doc.get_update(self._doc.get_state())
-            self._deletes = (self.version, read_delete_set(without_structs))
-        return self._deletes[1]
+    def delete_set(self) -> ClockRanges:
+        """Clock ranges that are deleted, by client id; not to be kept."""
+        return self._deletes.now()
 
     def lacks(self, facts: UpdateFacts) -> bool:
         """Whether an update would change anything."""

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from crdt_docs.clocks import ClockRanges
+from crdt_docs.clocks import MAX_CLOCK, ClockRanges
 from crdt_docs.content_guard import UNENDING
 from crdt_docs.update_cursors import Runs, assemble, find_cursors, in_order
 from crdt_docs.update_facts import UpdateFacts
@@ -89,17 +89,22 @@ def read_delete_set(update: bytes) -> ClockRanges:
 
 def is_deleted_already(deletes: ClockRanges, delete_set: ClockRanges) -> bool:
     """Whether every clock of `deletes` is in `delete_set`."""
-    for client, spans in deletes.items():
-        known = iter(delete_set.get(client, ()))
-        start = end = 0
-        for wanted_start, wanted_end in spans:
-            while end < wanted_end:
-                if (span := next(known, None)) is None:
-                    return False
-                # Adjacent ranges need not be joined.
-                start, end = (start, span[1]) if span[0] == end else span
-            if start > wanted_start:
-                return False
+    return all(
+        _holds(delete_set.get(client, ()), start, end)
+        for client, spans in deletes.items()
+        for start, end in spans
+    )
+
+
+def _holds(known: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether ascending ranges hold all of another; adjacent ones need not be joined."""
+    place = bisect_right(known, (start, MAX_CLOCK)) - 1
+    if place < 0 or known[place][1] <= start:
+        return False
+    while (reached := known[place][1]) < end:
+        place += 1
+        if place == len(known) or known[place][0] != reached:
+            return False
     return True
 
 
@@ -118,7 +123,8 @@ def _outside(
     span: tuple[int, int], known: Sequence[tuple[int, int]]
 ) -> Generator[tuple[int, int], None, None]:
     start, end = span
-    for begin, stop in known[max(0, bisect_right(known, (start, start)) - 1) :]:
+    for place in range(max(0, bisect_right(known, (start, start)) - 1), len(known)):
+        begin, stop = known[place]
         if begin >= end or start >= end:
             break
         if begin > start:
@@ -134,7 +140,7 @@ def brings_news(
     """Whether an update would change anything in a document with these clocks and deletes.
 
     `delete_set` gives what `read_delete_set(doc.get_update(doc.get_state()))` does; it is asked
-    only where nothing else decides, because that takes a walk over the document.
+    only where nothing else decides, because that may take a walk over the document.
     """
     if any(end > clocks.get(client, 0) for client, _, end in facts.ranges):
         return True
