@@ -346,6 +346,7 @@ class Authority:
                 reason = fault.reason or f"{entry.key[:128]} cannot be changed here: {error}"
                 raise RuleBroken(fault.rule, reason) from None
         case.kept = KEPT_BYTES - allowance.left
+        case.parts = allowance.parts
 
     def _judge(self, case: Case, doc: Doc[Any]) -> bool:
         """Within the transaction: mend what breaks a rule; whether anything was written."""

@@ -25,6 +25,7 @@ class Case:
         refused: what it brings in forbidden objects: it is deleted, also what `mend` cannot see.
         trees: what these were before.
         kept: about how many bytes that takes.
+        parts: of how many parts they are.
         taken_back: objects in which it broke a rule, and which are what they were.
         put_back: objects that it moved, and that are where they were, but otherwise changed.
     """
@@ -36,6 +37,7 @@ class Case:
     refused: ClockRanges = field(default_factory=dict)
     trees: dict[Entry, Tree] = field(default_factory=dict)
     kept: int = 0
+    parts: int = 0
     taken_back: dict[Entry, Fault] = field(default_factory=dict)
     put_back: dict[Entry, Fault] = field(default_factory=dict)
 

@@ -274,7 +274,7 @@ class EditedDocument:
                 )
             )
             self.outgoing.waiting.append((emitted, None if faults else member))
-        member.patience.use(case.kept, was_wrong=bool(faults))
+        member.patience.use(case.kept, case.parts, was_wrong=bool(faults))
         if faults:
             self._note_faults(member, list(faults.values()))
 

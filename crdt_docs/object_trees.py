@@ -89,21 +89,24 @@ class Allowance:
     Attributes:
         takes_all: also what could not be made again, as `Unmade` or `LongList`.
         has_unmade: there was something `Unmade`.
+        parts: how many were read.
     """
 
-    __slots__ = ("has_unmade", "left", "takes_all")
+    __slots__ = ("has_unmade", "left", "parts", "takes_all")
 
     def __init__(self, size: int, *, takes_all: bool = False) -> None:
         self.left = size
         self.takes_all = takes_all
         self.has_unmade = False
+        self.parts = 0
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, parts: int = 1) -> None:
         """Use some of it up.
 
         Raises:
             NotKept: there is not so much.
         """
+        self.parts += parts
         self.left -= size + PART_BYTES
         if self.left < 0:
             raise NotKept("it is too large to be put back")
@@ -143,7 +146,7 @@ def _text_tree(parts: list[tuple[Any, Any]], allowance: Allowance) -> Tree:
         allowance.has_unmade = True
         return Unmade(Text, str([(str(part), formats) for part, formats in parts]))
     runs = _runs(parts)
-    allowance.take(sum(len(run.units) + PART_BYTES for run in runs))
+    allowance.take(sum(len(run.units) + PART_BYTES for run in runs), parts=len(runs) + 1)
     return SharedText(as_text(runs))
 
 

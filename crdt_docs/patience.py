@@ -15,6 +15,10 @@ FORGOTTEN_BYTES: Final = 512 * 1024
 LEAST_COST: Final = 4 * 1024
 """What each refusal counts for at least."""
 
+PUT_BACK_BYTES: Final = 1000
+"""What each part counts for that may have been put back: that takes about 20 µs, ten times as long
+as keeping it."""
+
 FREE_BYTES: Final = 16 * 1024
 """Of objects that are kept for an update in which nothing is wrong; the rest counts, too."""
 
@@ -54,9 +58,12 @@ class Patience:
         self.labour = max(0.0, self.labour - (now - self.at) * FORGOTTEN_LABOUR)
         self.at = now
 
-    def use(self, size: int, *, was_wrong: bool) -> None:
-        """Objects of this size were kept, and put back if something was wrong."""
-        self.used += max(size, LEAST_COST) if was_wrong else max(0, size - FREE_BYTES)
+    def use(self, size: int, parts: int, *, was_wrong: bool) -> None:
+        """Objects of this size and so many parts were kept, and put back if something was wrong."""
+        if was_wrong:
+            self.used += max(size + parts * PUT_BACK_BYTES, LEAST_COST)
+        else:
+            self.used += max(0, size - FREE_BYTES)
 
     def is_restored(self, now: float) -> bool:
         """Whether all of it is there again."""

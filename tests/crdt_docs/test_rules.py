@@ -513,6 +513,18 @@ def test_rul_6_a_flood_of_refusals_is_not_undone_any_more() -> None:
     assert not eve.closed
 
 
+def test_rul_6_parts_that_are_put_back_count_what_they_cost() -> None:
+    room, ada, _, eve = _room()
+    ada.set("wide", Map({"is_locked": True, **{str(number): number for number in range(4000)}}))
+    room.settle()
+    for _ in range(3):
+        eve.set("wide", "SECRET")
+        room.settle()
+    assert [denial for denial in eve.denials if "wide" in denial]
+    assert not eve.member.patience.is_left(room.now), "4,000 parts, three times"
+    assert len(room.json()["wide"]) == 4001
+
+
 def test_rul_6_what_could_not_be_put_back_is_not_applied() -> None:
     room, ada, ben, eve = _room()
     ada.set("x", Map({"object_type": "shape", "doc": XmlFragment([XmlElement("p")])}))
