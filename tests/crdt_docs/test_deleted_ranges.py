@@ -56,7 +56,7 @@ def test_it_is_what_the_document_says(seed: int, monkeypatch: pytest.MonkeyPatch
         if dice.random() < 0.8:
             document.apply([data], SENDER)
         else:
-            document.apply_judged(data, SENDER, lambda _doc: False)
+            document.apply_judged([data], SENDER, lambda _doc: False)
         if dice.random() < 0.5:
             _is_known(document)
         if dice.random() < 0.1:
