@@ -378,20 +378,25 @@ class Authority:
     def _schema_faults(self, case: Case) -> dict[Entry, Fault]:
         faults: dict[Entry, Fault] = {}
         for entry in case.suspects - case.forbidden.keys():
-            problem = self._problem(entry)
+            allowance = Allowance(KEPT_BYTES)
+            problem = self._problem(entry, allowance)
             if problem is None:
                 continue
             before = case.trees[entry]
             if before is not None and self._fault_in(entry, before) is not None:
                 continue  # it was wrong before: it may be mended step by step
+            case.kept += KEPT_BYTES - max(0, allowance.left)
             faults[entry] = Fault(Rule.SCHEMA, f"{entry.key[:128]}: {problem}")
         return faults
 
-    def _problem(self, entry: Entry) -> str | None:
+    def _problem(self, entry: Entry, allowance: Allowance) -> str | None:
         if not self._reader.has(*entry):
             return None
+        place = self._reader.place(entry.root)
+        if not isinstance(place[entry.key], Map | dict):
+            return self._fault_in(entry, None)  # whatever else it holds
         try:
-            tree = tree_at(self._reader.place(entry.root), entry.key, Allowance(KEPT_BYTES))
+            tree = tree_at(place, entry.key, allowance)
         except NotKept as error:
             return str(error)
         return self._fault_in(entry, tree)

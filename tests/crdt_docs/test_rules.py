@@ -13,6 +13,7 @@ from crdt_docs.access import Role
 from crdt_docs.identifiers import DocumentKind
 from crdt_docs.object_kinds import ObjectKind
 from crdt_docs.object_reader import ObjectReader
+from crdt_docs.object_trees import Allowance
 from crdt_docs.projection import project_xr_object
 from crdt_docs.room_limits import RoomLimits
 from crdt_docs.rules import Rule, SessionRules, session_rules
@@ -416,6 +417,35 @@ def test_rul_6_an_editor_without_presence_goes_on_after_a_refusal() -> None:
     room.settle()
     assert ada.json()["b"]["layer"] == 2
     assert "layer" not in ada.json()["a"]
+
+
+def test_rul_6_what_is_read_of_a_new_object_that_is_wrong_counts() -> None:
+    """The complaint *125 KB stall every room for 67 ms, as often as one likes*."""
+    room, ada, _, eve = _room(rules=SessionRules(strict_schema=True))
+    eve.set("wrong", {"object_type": "sticky", "junk": [None] * 50_000})
+    room.settle()
+    assert "junk" in eve.denials[-1]
+    assert eve.member.patience.used > 500_000
+    eve.member.patience.used = 0
+    ada.set("right", sticky("x" * 10_000))
+    room.settle()
+    assert ada.member.patience.used == 0, "what is right costs nothing"
+
+
+@pytest.mark.parametrize("value", [[None] * 50_000, "x" * 50_000, Text("x"), Array([1]), 1])
+def test_rul_3_what_is_no_object_is_not_read(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, _, _, eve = _room(rules=SessionRules(strict_schema=True))
+
+    def only_what_is_not_there(place: Map[Any], key: str, _: Allowance) -> None:
+        assert key not in place
+
+    monkeypatch.setattr("crdt_docs.authority.tree_at", only_what_is_not_there)
+    eve.set("wrong", value)
+    room.settle()
+    assert "must be an object" in eve.denials[-1]
+    assert "wrong" not in room.json()
 
 
 def test_rul_6_patience_is_a_persons_and_not_a_sockets() -> None:
