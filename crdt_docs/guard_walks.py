@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 from crdt_docs.member import Member, PendingQuestion, PendingWalk
-from crdt_docs.state_vector import VectorWalk
 from crdt_docs.update_facts import UpdateFacts
-from crdt_docs.update_guard import GuardLimits, GuardWalk
 
 STRUCTS_PER_SLICE = 500
 """How much of a large update one turn walks: about a millisecond."""
+
+SLICES_AT_ONCE = 8
+"""Of an update that is not large, but may have very many structs."""
 
 
 class GuardWalks:
@@ -21,21 +22,13 @@ class GuardWalks:
         waiting: whose they are, in order of arrival.
     """
 
-    __slots__ = ("_limits", "waiting")
+    __slots__ = ("waiting",)
 
-    def __init__(self, limits: GuardLimits) -> None:
+    def __init__(self) -> None:
         self.waiting: deque[Member] = deque()
-        self._limits = limits
 
-    def begin(self, member: Member, update: bytes, *, is_step2: bool) -> None:
-        """From now on the member is busy with an update."""
-        self._begin(member, PendingWalk(GuardWalk(update, self._limits), update, is_step2))
-
-    def go_on(self, member: Member, question: VectorWalk) -> None:
-        """From now on the member is busy with a step 1."""
-        self._begin(member, PendingQuestion(question))
-
-    def _begin(self, member: Member, pending: PendingWalk | PendingQuestion) -> None:
+    def begin(self, member: Member, pending: PendingWalk | PendingQuestion) -> None:
+        """From now on the member is busy."""
         member.walking = pending
         self.waiting.append(member)
 

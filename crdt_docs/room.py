@@ -38,10 +38,10 @@ from crdt_docs.document_size import DocumentSize
 from crdt_docs.edit_intake import EditIntake
 from crdt_docs.edited_document import BrokenBy, EditedDocument
 from crdt_docs.errors import NotNow, Refusal
-from crdt_docs.guard_walks import GuardWalks
+from crdt_docs.guard_walks import SLICES_AT_ONCE, STRUCTS_PER_SLICE, GuardWalks
 from crdt_docs.identifiers import Identity
 from crdt_docs.long_edits import APPLYING_SECONDS, LongEdits
-from crdt_docs.member import Member
+from crdt_docs.member import Member, PendingQuestion, PendingWalk
 from crdt_docs.messages import CloseCode
 from crdt_docs.outgoing_updates import OutgoingUpdates
 from crdt_docs.own_clients import OwnClients
@@ -56,12 +56,16 @@ from crdt_docs.rules import RuleBroken, SessionRules
 from crdt_docs.settling import Settling
 from crdt_docs.state_vector import SPARE_CLIENTS, VectorWalk
 from crdt_docs.turn import Close, Turn
-from crdt_docs.update_guard import walk_update
+from crdt_docs.update_facts import UpdateFacts
+from crdt_docs.update_guard import GuardWalk, walk_update
 
 T = TypeVar("T")
 
 FULL_AGAIN_SECONDS = 0.1
 """How soon to look whether the database takes more, while a long update waits for it."""
+
+SMALL_BYTES = 4 * 1024
+"""Of an update that is walked at once, whatever is in it: a few milliseconds at most."""
 
 _PRESENCE = bytes((messages.MessageType.AWARENESS,))
 
@@ -110,6 +114,7 @@ class Room:
         self._now = now
         self._labour_before = self.document.labour
         self._walk_at_once = limits.walk_at_once
+        self._walk_whole = min(limits.walk_at_once, SMALL_BYTES)
         self._guard_limits = limits.guard
         self._max_clients = limits.document.max_clients
 
@@ -119,7 +124,7 @@ class Room:
         self._presence = RoomPresence(self._awareness, pacing)
         self._answers = Answers(self.document, self._awareness)
         self._outgoing = OutgoingUpdates(pacing)
-        self._walks = GuardWalks(limits.guard)
+        self._walks = GuardWalks()
         self._long = LongEdits(limits.apply_at_once, clock or standing_still)
         own_clients = OwnClients(self.authors, self._awareness.holder)
         self._refusals = Refusals(self.document, own_clients)
@@ -361,17 +366,31 @@ class Room:
         walk = VectorWalk(state_vector, clocks, most)
         known = walk.advance()
         if known is None:
-            self._walks.go_on(member, walk)
+            self._walks.begin(member, PendingQuestion(walk))
         else:
             self._answers.asking[member] = known
 
     def _take_update(self, member: Member, update: bytes, *, is_step2: bool) -> None:
         member.received += 1
-        if len(update) > self._walk_at_once:
-            self._walks.begin(member, update, is_step2=is_step2)
-            return
-        facts = walk_update(update, self._guard_limits)
+        facts: UpdateFacts | None
+        if len(update) <= self._walk_whole:
+            facts = walk_update(update, self._guard_limits)
+        else:
+            walk = GuardWalk(update, self._guard_limits)
+            facts = self._walk_beginning(walk, len(update))
+            if facts is None:
+                self._walks.begin(member, PendingWalk(walk, update, is_step2))
+                return
         self._intake.judge(member, update, facts, is_step2=is_step2)
+
+    def _walk_beginning(self, walk: GuardWalk, size: int) -> UpdateFacts | None:
+        """What a walk found, if it was short."""
+        if size <= self._walk_at_once:
+            for _ in range(SLICES_AT_ONCE):
+                facts = walk.advance(STRUCTS_PER_SLICE)
+                if facts is not None:
+                    return facts
+        return None
 
     # Edits by the server
 

@@ -12,7 +12,8 @@ from crdt_docs.update_guard import GuardLimits
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
     """Attributes:
-    walk_at_once: bytes up to which an update is walked where it is received.
+    walk_at_once: bytes up to which an update is walked where it is received, unless it has
+        thousands of structs.
     apply_at_once: structs and delete ranges up to which an update is one transaction.
     document_bytes: encoded size at which edits are refused, deletions excepted.
     objects: in one root map.

@@ -534,6 +534,25 @@ class TestLargeUpdates:
         assert len(ben.json()) == 3002
         assert ada.stored == ada.member.received == 3
 
+    def test_rom_6_an_update_of_many_tiny_structs_is_walked_in_slices_too(self) -> None:
+        """The complaint *64 KiB stall every room for 67 ms*."""
+        ada, ben = Person(1), Person(2)
+        room = Gathering(ada, ben)
+        few, many = (
+            messages.sync_update(raw.update(raw.section(7, 0, *[raw.collected(1)] * count)))
+            for count in (3_000, 20_000)
+        )
+        room.send(ada, few)
+        assert ada.member.walking is None
+        room.settle()
+        room.send(ada, many)
+        assert ada.member.walking is not None
+        ben.set("b", 1)
+        room.send(ben)
+        assert room.turn().broadcasts, "the others do not wait"
+        room.settle()
+        assert room.room.document.outline.clocks[7] == 20_000
+
     def test_of_several_large_updates_one_is_walked_after_the_other(self) -> None:
         ada, ben = Person(1), Person(2)
         room = Gathering(ada, ben, limits=RoomLimits(walk_at_once=2000))
