@@ -68,7 +68,7 @@ class ContentLimits:
     elements: int = 200_000
     json_elements: int = 20_000
     subdocuments: int = 16
-    json_bytes: int = 1 << 20
+    json_bytes: int = 4 << 20
     json_marks: int = 20_000
     mends: int = 20_000
 
