@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, compress
 from typing import Final
 
+from crdt_docs.clocks import MAX_CLOCK
 from crdt_docs.errors import LimitExceeded, Malformed
 from crdt_docs.varint import read_var_uint
 
@@ -38,6 +39,9 @@ ANY_TRUE: Final = 120
 UNENDING: Final = 1 << 62
 """A budget that is never used up: the walk does not pause."""
 
+TEXT_AT_ONCE: Final = 1 << 16
+"""Bytes of a text that are looked at without a pause: about a millisecond."""
+
 _SMALL_JSON: Final = 256
 """Bytes up to which JSON is no more work than any struct."""
 
@@ -46,6 +50,8 @@ _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 """The strings of a JSON text; the last one, if it does not end."""
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_CONTINUATION = bytes(range(0x80, 0xC0))
+"""What bytes of UTF-8 go on with a character."""
 _IS_LOW_SURROGATE = bytes(0xDC <= byte <= 0xDF for byte in range(256))
 
 
@@ -124,6 +130,34 @@ def low_surrogates(
             yield
         part = high_bytes[start : start + budget]
         found.extend(compress(range(clock + start, clock + start + len(part)), part))
+
+
+def walk_long_text(
+    text: bytes, clock: int, found: array[int], budget: int
+) -> Generator[None, None, int]:
+    """The UTF-16 units of a text, and as `low_surrogates`, which it calls, `TEXT_AT_ONCE` bytes
+    without a pause.
+
+    Raises:
+        Malformed: not valid UTF-8, or its clocks are too high.
+    """
+    length = start = 0
+    while start < len(text):
+        if start and budget < UNENDING:
+            yield
+        end = start + TEXT_AT_ONCE
+        for _ in range(3):  # no character has more bytes that go on with it
+            if text[end : end + 1].translate(None, _CONTINUATION):
+                break
+            end += 1
+        part, units = utf16_length(text[start:end])
+        if clock + length + part > MAX_CLOCK:
+            raise Malformed(f"a clock is above {MAX_CLOCK}")
+        if units is not None:
+            yield from low_surrogates(units, clock + length, found, budget)
+        length += part
+        start = end
+    return length
 
 
 def check_json(raw: bytes, max_depth: int) -> list[int] | None:

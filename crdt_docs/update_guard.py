@@ -31,6 +31,7 @@ from crdt_docs.content_guard import (
     SKIPPED,
     STRING,
     SUBDOCUMENT,
+    TEXT_AT_ONCE,
     UNENDING,
     XML_ELEMENT_TYPE,
     XML_FRAGMENT_TYPE,
@@ -40,6 +41,7 @@ from crdt_docs.content_guard import (
     decode,
     low_surrogates,
     utf16_length,
+    walk_long_text,
 )
 from crdt_docs.delete_set_guard import read_span, walk_deletes
 from crdt_docs.errors import LimitExceeded, Malformed
@@ -378,7 +380,13 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - the hot path: a call a field would 
                 if length == 0:
                     raise Malformed("a text without characters")
                 text = data[start:position]
-                if not text.isascii():
+                if length > TEXT_AT_ONCE and not text.isascii():
+                    found = array("I")
+                    length = yield from walk_long_text(text, clock, found, budget)
+                    if found:
+                        pairs = pairs or {}
+                        pairs.setdefault(client, array("I")).extend(found)
+                elif not text.isascii():
                     length, units = utf16_length(text)
                     if units is not None:
                         if clock + length > MAX_CLOCK:

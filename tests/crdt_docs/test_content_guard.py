@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pycrdt import Doc
 
 from crdt_docs.content_guard import (
+    TEXT_AT_ONCE,
     ContentLimits,
     ContentWalk,
     check_json,
@@ -24,7 +25,7 @@ from crdt_docs.errors import LimitExceeded, Malformed, Refusal
 from crdt_docs.outline import Outline
 from crdt_docs.state_vector import walk_state_vector
 from crdt_docs.update_guard import GuardLimits, GuardWalk, walk_update
-from crdt_docs.varint import read_var_bytes
+from crdt_docs.varint import read_var_bytes, var_bytes
 from tests.helpers.raw_updates import (
     NULL,
     array,
@@ -345,6 +346,36 @@ def test_low_surrogates_are_found_in_slices_too(value: str, budget: int) -> None
     pauses = len(list(low_surrogates(units, 100, found, budget)))
     assert list(found) == expected
     assert pauses == (len(units) // 2 - 1) // budget
+
+
+@pytest.mark.parametrize("characters", ["é", "a😀", "ab✓", "😀", "a" * 999 + "😀é"])
+@pytest.mark.parametrize("shift", range(4))
+def test_grd_14_a_long_text_is_walked_in_slices_and_says_the_same(
+    characters: str, shift: int
+) -> None:
+    """The complaint *4 MiB of emoji hold everybody up*: they were decoded at once."""
+    value = "x" * shift + characters * (TEXT_AT_ONCE // len(characters)) * 2
+    length, units = utf16_length(value.encode())
+    middles = numbers("I")
+    if units is not None:
+        list(low_surrogates(units, 5, middles, 1 << 62))
+    data = update(section(7, 5, item(text(value), origin=(7, 4))))
+    walk = GuardWalk(data)
+    slices = 1
+    while (facts := walk.advance(1_000_000)) is None:
+        slices += 1
+    assert slices >= len(value.encode()) // (TEXT_AT_ONCE + 3)
+    for each in (facts, walk_update(data)):
+        assert each.ranges == [(7, 5, 5 + length)]
+        assert (each.pairs or {}).get(7, numbers("I")) == middles
+
+
+@pytest.mark.parametrize("broken", [b"\xff", b"\x80" * 9, b"\xed\xa0\x80", b"\xf0\x9f"])
+@pytest.mark.parametrize("before", [TEXT_AT_ONCE - 1, TEXT_AT_ONCE, 3 * TEXT_AT_ONCE])
+def test_grd_7_a_long_text_is_utf_8_everywhere(broken: bytes, before: int) -> None:
+    raw = b"a" * before + broken + b"a" * TEXT_AT_ONCE
+    with pytest.raises(Malformed, match="UTF-8"):
+        walk_update(update(section(7, 0, item(b"\x04" + var_bytes(raw), parent="t"))))
 
 
 def test_a_long_value_is_walked_in_slices() -> None:
