@@ -151,6 +151,9 @@ class EditIntake:
 
     def _accept(self, member: Member, update: bytes, facts: UpdateFacts, *, is_step2: bool) -> None:
         self.fill_refused(member)
+        if self._own_clients.anticipates_another(member, facts):
+            self._settling.set_aside(member, facts, is_step2=is_step2)
+            return
         outline = self._document.outline
         is_long = self._long.concerns(facts)
         if outline.connects(facts):
@@ -213,6 +216,7 @@ class EditIntake:
                 match messages.parse(heard):
                     case messages.SyncUpdate(update) | messages.SyncStep2(update):
                         facts = walk_update(update, self._guard)
-                        if self._document.outline.connects(facts):
+                        is_early = self._own_clients.anticipates_another(member, facts)
+                        if not is_early and self._document.outline.connects(facts):
                             self.judge(member, update, facts, is_step2=True)
         self._refusals.untold.pop(member, None)  # there is nobody to tell

@@ -41,6 +41,16 @@ class OwnClients:
             member.own_client = client
         return client == member.own_client
 
+    def anticipates_another(self, member: Member, facts: UpdateFacts) -> bool:
+        """Whether an update brings what a client id wrote with which nobody has yet, and under
+        which somebody else is present (ACC-7). Asked for every one."""
+        for client, _, _ in facts.ranges:
+            if client not in self._authors:
+                holder = self._holder(client)
+                if holder is not None and holder.user_id != member.identity.user_id:
+                    return True
+        return False
+
     def adopt(self, member: Member, facts: UpdateFacts) -> None:
         """One without presence: the first client id that is its own, or nobody's yet."""
         for client, _, _ in facts.ranges:

@@ -163,6 +163,72 @@ def test_rom_3_a_step_2_is_an_entry_of_its_own() -> None:
     assert len(turn.commits) == 2, "the step 2 repeats what the first update said"
 
 
+def test_acc_7_nobody_writes_first_as_somebody_else_who_is_present() -> None:
+    ada, eve = Person(1), Person(2)
+    room = Gathering(ada, eve)
+    room.send(
+        eve,
+        messages.sync_update(
+            raw.update(
+                raw.section(
+                    ada.client_id, 0, raw.item(raw.shared_type(1), parent="objects", key="a")
+                )
+            )
+        ),
+    )
+    room.settle()
+    assert eve.closed is None
+    assert room.json() == {}
+    ada.set("a", 1)
+    room.settle()
+    assert room.json() == ada.json() == eve.json() == {"a": 1}
+    assert room.room.authors == {ada.client_id: ada.identity.user_id}
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_acc_7_what_is_relayed_too_early_waits_for_its_author(*, leaves: bool) -> None:
+    ada, ben, cleo = Person(1), Person(2, wants_receipts=True), Person(3)
+    room = Gathering(ada, ben, cleo)
+    late = ada.set("a", "from ada")
+    ada.outbox.clear()
+    ben.hear(late)
+    ben.set("a", "from ben, over ada's")
+    room.settle()
+    assert room.json() == {}
+    assert ben.stored < ben.member.received
+    if leaves:
+        room.leave(ada)
+    else:
+        room.send(ada, late)
+    for _ in range(10):
+        room.now += 1
+        room.settle()
+    assert ben.json() == cleo.json() == room.json() == {"a": "from ben, over ada's"}
+    assert ben.stored == ben.member.received
+    assert not ben.denials
+
+
+def test_acc_7_what_somebody_wrote_before_may_be_relayed_and_ones_own_sockets_are_one() -> None:
+    ada, eve = Person(1), Person(2)
+    again = Person(1, doc=Doc(client_id=5000))
+    room = Gathering(ada, eve, again)
+    ada.set("a", 1)
+    room.settle()
+    room.send(eve, ada.set("a", 2))
+    own = raw.update(
+        raw.section(again.client_id, 0, raw.item(raw.values(raw.NULL), parent="objects", key="own"))
+    )
+    room.send(ada, messages.sync_update(own))
+    absent = raw.update(
+        raw.section(7000, 0, raw.item(raw.values(raw.NULL), parent="objects", key="absent"))
+    )
+    room.send(eve, messages.sync_update(absent))
+    room.settle()
+    assert room.json() == {"a": 2, "own": None, "absent": None}
+    assert not eve.denials
+    assert not ada.denials
+
+
 def test_rom_3_the_log_says_who_introduced_a_client_id() -> None:
     ada = Person(1)
     room = Gathering(ada)
@@ -241,7 +307,7 @@ class TestGaps:
 
     def test_an_edit_that_builds_on_an_unknown_one_waits_for_it(self) -> None:
         """Two tabs of a browser exchange updates directly; the server hears the second first."""
-        ada, ben, cleo = Person(1), Person(2), Person(3)
+        ada, ben, cleo = Person(1), Person(1, doc=Doc(client_id=1002)), Person(3)
         room = Gathering(ada, ben, cleo)
         frame = ada.set("a", "from ada")
         ada.outbox.clear()
