@@ -26,7 +26,7 @@ from crdt_docs.update_facts import UpdateFacts
 
 T = TypeVar("T")
 
-PENDING_AT_ONCE: Final = 8
+PENDING_AT_ONCE: Final = 32
 """Updates that wait to be applied: only then is it known how long they take (ROM-20)."""
 
 STALE: Final = "it builds on an edit that was refused; reload to see what the others see"

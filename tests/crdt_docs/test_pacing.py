@@ -135,11 +135,16 @@ def test_a_room_in_which_all_move_gets_ticks_within_seconds() -> None:
     assert frames <= 15 + 1, "half a second at 30 Hz, of 98,000 frames a second"
 
 
-def test_rom_7_presence_that_comes_back_does_not_go_with_edits() -> None:
+def patient() -> tuple[Gathering, list[Person]]:
+    """A room in which presence waits, and edits hardly do."""
     people = [Person(number) for number in range(1, 13)]
     room = Gathering(*people, pacing=paced(update_interval=0.001))
     room.turn(after=10)
-    ada, ben, cleo = people[:3]
+    return room, people
+
+
+def test_rom_7_presence_that_comes_back_does_not_go_with_edits() -> None:
+    room, (ada, ben, cleo, *_) = patient()
     room.send(ben, ben.presence({"x": 0}))
     room.send(cleo, cleo.presence({"x": 0}))
     (told,) = room.turn(after=1).broadcasts
@@ -154,10 +159,7 @@ def test_rom_7_presence_that_comes_back_does_not_go_with_edits() -> None:
 
 
 def test_rom_7_who_has_sent_nothing_back_for_a_while_counts_as_one_again() -> None:
-    people = [Person(number) for number in range(1, 13)]
-    room = Gathering(*people, pacing=paced(update_interval=0.001))
-    room.turn(after=10)
-    ada, ben, cleo = people[:3]
+    room, (ada, ben, cleo, *_) = patient()
     room.send(ben, ben.presence({"x": 0}))
     room.send(cleo, cleo.presence({"x": 0}))
     (told,) = room.turn(after=1).broadcasts
@@ -172,10 +174,7 @@ def test_rom_7_who_has_sent_nothing_back_for_a_while_counts_as_one_again() -> No
 
 @pytest.mark.parametrize("own", [False, True], ids=["nothing", "itself, twice"])
 def test_rom_7_who_says_nothing_of_others_sends_nothing_back(*, own: bool) -> None:
-    people = [Person(number) for number in range(1, 13)]
-    room = Gathering(*people, pacing=paced(update_interval=0.001))
-    room.turn(after=10)
-    ada, ben, cleo = people[:3]
+    room, (ada, ben, cleo, *_) = patient()
     said = cleo.presence({"x": 0})
     room.send(cleo, said)
     room.send(cleo, said if own else messages.KEEPALIVE)
