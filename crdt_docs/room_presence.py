@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,7 +36,8 @@ class RoomPresence:
         self._table = table
         self._pacing = pacing
         self._told: dict[bytes, None] = {}
-        self._echoing: dict[Member, float] = {}  # since when, the latest last
+        # When each did so last, the latest last; a dict passes over all that moved (`Gestures`).
+        self._echoing: OrderedDict[Member, float] = OrderedDict()
         self._messages = 0  # of what is to be told next
 
     def take(self, member: Member, payload: bytes, now: float) -> None:
@@ -65,8 +67,8 @@ class RoomPresence:
         if payload not in self._told and not self._table.is_echo(payload, member):
             return False
         if _is_of_others(payload, member):
-            self._echoing.pop(member, None)
             self._echoing[member] = now
+            self._echoing.move_to_end(member)
         return True
 
     def _introduce(self, member: Member, entries: Sequence[AwarenessEntry]) -> None:
